@@ -1,0 +1,82 @@
+/** What the catalog holds, as its users see it. Times are milliseconds since 1970. */
+import type { ErrorRecord } from '../base/errors.js';
+
+export type JobState =
+  | 'created'
+  | 'running'
+  | 'restarting'
+  | 'finished'
+  | 'canceled'
+  | 'failed'
+  | 'suspended'
+  | 'lost';
+
+/** Why a job is in the state it ended in. */
+export type EndedBy = 'input' | 'stop' | 'cancel' | 'signal' | 'suspend' | 'error';
+
+/** What is frozen at the first start. */
+export interface FrozenJob {
+  readonly name: string;
+  /** Absolute path of the definition as it was given; only for display. */
+  readonly definition: string;
+  /** SHA-256 of the bundle, in hex; the file is `bundles/<hash>.mjs`. */
+  readonly bundle: string;
+  /** Parameters as given, without secrets. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** `JobSettings` as JSON; the catalog does not look inside. */
+  readonly settings: unknown;
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+}
+
+export interface JobRecord extends FrozenJob {
+  readonly id: string;
+  readonly state: JobState;
+  readonly endedBy: EndedBy | undefined;
+  /** Counts attempts over the life of the job; every catalog write of an attempt names it. 0 before the first. */
+  readonly epoch: number;
+  /** Restarts after failures, over the life of the job. */
+  readonly restarts: number;
+  readonly createdAt: number;
+  readonly startedAt: number | undefined;
+  readonly endedAt: number | undefined;
+  readonly error: ErrorRecord | undefined;
+  /** Process and control socket of the current runner; for display and for reaching it, never for deciding. */
+  readonly pid: number | undefined;
+  readonly socket: string | undefined;
+  /** The last metrics of an attempt, as JSON; shown when the job is not live. */
+  readonly metrics: unknown;
+}
+
+export type CheckpointState = 'pending' | 'completed' | 'failed' | 'subsumed';
+
+export interface CheckpointRecord {
+  readonly id: number;
+  readonly job: string;
+  readonly epoch: number;
+  readonly state: CheckpointState;
+  /** Why it was taken: `periodic`, `asked`, `final` (end of input), `suspend`. */
+  readonly kind: 'periodic' | 'asked' | 'final' | 'suspend';
+  readonly layout: 'full' | 'incremental';
+  readonly triggeredAt: number;
+  readonly completedAt: number | undefined;
+  /** Set once the sinks have committed it. */
+  readonly committedAt: number | undefined;
+  readonly durationMs: number | undefined;
+  readonly longestSliceMs: number | undefined;
+  readonly bytes: { readonly own: number; readonly shared: number; readonly total: number };
+  /** The snapshot's manifest as JSON (format/manifest.ts); the catalog does not look inside. */
+  readonly manifest: unknown;
+  /** Segment names in reading order. */
+  readonly segments: readonly string[];
+  /** Why a completed one is kept: `recovery`, `retain`, `pin`, `ended-job`; empty for others. */
+  readonly retainedBy: readonly string[];
+  readonly error: ErrorRecord | undefined;
+}
+
+export interface SegmentRecord {
+  /** SHA-256 of the file, in hex; the file is `segments/<name>.seg`. */
+  readonly name: string;
+  readonly bytes: number;
+}

@@ -1,0 +1,68 @@
+/**
+ * The contract between the runtime and a source.
+ *
+ * A source is cut into splits (files, partitions), each with its own position. The runtime deals the splits out
+ * by sorted id, reads each through one generator, and records positions in every checkpoint.
+ *
+ * Duties of a source:
+ * - `splits` names what can be read now, with the position each starts from; it is asked again after every
+ *   restart, and every `rediscover` milliseconds when that is given. Ids are stable, unique and non-empty.
+ * - `read` yields batches; the position of a batch is the one to go on from once its elements are processed,
+ *   so that reading on from it yields exactly what follows. A batch is at most about `request.batch` elements.
+ * - A generator that returns has reached the end of its split for good.
+ * - When `request.signal` aborts, the generator stops waiting and returns; what it holds is released in `finally`.
+ *
+ * Duties of the runtime: one batch is asked for at a time (a bounded look-ahead of one is kept), barriers fall
+ * between batches, and a position is only ever handed back to the split it came from.
+ */
+import type { Clock } from '../base/clock.js';
+import type { Disk } from '../base/disk.js';
+import type { Schema } from '../codec/schema.js';
+
+export interface Split<P> {
+  readonly id: string;
+  /** Where reading begins when no snapshot knows this split. */
+  readonly start: P;
+}
+
+export interface Batch<T, P> {
+  readonly elements: readonly T[];
+  readonly position: P;
+}
+
+/** What a source may use of the outside. */
+export interface SourceContext {
+  /** The folder that relative paths are relative to: where the job was first started. */
+  readonly cwd: string;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  /** A line for the job's log. */
+  log(line: string): void;
+}
+
+export interface ReadRequest<P> extends SourceContext {
+  readonly split: string;
+  readonly position: P;
+  /** How many elements a batch should hold at most; a wish that keeps steps and rates smooth. */
+  readonly batch: number;
+  readonly signal: AbortSignal;
+}
+
+export interface SourceSpec<T, P> {
+  /** What `plan` calls it: `files`, `sequence`, … */
+  readonly kind: string;
+  /** How positions are kept and checked. */
+  readonly position: Schema<P>;
+  /** False: what was read cannot be read again, and recovery loses it; `plan` says so. Default true. */
+  readonly replayable?: boolean;
+  /** Elements per second over all splits together; enforced by the runtime. Absent: as fast as it goes. */
+  readonly rate?: number;
+  /** How many splits one subtask reads side by side; the rest wait their turn. Default: all of its own. */
+  readonly concurrency?: number;
+  /** Ask `splits` again this often, in milliseconds, for ids not seen before. Such a source never ends. */
+  readonly rediscover?: number;
+  /** One line on what it reads, for `plan` and `status`. */
+  readonly describe?: string;
+  splits(context: SourceContext): Promise<readonly Split<P>[]> | readonly Split<P>[];
+  read(request: ReadRequest<P>): AsyncIterable<Batch<T, P>>;
+}
