@@ -14,6 +14,7 @@ export interface Disk {
   stat(path: string): Promise<FileStat | undefined>;
   /** Names in the folder, sorted; empty when the folder is absent. */
   list(folder: string): Promise<string[]>;
+  /** Makes the folder and those above it; durable on return, no error when it is there. */
   mkdir(folder: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Removing what is absent is no error. */
