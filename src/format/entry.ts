@@ -53,6 +53,11 @@ export class EntryWriter {
   readonly #out: ByteWriter;
   #chunkEntries = 0;
   #start = 0;
+  #table = 0;
+  #group = 0;
+  /** By table: entries, and bytes by key group. */
+  readonly #entriesOf: number[] = [];
+  readonly #bytesOf: Float64Array[] = [];
   #stage: 'idle' | 'key' | 'namespace' | 'mapKey' | 'flags' | 'value' = 'idle';
 
   constructor(pool: ChunkPool, chunkBytes: number) {
@@ -67,6 +72,8 @@ export class EntryWriter {
     // A new entry starts in a fresh chunk once the current one is nearly full, so that growth stays rare.
     if (this.#out.position >= this.chunkBytes - 256) this.flush();
     this.#start = this.#out.position;
+    this.#table = table;
+    this.#group = group;
     this.#out.varint(table);
     this.#out.varint(group);
     this.#stage = 'key';
@@ -124,6 +131,18 @@ export class EntryWriter {
     this.#out.bytes = this.#pool.take(this.chunkBytes);
   }
 
+  /** Entries of one table so far. */
+  entriesOf(table: number): number {
+    return this.#entriesOf[table] ?? 0;
+  }
+
+  /** Bytes of one table so far, in key groups `start` to `end`, both included. */
+  bytesOf(table: number, start = 0, end = 32_767): number {
+    let sum = 0;
+    for (const bytes of this.#bytesOf[table]?.subarray(start, end + 1) ?? []) sum += bytes;
+    return sum;
+  }
+
   #noNamespace(): void {
     if (this.#stage !== 'namespace') return;
     this.#out.u8(NAMESPACE.none);
@@ -148,7 +167,21 @@ export class EntryWriter {
     this.#stage = 'idle';
     this.#chunkEntries++;
     this.entries++;
-    this.bytes += this.#out.position - this.#start;
+    const size = this.#out.position - this.#start;
+    this.bytes += size;
+    this.#entriesOf[this.#table] = (this.#entriesOf[this.#table] ?? 0) + 1;
+    const bytes = this.#tally(this.#table, this.#group);
+    bytes[this.#group] = (bytes[this.#group] ?? 0) + size;
+  }
+
+  /** Bytes by key group of one table, with room for `group`. */
+  #tally(table: number, group: number): Float64Array {
+    const bytes = this.#bytesOf[table];
+    if (bytes !== undefined && group < bytes.length) return bytes;
+    const grown = new Float64Array(Math.max(128, group + 1, 2 * (bytes?.length ?? 0)));
+    if (bytes !== undefined) grown.set(bytes);
+    this.#bytesOf[table] = grown;
+    return grown;
   }
 
   /** One length-prefixed field. The length is not known before, so one byte is kept and widened when too short. */

@@ -1,0 +1,183 @@
+/**
+ * A graph, compiled for one attempt: every node as N subtasks that call each other directly.
+ *
+ * Invariants: `step` is synchronous and leaves nothing in flight, so that the state between two steps is the state
+ * at a barrier; no element is lost between two operators; the same inputs in the same order of readiness give the
+ * same run. Nothing here knows files, SQLite, the terminal or the wall clock.
+ *
+ * Life: `new` → `restore` any number of times → `open` → `step` … → `close`.
+ */
+import { TidemarkError } from '../base/errors.js';
+import type { Graph } from '../graph/node.js';
+import type { SinkContext, Transaction } from '../graph/sink.js';
+import type { SourceContext } from '../graph/source.js';
+import { compile, type Compiled } from './compile.js';
+import { ProcessingTime } from './processing-time.js';
+import { Restored } from './restored.js';
+import { Snapshot } from './snapshot.js';
+import type { Entry, EntryWriter } from '../format/entry.js';
+import type { Table } from './tables.js';
+import type { BackendFactory } from './compile.js';
+import type { Where } from './where.js';
+
+/** Timers fired in one step at most, so that commands are heard in between. */
+const TIMERS_A_STEP = 256;
+
+export interface DataflowOptions {
+  readonly graph: Graph;
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+  readonly backend: BackendFactory;
+  readonly context: SourceContext & Omit<SinkContext, 'sink'>;
+  readonly where: Where;
+  /** Sinks take part; false: elements end at their inputs. */
+  readonly liveSinks: boolean;
+  /** Called when a source has something to look at. */
+  wake(): void;
+}
+
+export class Dataflow {
+  readonly compiled: Compiled;
+  readonly time: ProcessingTime;
+  /** Slow writes; no step may begin before these have settled. */
+  readonly waiting: Promise<void>[] = [];
+  droppedTimers = 0;
+  elements = 0;
+  readonly #options: DataflowOptions;
+  readonly #restored: Restored;
+
+  constructor(options: DataflowOptions) {
+    this.#options = options;
+    this.time = new ProcessingTime(options.context.clock);
+    this.compiled = compile({ ...options, time: this.time, waiting: this.waiting });
+    this.#restored = new Restored(this.compiled);
+    options.where.nameNodes((node) => this.compiled.names[node] ?? `node ${node}`);
+  }
+
+  get tables(): readonly Table[] {
+    return this.compiled.tables;
+  }
+
+  /** Takes one entry of a snapshot whose tables are `tables`. Only before `open`. */
+  restore(entry: Entry, tables: readonly Table[]): void {
+    this.#restored.take(entry, tables);
+  }
+
+  /** Finishes the commits of the snapshot, opens sinks, user code and sources, in this order. */
+  async open(barrierTime?: number): Promise<void> {
+    const { context, where } = this.#options;
+    if (barrierTime !== undefined) this.time.raise(barrierTime);
+    await this.recoverSinks(this.#options.liveSinks);
+    for (const operator of this.compiled.keyed) {
+      where.enter();
+      await operator.open();
+      where.leave();
+    }
+    for (const source of this.compiled.sources) {
+      where.at(source.node.id, 0);
+      try {
+        await source.open(this.#restored.splits(source.node.uid, source.node.source.position));
+      } catch (error) {
+        throw where.fail(error, source.node.id, '(listing its splits)', 'SOURCE_FAILED');
+      }
+    }
+    context.log(`reading ${this.compiled.sources.length} source(s)`);
+  }
+
+  /** Finishes the commits of the snapshot; with `writers`, also opens the sinks for writing. */
+  async recoverSinks(writers: boolean): Promise<void> {
+    for (const group of this.compiled.sinks) {
+      if (!this.#options.liveSinks) continue;
+      const { uid, sink } = group.node;
+      const context: SinkContext = { ...this.#options.context, sink: uid };
+      const restored: readonly Transaction<unknown>[] = this.#restored.transactions(uid, sink.transaction);
+      await group.open(context, restored, writers);
+    }
+  }
+
+  /**
+   * One bounded piece of work: due timers, else one batch of one source. False: nothing to do for now.
+   * Throws the failure of user code, even one that user code caught.
+   */
+  step(monotonic: number): boolean {
+    const { where } = this.#options;
+    where.enter();
+    const worked = this.#fireTimers() || this.#readBatch(monotonic);
+    if (worked) for (const group of this.compiled.sinks) for (const sink of group.operators) sink.flush();
+    if (where.failure !== undefined) throw where.failure;
+    where.leave();
+    return worked;
+  }
+
+  /** Every source was read to its end. */
+  get ended(): boolean {
+    return this.compiled.sources.every((source) => source.ended);
+  }
+
+  /** Milliseconds until there may be something to do without a source waking us. */
+  waitMs(monotonic: number): number {
+    let wait = Number.POSITIVE_INFINITY;
+    for (const source of this.compiled.sources) wait = Math.min(wait, source.waitMs(monotonic));
+    const next = this.#nextTimer();
+    if (next !== Number.POSITIVE_INFINITY) wait = Math.min(wait, Math.max(0, next - this.time.now()));
+    return wait;
+  }
+
+  /** End of input: pending processing-time timers never fire. */
+  dropTimers(): void {
+    for (const operator of this.compiled.keyed) this.droppedTimers += operator.backend.dropTimers();
+  }
+
+  /** The barrier: everything before is in the snapshot, everything after is not. Slow writes must have settled. */
+  freeze(checkpoint: number, out: EntryWriter): Snapshot {
+    if (this.waiting.length > 0) throw new TidemarkError('INTERNAL', 'a barrier while writes are under way');
+    return new Snapshot(this.compiled, checkpoint, this.time.now(), out, this.#options.context);
+  }
+
+  /** Commits all transactions up to this checkpoint's. */
+  async commit(checkpoint: number): Promise<void> {
+    for (const group of this.compiled.sinks) await group.commit(checkpoint);
+  }
+
+  async closeSources(): Promise<void> {
+    for (const source of this.compiled.sources) await source.close();
+  }
+
+  /** Releases what user code and sinks hold. */
+  async close(): Promise<void> {
+    await this.closeSources();
+    for (const operator of this.compiled.keyed) await operator.close();
+    for (const group of this.compiled.sinks) await group.close();
+  }
+
+  #nextTimer(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const operator of this.compiled.timed) next = Math.min(next, operator.backend.nextTimer());
+    return next;
+  }
+
+  #fireTimers(): boolean {
+    if (this.compiled.timed.length === 0) return false;
+    const now = this.time.now();
+    let fired = 0;
+    for (const operator of this.compiled.timed) {
+      while (fired < TIMERS_A_STEP && operator.fireTimer(now)) fired++;
+    }
+    return fired > 0;
+  }
+
+  #turn = 0;
+
+  /** Sources take turns, so that one that is always ready does not starve the others. */
+  #readBatch(monotonic: number): boolean {
+    const { sources } = this.compiled;
+    for (let i = 0; i < sources.length; i++) {
+      this.#turn = (this.#turn + 1) % sources.length;
+      const count = sources[this.#turn]?.step(monotonic);
+      if (count === undefined) continue;
+      this.elements += count;
+      return true;
+    }
+    return false;
+  }
+}

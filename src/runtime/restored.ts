@@ -1,0 +1,116 @@
+/**
+ * Takes a snapshot's entries one by one to where they belong: keyed state and timers to the subtask that owns the
+ * key group now, positions and transactions to wait for their source or sink.
+ *
+ * The snapshot's tables are matched to this graph's by operator uid, name and kind; that all of them have a match
+ * was checked before (restore/compatible.ts).
+ */
+import { assert } from '../base/assert.js';
+import { subtaskOf } from '../base/key-groups.js';
+import { TidemarkError } from '../base/errors.js';
+import { BytesDamaged, ValueRefused } from '../codec/codec.js';
+import { keyCodecById } from '../codec/keys.js';
+import { ByteReader } from '../codec/reader.js';
+import type { Schema } from '../codec/schema.js';
+import { valueCodec } from '../codec/value.js';
+import type { Entry } from '../format/entry.js';
+import type { Transaction } from '../graph/sink.js';
+import type { Compiled } from './compile.js';
+import type { SplitPosition } from './source.js';
+import type { Table } from './tables.js';
+
+const stringKeys = keyCodecById('string');
+
+interface Kept<T> {
+  readonly value: T;
+  readonly schemaVersion: number;
+}
+
+export class Restored {
+  readonly #compiled: Compiled;
+  readonly #splits = new Map<string, Kept<SplitPosition>[]>();
+  readonly #transactions = new Map<string, Kept<Transaction<unknown>>[]>();
+  /** From the snapshot's table to ours, found once. */
+  readonly #match = new Map<number, Table>();
+
+  constructor(compiled: Compiled) {
+    this.#compiled = compiled;
+  }
+
+  take(entry: Entry, tables: readonly Table[]): void {
+    const theirs = tables[entry.table];
+    if (theirs === undefined) throw new TidemarkError('SEGMENT_CORRUPT', `an entry of unknown table ${entry.table}`);
+    try {
+      this.#take(entry, theirs);
+    } catch (error) {
+      if (!(error instanceof BytesDamaged)) throw error;
+      const where = `state ${theirs.operator}.${theirs.name || theirs.kind}`;
+      throw new TidemarkError('SEGMENT_CORRUPT', `${where}: ${error.message}`, { cause: error });
+    }
+  }
+
+  /** The positions of one source, brought to the newest version of its schema. */
+  splits(uid: string, schema: Schema<unknown>): readonly SplitPosition[] {
+    return (this.#splits.get(uid) ?? []).map(({ value, schemaVersion }) => ({
+      ...value,
+      position: upgrade(schema, value.position, schemaVersion, `position of split ${value.id} of source ${uid}`),
+    }));
+  }
+
+  /** The transactions of one sink. */
+  transactions(uid: string, schema: Schema<unknown> | undefined): readonly Transaction<unknown>[] {
+    return (this.#transactions.get(uid) ?? []).map(({ value, schemaVersion }) => ({
+      id: value.id,
+      value:
+        schema === undefined ? value.value : upgrade(schema, value.value, schemaVersion, `transaction of sink ${uid}`),
+    }));
+  }
+
+  #take(entry: Entry, theirs: Table): void {
+    const { operator: uid, kind, schemaVersion } = theirs;
+    if (kind === 'splits') {
+      const { position, done } = valueCodec.read(new ByteReader(entry.value)) as { position: unknown; done: boolean };
+      const id = stringKeys.read(new ByteReader(entry.key)) as string;
+      append(this.#splits, uid, { value: { id, position, done }, schemaVersion });
+    } else if (kind === 'transactions') {
+      const value = valueCodec.read(new ByteReader(entry.value)) as Transaction<unknown>;
+      append(this.#transactions, uid, { value, schemaVersion });
+    } else {
+      this.#keyed(entry, theirs);
+    }
+  }
+
+  #keyed(entry: Entry, theirs: Table): void {
+    const { parallelism, maxParallelism, processes } = this.#compiled;
+    const ours = this.#match.get(theirs.id) ?? this.#find(theirs);
+    const owner = processes.get(ours.operator)?.[subtaskOf(entry.group, parallelism, maxParallelism)];
+    assert(owner !== undefined, `no owner for ${ours.operator}`);
+    owner.backend.restore(ours.id === entry.table ? entry : { ...entry, table: ours.id });
+  }
+
+  #find(theirs: Table): Table {
+    const ours = this.#compiled.tables.find(
+      ({ operator, name, kind }) => operator === theirs.operator && name === theirs.name && kind === theirs.kind,
+    );
+    if (ours === undefined) {
+      throw new TidemarkError('INCOMPATIBLE', `state ${theirs.operator}.${theirs.name} has no place in this definition`);
+    }
+    this.#match.set(theirs.id, ours);
+    return ours;
+  }
+}
+
+function append<T>(map: Map<string, T[]>, key: string, value: T): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}
+
+function upgrade(schema: Schema<unknown>, value: unknown, version: number, what: string): unknown {
+  try {
+    return schema.upgrade(value, version);
+  } catch (error) {
+    if (!(error instanceof ValueRefused)) throw error;
+    throw new TidemarkError('INCOMPATIBLE', `${what} does not match its schema: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The end of a dataflow: gathers what reaches a sink during a step and hands it to the writer between steps, and
+ * keeps the transactions that are prepared but not yet committed.
+ */
+import { TidemarkError } from '../base/errors.js';
+import type { SinkNode } from '../graph/node.js';
+import type { SinkCommitter, SinkContext, SinkWriter, Transaction } from '../graph/sink.js';
+import type { Counted, Input } from './operator.js';
+import type { Where } from './where.js';
+
+/** Elements gathered before the writer is called in the middle of a step. */
+const MAX_GATHERED = 1024;
+
+type Writer = SinkWriter<unknown, unknown>;
+
+/** One subtask of a sink. */
+export class SinkOperator implements Input, Counted {
+  in = 0;
+  out = 0;
+  readonly subtask: number;
+  writer: Writer | undefined;
+  readonly #node: SinkNode;
+  readonly #where: Where;
+  #gathered: unknown[] = [];
+  readonly #waiting: Promise<void>[];
+
+  /** Promises of slow writes are added to `waiting`; no step begins before they settled. */
+  constructor(node: SinkNode, subtask: number, where: Where, waiting: Promise<void>[]) {
+    this.#node = node;
+    this.subtask = subtask;
+    this.#where = where;
+    this.#waiting = waiting;
+  }
+
+  push(value: unknown): void {
+    this.in++;
+    if (this.writer === undefined) return;
+    this.#gathered.push(value);
+    if (this.#gathered.length >= MAX_GATHERED) this.flush();
+  }
+
+  /** Hands over what was gathered. */
+  flush(): void {
+    if (this.#gathered.length === 0 || this.writer === undefined) return;
+    const elements = this.#gathered;
+    this.#gathered = [];
+    this.#where.at(this.#node.id, this.subtask);
+    let wait: void | Promise<void>;
+    try {
+      wait = this.writer.write(elements);
+    } catch (error) {
+      throw this.#where.fail(error, this.#node.id, elements[0], 'SINK_FAILED');
+    }
+    this.out += elements.length;
+    if (wait !== undefined) this.#waiting.push(wait);
+  }
+}
+
+/** All subtasks of one sink together: its committer and its open transactions. */
+export class SinkGroup {
+  readonly node: SinkNode;
+  readonly operators: readonly SinkOperator[];
+  readonly #where: Where;
+  #committer: SinkCommitter<unknown> | undefined;
+  /** Prepared and not known to be committed, oldest first. Every snapshot holds all of them. */
+  #open: Transaction<unknown>[] = [];
+
+  constructor(node: SinkNode, operators: readonly SinkOperator[], where: Where) {
+    this.node = node;
+    this.operators = operators;
+    this.#where = where;
+  }
+
+  /** Commits what the snapshot holds and drops what is newer, then opens the writers. Mute sinks do neither. */
+  async open(context: SinkContext, restored: readonly Transaction<unknown>[], writers: boolean): Promise<void> {
+    const { sink } = this.node;
+    await this.#guard('opening', async () => {
+      this.#committer = await sink.committer?.(context);
+      await this.#committer?.recover(restored);
+      if (!writers) return;
+      for (const operator of this.operators) {
+        const { subtask } = operator;
+        operator.writer = await sink.open({ ...context, subtask, parallelism: this.operators.length });
+      }
+    });
+  }
+
+  /**
+   * Seals the running transactions, synchronously; resolves once they are durable. To be called at the barrier,
+   * when all writes have settled.
+   */
+  async prepare(checkpoint: number, ids: Pick<SinkContext, 'job' | 'attempt'>): Promise<void> {
+    const pending = this.operators.map(async ({ writer, subtask }) => {
+      const value = await writer?.prepare?.(checkpoint);
+      if (value === undefined || this.#committer === undefined) return;
+      const id = { job: ids.job.id, attempt: ids.attempt, sink: this.node.uid, subtask, checkpoint };
+      this.#open.push({ id, value });
+    });
+    await this.#guard('preparing', () => Promise.all(pending));
+  }
+
+  /** Prepared and not committed. */
+  openTransactions(): readonly Transaction<unknown>[] {
+    return this.#open;
+  }
+
+  /** Commits every open transaction up to and with this checkpoint's. */
+  async commit(checkpoint: number): Promise<void> {
+    const due = this.#open.filter(({ id }) => id.checkpoint <= checkpoint);
+    const committer = this.#committer;
+    if (due.length === 0 || committer === undefined) return;
+    await this.#guard('committing', () => committer.commit(due));
+    this.#open = this.#open.filter((transaction) => !due.includes(transaction));
+  }
+
+  async close(): Promise<void> {
+    await this.#guard('closing', async () => {
+      for (const { writer } of this.operators) await writer?.close?.();
+      await this.#committer?.close?.();
+    });
+  }
+
+  async #guard<T>(doing: string, act: () => Promise<T>): Promise<T> {
+    this.#where.at(this.node.id, 0);
+    try {
+      return await act();
+    } catch (error) {
+      const element = `(${doing})`;
+      if (!(error instanceof TidemarkError)) throw this.#where.fail(error, this.node.id, element, 'SINK_FAILED');
+      throw this.#where.fail(error, this.node.id, element);
+    }
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * A source: its splits, who reads which, and how fast.
+ *
+ * Invariants: splits are dealt out by sorted id, the nth to subtask n mod parallelism; a split's recorded position
+ * is the one after its last processed batch; splits never read, and those read to the end, are recorded, too.
+ */
+import { assert } from '../base/assert.js';
+import { TidemarkError } from '../base/errors.js';
+import type { SourceNode } from '../graph/node.js';
+import type { SourceContext, Split } from '../graph/source.js';
+import type { Counted, Input } from './operator.js';
+import { show } from './show.js';
+import { SplitReader } from './split-reader.js';
+import type { Where } from './where.js';
+
+/** Elements a batch should hold at most, and how many batches a second a rate is spread over. */
+const BATCH = 512;
+const RATE_TICKS = 50;
+/** The most splits a source may have. */
+export const MAX_SPLITS = 1_000_000;
+
+export class SourceSubtask implements Counted {
+  in = 0;
+  out = 0;
+  readonly subtask: number;
+  readonly next: Input;
+  readonly splits: SplitReader[] = [];
+
+  constructor(subtask: number, next: Input) {
+    this.subtask = subtask;
+    this.next = next;
+  }
+}
+
+export interface SplitPosition {
+  readonly id: string;
+  readonly position: unknown;
+  readonly done: boolean;
+}
+
+export class SourceGroup {
+  readonly node: SourceNode;
+  readonly subtasks: readonly SourceSubtask[];
+  readonly #where: Where;
+  readonly #context: SourceContext;
+  readonly #wake: () => void;
+  readonly #abort = new AbortController();
+  readonly #owner = new Map<SplitReader, SourceSubtask>();
+  readonly #known = new Set<string>();
+  /** Splits with something to look at, oldest first. */
+  readonly #ready: SplitReader[] = [];
+  #reading = 0;
+  #tokens = 0;
+  #tokensAt: number | undefined;
+
+  constructor(
+    node: SourceNode,
+    subtasks: readonly SourceSubtask[],
+    context: SourceContext,
+    where: Where,
+    wake: () => void,
+  ) {
+    this.node = node;
+    this.subtasks = subtasks;
+    this.#context = context;
+    this.#where = where;
+    this.#wake = wake;
+  }
+
+  /** Lists the splits, takes positions from the snapshot where it has them, deals them out and begins to read. */
+  async open(restored: readonly SplitPosition[]): Promise<void> {
+    const positions = new Map(restored.map((split) => [split.id, split]));
+    const found = await this.#list();
+    const starts = new Map(found.map((split) => [split.id, split.start]));
+    const ids = [...new Set([...starts.keys(), ...positions.keys()])].sort(byCodeUnits);
+    ids.forEach((id, index) => {
+      const recorded = positions.get(id);
+      const position = recorded === undefined ? starts.get(id) : recorded.position;
+      this.#add(new SplitReader(id, position, recorded?.done ?? false), index);
+    });
+    for (const subtask of this.subtasks) this.#fill(subtask);
+  }
+
+  /** Asks for splits not seen before and reads them. */
+  async rediscover(): Promise<void> {
+    for (const split of await this.#list()) {
+      if (this.#known.has(split.id)) continue;
+      this.#add(new SplitReader(split.id, split.start, false), this.#known.size);
+    }
+    for (const subtask of this.subtasks) this.#fill(subtask);
+  }
+
+  /** True when every split was read to its end and no others can appear. */
+  get ended(): boolean {
+    return this.node.source.rediscover === undefined && this.#reading === 0 && this.#ready.length === 0;
+  }
+
+  /**
+   * Processes one batch, if one is ready and the rate allows it. Returns the number of elements, or undefined when
+   * there was nothing to do.
+   */
+  step(monotonic: number): number | undefined {
+    if (!this.#mayRead(monotonic)) return undefined;
+    const reader = this.#ready.shift();
+    if (reader === undefined) return undefined;
+    const subtask = this.#owner.get(reader);
+    assert(subtask !== undefined, 'a split without owner');
+    if (reader.failure !== undefined) throw this.#failed(reader, reader.failure.error);
+    const batch = reader.take(this.#onReady);
+    if (batch === undefined) {
+      this.#reading--;
+      this.#fill(subtask);
+      return 0;
+    }
+    this.#where.batch(this.node.uid, reader.id, reader.position);
+    const { elements } = batch;
+    subtask.in += elements.length;
+    subtask.out += elements.length;
+    if (this.node.source.rate !== undefined) this.#tokens -= elements.length;
+    for (const element of elements) subtask.next.push(element);
+    reader.position = batch.position;
+    return elements.length;
+  }
+
+  /** Milliseconds until the rate allows another batch; 0 when it does now. */
+  waitMs(monotonic: number): number {
+    const { rate } = this.node.source;
+    if (rate === undefined || this.#ready.length === 0) return Number.POSITIVE_INFINITY;
+    return this.#mayRead(monotonic) ? 0 : Math.max(1, (-this.#tokens / rate) * 1000);
+  }
+
+  /** Every split's position: what a snapshot keeps. */
+  *positions(): Generator<SplitPosition> {
+    for (const { splits } of this.subtasks) {
+      for (const { id, position, state } of splits) yield { id, position, done: state === 'done' };
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort();
+    await Promise.all([...this.#owner.keys()].map((reader) => reader.close().catch(() => undefined)));
+  }
+
+  readonly #onReady = (reader: SplitReader): void => {
+    this.#ready.push(reader);
+    this.#wake();
+  };
+
+  async #list(): Promise<readonly Split<unknown>[]> {
+    const splits = await this.node.source.splits(this.#context);
+    if (splits.length > MAX_SPLITS) {
+      throw new TidemarkError('SOURCE_FAILED', `${splits.length} splits; at most ${MAX_SPLITS} are supported`);
+    }
+    const ids = new Set(splits.map(({ id }) => id));
+    if (ids.size === splits.length && !ids.has('')) return splits;
+    throw new TidemarkError('SOURCE_FAILED', 'split ids must be non-empty and unique');
+  }
+
+  #add(reader: SplitReader, index: number): void {
+    const subtask = this.subtasks[index % this.subtasks.length];
+    assert(subtask !== undefined, 'a source without subtasks');
+    subtask.splits.push(reader);
+    this.#owner.set(reader, subtask);
+    this.#known.add(reader.id);
+  }
+
+  /** Opens waiting splits of this subtask up to the source's concurrency. */
+  #fill(subtask: SourceSubtask): void {
+    const { source } = this.node;
+    const most = source.concurrency ?? Number.POSITIVE_INFINITY;
+    let reading = subtask.splits.filter(({ state }) => state === 'reading').length;
+    for (const reader of subtask.splits) {
+      if (reading >= most) return;
+      if (reader.state !== 'waiting') continue;
+      reading++;
+      this.#reading++;
+      reader.open(source, this.#context, this.#batch(), this.#abort.signal, this.#onReady);
+    }
+  }
+
+  #batch(): number {
+    const { rate } = this.node.source;
+    return rate === undefined ? BATCH : Math.max(1, Math.min(BATCH, Math.round(rate / RATE_TICKS)));
+  }
+
+  /** A token bucket that may go into debt by one batch, and saves up at most one tick. */
+  #mayRead(monotonic: number): boolean {
+    const { rate } = this.node.source;
+    if (rate === undefined) return true;
+    const elapsed = monotonic - (this.#tokensAt ?? monotonic);
+    this.#tokensAt = monotonic;
+    this.#tokens = Math.min(this.#tokens + (elapsed * rate) / 1000, Math.max(1, rate / RATE_TICKS));
+    return this.#tokens >= 0;
+  }
+
+  #failed(reader: SplitReader, error: unknown): TidemarkError {
+    this.#where.batch(this.node.uid, reader.id, reader.position);
+    const element = `(reading split ${reader.id} from ${show(reader.position)})`;
+    return this.#where.fail(error, this.node.id, element, 'SOURCE_FAILED');
+  }
+}
+
+function byCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
