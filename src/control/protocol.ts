@@ -1,0 +1,73 @@
+/**
+ * What a running job can be asked over its control socket, and in which words.
+ *
+ *     GET  /v1/status                       the job, its operators and subtasks
+ *     POST /v1/checkpoint  {"full": true}   takes a checkpoint; answers once it is complete
+ *     POST /v1/suspend                      a last checkpoint, then the job is suspended; answers once it is
+ *     POST /v1/cancel                       ends the job for good; answers once it has ended
+ *
+ * Every answer is one JSON document. A refusal is `{"type":"error","code","message","hint"}`, with a status that
+ * follows from the code. Fields are added, never renamed.
+ */
+import { CODES, type ErrorCode, type ErrorRecord, EXIT } from '../base/errors.js';
+
+export interface ControlHandlers {
+  status(): Promise<unknown>;
+  checkpoint(request: { readonly full: boolean }): Promise<unknown>;
+  suspend(): Promise<unknown>;
+  cancel(): Promise<unknown>;
+}
+
+export interface ErrorDocument extends ErrorRecord {
+  readonly type: 'error';
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** Fields that the request's body may have. */
+  readonly fields: readonly string[];
+  call(handlers: ControlHandlers, body: Readonly<Record<string, unknown>>): Promise<unknown>;
+}
+
+export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ['/v1/status', { method: 'GET', fields: [], call: (handlers) => handlers.status() }],
+  [
+    '/v1/checkpoint',
+    {
+      method: 'POST',
+      fields: ['full'],
+      call: (handlers, body) => handlers.checkpoint({ full: body['full'] === true }),
+    },
+  ],
+  ['/v1/suspend', { method: 'POST', fields: [], call: (handlers) => handlers.suspend() }],
+  ['/v1/cancel', { method: 'POST', fields: [], call: (handlers) => handlers.cancel() }],
+]);
+
+/** Bytes of a request's body. */
+export const MAX_REQUEST_BODY = 4_096;
+/** Bytes of a request's headers. */
+export const MAX_REQUEST_HEADER = 8_192;
+/** Bytes of an answer that a client takes; a status has about 300 bytes a subtask. */
+export const MAX_ANSWER = 64 * 1024 * 1024;
+/** Connections that are open at one time; more are dropped. */
+export const MAX_CONNECTIONS = 64;
+/** Milliseconds in which the headers, and then the whole request, must have arrived. */
+export const HEADERS_TIMEOUT = 5_000;
+export const REQUEST_TIMEOUT = 10_000;
+
+const STATUS: Readonly<Record<number, number>> = {
+  [EXIT.usage]: 400,
+  [EXIT.notFound]: 404,
+  [EXIT.conflict]: 409,
+  [EXIT.incompatible]: 422,
+  [EXIT.noAnswer]: 504,
+};
+
+/** The HTTP status of an error: what the caller did wrong is 4xx, the rest 5xx. */
+export function statusOf(code: ErrorCode): number {
+  return STATUS[CODES[code]] ?? 500;
+}
+
+export function isErrorCode(text: unknown): text is ErrorCode {
+  return typeof text === 'string' && Object.hasOwn(CODES, text);
+}
