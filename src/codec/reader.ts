@@ -26,7 +26,10 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.bytes.readUInt8(this.skip(1));
+    const at = this.position;
+    if (at >= this.end) throw new BytesDamaged('1 byte expected, none left', at);
+    this.position = at + 1;
+    return this.bytes[at] as number;
   }
 
   u16(): number {
