@@ -46,6 +46,11 @@ export function resolveParams(
   return values;
 }
 
+/** The environment variable that a secret comes from. */
+export function secretVariable(name: string, declaration: ParamDeclaration): string {
+  return declaration.env ?? name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase();
+}
+
 function resolveOne(
   name: string,
   declaration: ParamDeclaration,
@@ -53,7 +58,7 @@ function resolveOne(
   environment: Readonly<Record<string, string | undefined>>,
 ): unknown {
   if (declaration.kind === 'secret') {
-    const variable = declaration.env ?? name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase();
+    const variable = secretVariable(name, declaration);
     if (Object.hasOwn(given, name)) {
       throw new TidemarkError(
         'PARAM_INVALID',
