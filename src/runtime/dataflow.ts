@@ -91,7 +91,9 @@ export class Dataflow {
       const { uid, sink } = group.node;
       const context: SinkContext = { ...this.#options.context, sink: uid };
       const restored: readonly Transaction<unknown>[] = this.#restored.transactions(uid, sink.transaction);
+      this.#options.where.enter();
       await group.open(context, restored, writers);
+      this.#options.where.leave();
     }
   }
 

@@ -52,7 +52,12 @@ export class SinkOperator implements Input, Counted {
       throw this.#where.fail(error, this.#node.id, elements[0], 'SINK_FAILED');
     }
     this.out += elements.length;
-    if (wait !== undefined) this.#waiting.push(wait);
+    if (wait === undefined) return;
+    const settled = wait.catch((error: unknown) => {
+      throw this.#where.fail(error, this.#node.id, elements[0], 'SINK_FAILED');
+    });
+    settled.catch(() => undefined);
+    this.#waiting.push(settled);
   }
 }
 

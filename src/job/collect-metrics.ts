@@ -1,0 +1,99 @@
+/** Reads the metrics of a running dataflow. */
+import { operatorId } from '../base/operator-id.js';
+import type { EntryWriter } from '../format/entry.js';
+import type { GraphNode } from '../graph/node.js';
+import type { Compiled } from '../runtime/compile.js';
+import type { ProcessOperator } from '../runtime/process.js';
+import type { SourceSubtask } from '../runtime/source.js';
+import type { OperatorMetrics, SplitMetrics, SubtaskMetrics } from './metrics.js';
+
+/** Splits shown per subtask; a source of a million files must not fill the control channel. */
+const MAX_SPLITS_SHOWN = 1000;
+
+/** Sizes of the last snapshot, by table and key group. */
+export type Sizes = Pick<EntryWriter, 'bytesOf'> | undefined;
+
+export function collectOperators(
+  compiled: Compiled,
+  liveSinks: boolean,
+  sizes: Sizes,
+): readonly OperatorMetrics[] {
+  return compiled.graph.nodes.flatMap((node) => {
+    const instances = compiled.instances.get(node.id);
+    if (instances === undefined) return [];
+    const operators = 'uid' in node ? compiled.processes.get(node.uid) : undefined;
+    const subtasks = instances.map((counted, subtask): SubtaskMetrics => {
+      const operator = operators?.[subtask];
+      return {
+        subtask,
+        keyGroups: operator === undefined ? null : { start: operator.range.start, end: operator.range.end },
+        in: counted.in,
+        out: counted.out,
+        ...stateOf(compiled, node, operator, sizes),
+        watermark: null,
+        splits: 'splits' in counted ? splitsOf(counted as SourceSubtask) : [],
+      };
+    });
+    return [
+      {
+        uid: compiled.names[node.id] ?? node.kind,
+        kind: node.kind,
+        operatorId: 'uid' in node ? operatorId(node.uid) : null,
+        maxParallelism: compiled.maxParallelism,
+        keyType: keyTypeOf(compiled, node),
+        delivery: node.kind === 'sink' ? deliveryOf(node.sink.committer !== undefined && liveSinks) : null,
+        subtasks,
+      },
+    ];
+  });
+}
+
+function deliveryOf(transactional: boolean): 'exactly-once' | 'at-least-once' {
+  return transactional ? 'exactly-once' : 'at-least-once';
+}
+
+function keyTypeOf(compiled: Compiled, node: GraphNode): string | null {
+  if (node.kind !== 'process') return null;
+  const keyBy = compiled.graph.nodes[node.input];
+  return keyBy?.kind === 'keyBy' ? keyBy.codec.id : null;
+}
+
+function stateOf(
+  compiled: Compiled,
+  node: GraphNode,
+  operator: ProcessOperator | undefined,
+  sizes: Sizes,
+): Pick<SubtaskMetrics, 'stateEntries' | 'stateBytes' | 'timers'> {
+  if (operator === undefined || node.kind !== 'process') return { stateEntries: 0, stateBytes: 0, timers: 0 };
+  const counts = operator.backend.counts();
+  const { start, end } = operator.range;
+  let stateEntries = 0;
+  let stateBytes = 0;
+  let timers = 0;
+  for (const table of compiled.tables) {
+    if (table.operator !== node.uid) continue;
+    const entries = counts.get(table.id) ?? 0;
+    if (table.kind === 'timer') timers += entries;
+    else stateEntries += entries;
+    stateBytes += sizes?.bytesOf(table.id, start, end) ?? 0;
+  }
+  return { stateEntries, stateBytes, timers };
+}
+
+function splitsOf(source: SourceSubtask): readonly SplitMetrics[] {
+  return source.splits.slice(0, MAX_SPLITS_SHOWN).map(({ id, position, state }) => ({
+    id,
+    position: plain(position),
+    state,
+  }));
+}
+
+/** A position as JSON, whatever the source made it of. */
+function plain(position: unknown): unknown {
+  try {
+    const text = JSON.stringify(position, (_, value) => (typeof value === 'bigint' ? `${value}n` : value));
+    return text === undefined ? null : JSON.parse(text);
+  } catch {
+    return String(position);
+  }
+}

@@ -1,0 +1,290 @@
+/**
+ * The rim of the dataflow: runs its synchronous steps one after another, and between two of them hears commands,
+ * waits for slow sinks, writes slices of a snapshot and tells how it goes.
+ *
+ * Invariants: a barrier falls between two steps, when no write is under way; after the barrier of a last
+ * checkpoint nothing is processed any more; commands are heard at least every BREATH_MS while elements flow.
+ */
+import { getHeapStatistics } from 'node:v8';
+import { assert } from '../base/assert.js';
+import type { Clock } from '../base/clock.js';
+import { TidemarkError } from '../base/errors.js';
+import { EntryWriter } from '../format/entry.js';
+import type { Dataflow } from '../runtime/dataflow.js';
+import type { Snapshot } from '../runtime/snapshot.js';
+import type { Where } from '../runtime/where.js';
+import { TransferPool } from './chunk-pool.js';
+import { collectOperators, type Sizes } from './collect-metrics.js';
+import { CHUNK_BYTES, DRAIN_CHUNKS_OUT, type FromData, MAX_CHUNKS_OUT, type ToData } from './protocol.js';
+
+/** The longest stretch of steps before the event loop gets a turn, milliseconds. */
+const BREATH_MS = 2;
+/** A slice of a snapshot, and the least processing between two, milliseconds. */
+const SLICE_MS = 2;
+const GAP_MS = 0.5;
+/** The longest idle wait, milliseconds: metrics and rediscovery go on. */
+const MAX_IDLE_MS = 250;
+/** A heap this full, this many looks in a row (one every HEAP_LOOK_MS), fails the attempt before V8 aborts. */
+const HEAP_FULL = 0.95;
+const HEAP_LOOKS = 3;
+const HEAP_LOOK_MS = 50;
+
+export interface LoopOptions {
+  readonly dataflow: Dataflow;
+  readonly where: Where;
+  readonly clock: Clock;
+  readonly epoch: number;
+  readonly liveSinks: boolean;
+  readonly metricsEvery: number;
+  send(message: FromData, transfer?: readonly ArrayBuffer[]): void;
+  /** Lets what user code printed go. */
+  flushOutput(): void;
+}
+
+export class DataLoop {
+  readonly #options: LoopOptions;
+  readonly #commands: ToData[] = [];
+  readonly #pool: TransferPool;
+  #wake: (() => void) | undefined;
+  #woken = false;
+  #snapshot: Snapshot | undefined;
+  /** Chunks of an aborted snapshot still come back; chunks are tagged with the one that is current. */
+  #snapshotId = 0;
+  #prepared = false;
+  #longestSlice = 0;
+  #sliceEnd = 0;
+  #stopped = false;
+  #endedSaid = false;
+  #finished = false;
+  #breathAt = 0;
+  #metricsAt = 0;
+  #metricsElements = 0;
+  #sizes: Sizes;
+  #heapAt = 0;
+  #heapFull = 0;
+  #rediscoverAt = new Map<number, number>();
+  #failure: unknown;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.#pool = new TransferPool((chunk, used, entries) => {
+      // The type allows shared memory; TransferPool and ByteWriter only ever make the transferable kind.
+      const memory = chunk.buffer as ArrayBuffer;
+      options.send({ type: 'chunk', id: this.#snapshotId, bytes: chunk, used, entries }, [memory]);
+    });
+  }
+
+  /** A command from the main thread; heard between two steps. */
+  command(message: ToData): void {
+    if (message.type === 'buffer') this.#pool.give(message.buffer);
+    else this.#commands.push(message);
+    this.wake();
+  }
+
+  readonly wake = (): void => {
+    this.#woken = true;
+    this.#wake?.();
+  };
+
+  /** Something outside the steps failed; the loop throws it. */
+  fail(error: unknown): void {
+    this.#failure ??= error;
+    this.wake();
+  }
+
+  /** Runs until told to finish. Throws what fails the attempt. */
+  async run(): Promise<void> {
+    const { dataflow, clock } = this.#options;
+    while (!this.#finished) {
+      for (let command = this.#commands.shift(); command !== undefined; command = this.#commands.shift()) {
+        await this.#obey(command);
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      const stepped = this.#mayStep() && dataflow.step(clock.monotonic());
+      if (dataflow.waiting.length > 0) await this.#settle();
+      const sliced = this.#slice();
+      if (!stepped && !this.#stopped && dataflow.ended) this.#sayEnded();
+      this.#watchHeap();
+      this.#tell(false);
+      if (stepped || sliced) await this.#breathe();
+      else if (!this.#finished) await this.#idle();
+    }
+    this.#tell(true);
+  }
+
+  #mayStep(): boolean {
+    return !this.#stopped && this.#pool.out < MAX_CHUNKS_OUT;
+  }
+
+  async #obey(command: ToData): Promise<void> {
+    const { dataflow, send } = this.#options;
+    switch (command.type) {
+      case 'checkpoint':
+        return this.#freeze(command.id, command.last);
+      case 'abort-checkpoint':
+        if (this.#snapshot?.checkpoint !== command.id) return;
+        this.#snapshot.abort();
+        this.#snapshot = undefined;
+        return;
+      case 'completed':
+        dataflow.commit(command.id).then(
+          () => send({ type: 'committed', id: command.id }),
+          (error: unknown) => this.fail(error),
+        );
+        return;
+      case 'finish':
+        this.#finished = true;
+        return;
+      default:
+        assert(false, `a ${command.type} while running`);
+    }
+  }
+
+  /** The barrier. */
+  async #freeze(id: number, last: boolean): Promise<void> {
+    assert(this.#snapshot === undefined, 'two checkpoints at a time');
+    const { dataflow, clock } = this.#options;
+    await this.#settle();
+    const start = clock.monotonic();
+    this.#snapshotId = id;
+    const snapshot = dataflow.freeze(id, new EntryWriter(this.#pool, CHUNK_BYTES));
+    this.#longestSlice = clock.monotonic() - start;
+    this.#snapshot = snapshot;
+    this.#prepared = false;
+    this.#sliceEnd = 0;
+    if (last) this.#stopped = true;
+    snapshot.prepared.then(
+      () => {
+        if (this.#snapshot === snapshot) this.#prepared = true;
+        this.wake();
+      },
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  /** Writes a slice of the snapshot when one is due; true when it did. */
+  #slice(): boolean {
+    const snapshot = this.#snapshot;
+    if (snapshot === undefined || this.#pool.out >= DRAIN_CHUNKS_OUT) return false;
+    const { clock } = this.#options;
+    const start = clock.monotonic();
+    if (start - this.#sliceEnd < GAP_MS && !this.#stopped) return false;
+    const drained = snapshot.slice(
+      () => clock.monotonic() - start >= SLICE_MS || this.#pool.out >= DRAIN_CHUNKS_OUT,
+    );
+    if (drained && this.#prepared) this.#finishSnapshot(snapshot);
+    this.#sliceEnd = clock.monotonic();
+    this.#longestSlice = Math.max(this.#longestSlice, this.#sliceEnd - start);
+    return !drained;
+  }
+
+  #finishSnapshot(snapshot: Snapshot): void {
+    const { dataflow, send } = this.#options;
+    snapshot.finish();
+    this.#snapshot = undefined;
+    this.#sizes = snapshot.out;
+    send({
+      type: 'drained',
+      id: snapshot.checkpoint,
+      barrierTime: snapshot.barrierTime,
+      longestSliceMs: this.#longestSlice,
+      tables: dataflow.tables.map(({ id }) => ({
+        entries: snapshot.out.entriesOf(id),
+        bytes: snapshot.out.bytesOf(id),
+      })),
+    });
+  }
+
+  async #settle(): Promise<void> {
+    const { dataflow, where } = this.#options;
+    while (dataflow.waiting.length > 0) {
+      where.enter();
+      await Promise.all(dataflow.waiting.splice(0));
+      where.leave();
+    }
+  }
+
+  #sayEnded(): void {
+    if (this.#endedSaid) return;
+    this.#endedSaid = true;
+    const { dataflow, send } = this.#options;
+    dataflow.dropTimers();
+    send({ type: 'ended', droppedTimers: dataflow.droppedTimers });
+  }
+
+  /** Lets sources go on, and every BREATH_MS the whole event loop. */
+  async #breathe(): Promise<void> {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#breathAt < BREATH_MS) return await undefined;
+    this.#options.flushOutput();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    await this.#rediscover();
+    this.#breathAt = this.#options.clock.monotonic();
+  }
+
+  async #idle(): Promise<void> {
+    const { dataflow, clock, flushOutput } = this.#options;
+    flushOutput();
+    await this.#rediscover();
+    if (!this.#woken) {
+      const now = clock.monotonic();
+      const untilWork = this.#stopped ? MAX_IDLE_MS : dataflow.waitMs(now);
+      const untilSlice = this.#snapshot === undefined || this.#pool.out > 0 ? MAX_IDLE_MS : GAP_MS;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.max(0, Math.min(untilWork, untilSlice, MAX_IDLE_MS)));
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.#wake = undefined;
+    }
+    this.#woken = false;
+    this.#breathAt = clock.monotonic();
+  }
+
+  async #rediscover(): Promise<void> {
+    if (this.#stopped) return;
+    const { dataflow, clock, where } = this.#options;
+    const now = clock.monotonic();
+    for (const source of dataflow.compiled.sources) {
+      const every = source.node.source.rediscover;
+      if (every === undefined) continue;
+      const due = this.#rediscoverAt.get(source.node.id) ?? now + every;
+      this.#rediscoverAt.set(source.node.id, now >= due ? now + every : due);
+      if (now < due) continue;
+      try {
+        await source.rediscover();
+      } catch (error) {
+        throw where.fail(error, source.node.id, '(listing its splits)', 'SOURCE_FAILED');
+      }
+    }
+  }
+
+  #watchHeap(): void {
+    const { clock } = this.#options;
+    const now = clock.monotonic();
+    if (now - this.#heapAt < HEAP_LOOK_MS) return;
+    this.#heapAt = now;
+    const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+    this.#heapFull = used > limit * HEAP_FULL ? this.#heapFull + 1 : 0;
+    if (this.#heapFull < HEAP_LOOKS) return;
+    const mib = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`;
+    throw new TidemarkError('HEAP_FULL', `the heap is full: ${mib(used)} of ${mib(limit)}`, {
+      hint: 'give the job more with --heap SIZE, or keep less state per key',
+    });
+  }
+
+  #tell(force: boolean): void {
+    const { clock, metricsEvery, dataflow, epoch, liveSinks, send } = this.#options;
+    const now = clock.monotonic();
+    const elapsed = now - this.#metricsAt;
+    if (elapsed < metricsEvery && !force) return;
+    const rate = this.#metricsAt === 0 ? 0 : ((dataflow.elements - this.#metricsElements) * 1000) / elapsed;
+    this.#metricsAt = now;
+    this.#metricsElements = dataflow.elements;
+    const operators = collectOperators(dataflow.compiled, liveSinks, this.#sizes);
+    const { elements, droppedTimers } = dataflow;
+    send({ type: 'metrics', metrics: { at: clock.now(), epoch, elements, rate, droppedTimers, operators } });
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The data thread: loads a job's bundle, runs its dataflow, and speaks with the main thread (protocol.ts).
+ *
+ * User code runs here and nowhere else. Whatever it does, this thread either tells the main thread how it failed,
+ * or falls silent and is ended by it; neither costs state, which is on disk and in the main thread's hands.
+ */
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { assert, present } from '../base/assert.js';
+import { systemClock } from '../base/clock.js';
+import { TidemarkError, toTidemarkError } from '../base/errors.js';
+import { realDisk } from '../base/real-disk.js';
+import { ByteReader } from '../codec/reader.js';
+import { readEntry } from '../format/entry.js';
+import type { Graph } from '../graph/node.js';
+import { resolveParams } from '../graph/param.js';
+import { Dataflow } from '../runtime/dataflow.js';
+import { userMessage } from '../runtime/show.js';
+import { Where } from '../runtime/where.js';
+import { createMemoryBackend } from '../state/memory/backend.js';
+import { guardOutput } from './console-guard.js';
+import { DataLoop } from './data-loop.js';
+import { graphFacts } from './graph-facts.js';
+import { installLibrary } from './library.js';
+import { loadDefinition } from './load-definition.js';
+import type { DataThreadData, FromData, ToData } from './protocol.js';
+import { userFrame } from './user-frame.js';
+
+/** How long user code may take to let go of what it holds after a failure. */
+const CLOSE_MS = 2000;
+
+assert(!isMainThread, 'the data thread is a worker');
+const port = present(parentPort, 'the port of a worker');
+const data = workerData as DataThreadData;
+const where = new Where(data.where);
+
+const send = (message: FromData, transfer: readonly ArrayBuffer[] = []) => port.postMessage(message, [...transfer]);
+const output = guardOutput((stream, text) => send({ type: 'output', stream, text }));
+
+/** Prints that the main thread has not yet written. */
+const printing = new Map<number, { resolve(): void; reject(error: Error): void }>();
+let prints = 0;
+const early: ToData[] = [];
+let heard: (() => void) | undefined;
+let loop: DataLoop | undefined;
+let failed = false;
+
+port.on('message', (message: ToData) => {
+  if (message.type === 'printed') printed(message.id, message.error);
+  else if (loop !== undefined) loop.command(message);
+  else {
+    early.push(message);
+    heard?.();
+  }
+});
+process.on('uncaughtException', (error) => {
+  const outside = new TidemarkError('USER_CODE', `outside of any callback: ${userMessage(error)}`, { cause: error });
+  if (loop === undefined) fail(outside);
+  else loop.fail(outside);
+});
+
+main()
+  .catch(fail)
+  .finally(() => send({ type: 'closed' }));
+
+async function main(): Promise<void> {
+  process.setSourceMapsEnabled(true);
+  await installLibrary();
+  where.enter();
+  const definition = await loadDefinition(data.bundle);
+  const graph = definition.build(resolveParams(definition.params, data.params, process.env));
+  where.leave();
+  const dataflow = build(graph);
+  send({ type: 'described', facts: graphFacts(graph, dataflow, data.cwd) });
+  const barrierTime = await restore(dataflow);
+  if (data.mode === 'commit') await dataflow.recoverSinks(false);
+  else await run(dataflow, barrierTime);
+  await dataflow.close();
+  output.flush();
+}
+
+function build(graph: Graph): Dataflow {
+  const { job, attempt, cwd, parallelism, maxParallelism, liveSinks } = data;
+  const log = (text: string) => send({ type: 'log', text });
+  return new Dataflow({
+    graph,
+    parallelism,
+    maxParallelism,
+    backend: createMemoryBackend,
+    context: { cwd, disk: realDisk, clock: systemClock, job, attempt, log, stdout: print },
+    where,
+    liveSinks,
+    wake: () => loop?.wake(),
+  });
+}
+
+/** Takes entries until the main thread says go; returns the time of the snapshot's barrier. */
+async function restore(dataflow: Dataflow): Promise<number | undefined> {
+  let tables = dataflow.tables;
+  for (;;) {
+    const message = early.shift();
+    if (message === undefined) {
+      await new Promise<void>((resolve) => {
+        heard = resolve;
+      });
+      continue;
+    }
+    if (message.type === 'go') return message.barrierTime;
+    if (message.type === 'tables') tables = message.tables;
+    else {
+      assert(message.type === 'restore', `a ${message.type} before go`);
+      const reader = new ByteReader(Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length));
+      for (let i = 0; i < message.entries; i++) dataflow.restore(readEntry(reader), tables);
+      send({ type: 'restored' });
+    }
+  }
+}
+
+async function run(dataflow: Dataflow, barrierTime: number | undefined): Promise<void> {
+  const { attempt: epoch, liveSinks, metricsEvery } = data;
+  const flushOutput = () => output.flush();
+  loop = new DataLoop({ dataflow, where, clock: systemClock, epoch, liveSinks, metricsEvery, send, flushOutput });
+  for (const message of early.splice(0)) loop.command(message);
+  try {
+    await dataflow.open(barrierTime);
+    send({ type: 'running' });
+    await loop.run();
+  } catch (error) {
+    fail(error);
+    await Promise.race([dataflow.close().catch(() => undefined), systemClock.sleep(CLOSE_MS)]);
+    throw error;
+  }
+}
+
+/** Tells the main thread once what went wrong, with the line of the user's source where there is one. */
+function fail(error: unknown): void {
+  if (failed) return;
+  failed = true;
+  output.flush();
+  const coded = where.failure ?? toTidemarkError(error);
+  const cause = coded.details.cause ?? error;
+  const frame = cause instanceof TidemarkError ? undefined : userFrame(cause);
+  send({ type: 'failed', error: { ...coded.toRecord(), ...(frame === undefined ? {} : frame) } });
+}
+
+function print(text: string): Promise<void> {
+  const id = ++prints;
+  send({ type: 'print', id, text });
+  return new Promise((resolve, reject) => printing.set(id, { resolve, reject }));
+}
+
+function printed(id: number, error: string | undefined): void {
+  const waiting = printing.get(id);
+  printing.delete(id);
+  if (error === undefined) waiting?.resolve();
+  else waiting?.reject(new TidemarkError('DISK_ERROR', `standard output: ${error}`));
+}

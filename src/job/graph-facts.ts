@@ -1,0 +1,28 @@
+import { resolve } from 'node:path';
+import { present } from '../base/assert.js';
+import type { Graph, GraphNode } from '../graph/node.js';
+import type { Dataflow } from '../runtime/dataflow.js';
+import type { GraphFacts, OperatorFacts } from './protocol.js';
+
+/** What the main thread needs to know of a graph it never loads. */
+export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): GraphFacts {
+  return {
+    operators: graph.nodes.flatMap((node) => operatorFacts(graph, node)),
+    tables: dataflow.tables,
+    targets: graph.nodes.flatMap((node) => {
+      return node.kind === 'sink' && node.sink.target !== undefined ? [resolve(cwd, node.sink.target)] : [];
+    }),
+    names: dataflow.compiled.names,
+  };
+}
+
+function operatorFacts(graph: Graph, node: GraphNode): readonly OperatorFacts[] {
+  if (node.kind !== 'source' && node.kind !== 'process' && node.kind !== 'sink') return [];
+  const { uid, formerly, kind } = node;
+  return [{ uid, formerly, kind, keyType: node.kind === 'process' ? keyType(graph, node.input) : null }];
+}
+
+function keyType(graph: Graph, id: number): string {
+  const keyBy = present(graph.nodes[id], 'the input of a keyed operator');
+  return keyBy.kind === 'keyBy' ? keyBy.codec.id : '';
+}
