@@ -58,7 +58,7 @@ export interface ProcessSpec<
   open?(context: OpenContext): void | Promise<void>;
   onElement(element: T, context: ProcessContext<K, S, M, D, O>): void;
   readonly onTimer?: {
-    readonly [N in keyof M]: (time: number, context: ProcessContext<K, S, M, D, O>) => void;
+    readonly [N in keyof NoInfer<M>]: (time: number, context: ProcessContext<K, S, M, D, O>) => void;
   };
   close?(): void | Promise<void>;
 }

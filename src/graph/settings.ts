@@ -85,3 +85,6 @@ export const DEFAULT_RESTART: RestartSettings = {
 };
 
 export const DEFAULT_STEP_TIMEOUT = 60_000;
+
+/** The longest a setting may last, in milliseconds: what a timer of Node's can wait, a little over 24 days. */
+export const MAX_DURATION = 2_147_483_647;

@@ -3,17 +3,19 @@ import type { Codec } from '../codec/codec.js';
 import type { Schema } from '../codec/schema.js';
 
 /** A value as `get()` hands it out: valid inside the callback, changed only through `set` or `update`. */
-export type DeepReadonly<T> = T extends string | number | bigint | boolean | symbol | null | undefined | Date
+export type DeepReadonly<T> = unknown extends T
   ? T
-  : T extends (...args: never[]) => unknown
+  : T extends string | number | bigint | boolean | symbol | null | undefined | Date
     ? T
-    : T extends ReadonlyMap<infer K, infer V>
-      ? ReadonlyMap<DeepReadonly<K>, DeepReadonly<V>>
-      : T extends ReadonlySet<infer E>
-        ? ReadonlySet<DeepReadonly<E>>
-        : T extends ArrayBufferView
-          ? T
-          : { readonly [P in keyof T]: DeepReadonly<T[P]> };
+    : T extends (...args: never[]) => unknown
+      ? T
+      : T extends ReadonlyMap<infer K, infer V>
+        ? ReadonlyMap<DeepReadonly<K>, DeepReadonly<V>>
+        : T extends ReadonlySet<infer E>
+          ? ReadonlySet<DeepReadonly<E>>
+          : T extends ArrayBufferView
+            ? T
+            : { readonly [P in keyof T]: DeepReadonly<T[P]> };
 
 /** One value per key. `G` is what `get` gives: `T`, or `T | undefined` where no initial value is declared. */
 export interface ValueState<T, G = T | undefined> {

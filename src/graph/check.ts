@@ -1,0 +1,116 @@
+/**
+ * All that can be wrong with a dataflow, as findings. Pure: the graph in, sentences out.
+ *
+ * Every finding names the operator by its uid. An operator whose output nobody uses is fine; a source from which
+ * no sink and no `process` operator is reached is not.
+ */
+import { normalize } from 'node:path';
+import { processFindings } from './check-process.js';
+import { sinkFindings, sourceFindings } from './check-spec.js';
+import { nameProblem, show } from './names.js';
+import type { Graph, GraphNode, ProcessNode, SinkNode, SourceNode } from './node.js';
+
+type NamedNode = SourceNode | ProcessNode | SinkNode;
+
+/** Findings, in the order of the graph; empty when the graph can run. */
+export function checkGraph(graph: Graph): string[] {
+  const named = graph.nodes.filter(isNamed);
+  return [
+    ...named.flatMap((node) => specFindings(node).map((finding) => `${label(node)}: ${finding}`)),
+    ...uidFindings(named),
+    ...targetFindings(graph.nodes),
+    ...reachFindings(graph.nodes),
+  ];
+}
+
+function isNamed(node: GraphNode): node is NamedNode {
+  return node.kind === 'source' || node.kind === 'process' || node.kind === 'sink';
+}
+
+function label(node: NamedNode): string {
+  return `${node.kind} ${show(node.uid)}`;
+}
+
+function specFindings(node: NamedNode): string[] {
+  if (node.kind === 'source') return sourceFindings(node.source);
+  if (node.kind === 'sink') return sinkFindings(node.sink);
+  return processFindings(node.spec);
+}
+
+function uidFindings(named: readonly NamedNode[]): string[] {
+  const findings: string[] = [];
+  const current = new Map<string, NamedNode>();
+  for (const node of named) {
+    const problem = nameProblem('uid', node.uid);
+    const other = current.get(node.uid);
+    if (problem !== undefined) findings.push(`${node.kind}: ${problem}`);
+    else if (other !== undefined)
+      findings.push(`uid ${show(node.uid)} is used twice: by a ${other.kind} and by a ${node.kind}`);
+    else current.set(node.uid, node);
+  }
+  /** Former uid → the operator that claims it. */
+  const claimed = new Map<string, NamedNode>();
+  for (const node of named) {
+    for (const old of formerUids(node, findings)) {
+      const other = claimed.get(old);
+      if (current.has(old))
+        findings.push(`${label(node)} was formerly ${show(old)}, but an operator of that uid is still there`);
+      else if (other !== undefined)
+        findings.push(`${label(other)} and ${label(node)} were both formerly ${show(old)}`);
+      claimed.set(old, node);
+    }
+  }
+  return findings;
+}
+
+function formerUids(node: NamedNode, findings: string[]): readonly string[] {
+  if (!Array.isArray(node.formerly)) {
+    findings.push(`${label(node)}: formerly: expected an array of uids, found ${show(node.formerly)}`);
+    return [];
+  }
+  for (const old of node.formerly) {
+    const problem = nameProblem(`${label(node)}, formerly`, old);
+    if (problem !== undefined) findings.push(problem);
+  }
+  return node.formerly;
+}
+
+/** A target belongs to one sink: the ledger and the lock in it are per owner. */
+function targetFindings(nodes: readonly GraphNode[]): string[] {
+  const findings: string[] = [];
+  const owners = new Map<string, string>();
+  for (const node of nodes) {
+    if (node.kind !== 'sink' || typeof node.sink?.target !== 'string') continue;
+    const target = normalize(`${node.sink.target}/`);
+    const owner = owners.get(target);
+    if (owner === undefined) owners.set(target, node.uid);
+    else
+      findings.push(
+        `sinks ${show(owner)} and ${show(node.uid)} write to one target, ${show(node.sink.target)}: give each its own`,
+      );
+  }
+  return findings;
+}
+
+function reachFindings(nodes: readonly GraphNode[]): string[] {
+  const sources = nodes.filter((node) => node.kind === 'source');
+  if (sources.length === 0) return ['the dataflow has no source: begin with job.source(uid, …)'];
+  const useful = new Set<number>();
+  for (const node of nodes.toReversed()) {
+    if (node.kind === 'sink' || node.kind === 'process' || useful.has(node.id)) {
+      for (const input of inputsOf(node)) useful.add(input);
+    }
+  }
+  return sources
+    .filter((source) => !useful.has(source.id))
+    .map(
+      (source) =>
+        `${label(source)}: what it reads reaches no sink and no process operator: add .sink(uid, …)`,
+    );
+}
+
+/** The nodes that feed this one. */
+export function inputsOf(node: GraphNode): readonly number[] {
+  if (node.kind === 'source') return [];
+  return node.kind === 'union' ? node.inputs : [node.input];
+}

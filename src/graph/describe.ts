@@ -1,0 +1,132 @@
+/** The dataflow as plain JSON, for `plan` and for what compares two graphs. Functions do not appear in it. */
+import { operatorId } from '../base/operator-id.js';
+import { inputsOf } from './check.js';
+import type { Graph, GraphNode, ProcessNode, SinkNode, SourceNode } from './node.js';
+import type { JobSettings } from './settings.js';
+import type { StateKind } from './state.js';
+
+export interface GraphDescription {
+  /** In the order of the graph: inputs precede their users. */
+  readonly nodes: readonly NodeDescription[];
+  /** False when any source cannot be read again: recovery loses what it gave after the last checkpoint. */
+  readonly replayable: boolean;
+  readonly settings?: JobSettings;
+}
+
+/** What is absent does not apply to the node's kind, or was not given. */
+export interface NodeDescription {
+  /** The place in `nodes`; `inputs` names others by it. */
+  readonly id: number;
+  readonly kind: GraphNode['kind'];
+  /** The uid where there is one, else the kind. */
+  readonly name: string;
+  readonly uid?: string;
+  /** As in Flink: murmur3_128 of the uid, 32 hex digits. */
+  readonly operatorId?: string;
+  readonly formerly?: readonly string[];
+  readonly inputs: readonly number[];
+  /** Of a `keyBy`, and of the operators after it. */
+  readonly keyType?: string;
+  readonly states?: readonly StateDescription[];
+  readonly timers?: readonly TimerDescription[];
+  readonly sides?: readonly string[];
+  /** Which output of its input a `side` node is. */
+  readonly side?: string;
+  readonly source?: SourceDescription;
+  readonly sink?: SinkDescription;
+}
+
+export interface StateDescription {
+  readonly name: string;
+  readonly kind: StateKind;
+  readonly codec: string;
+  /** Of the schema; 1 where there is none. */
+  readonly version: number;
+  readonly formerly: readonly string[];
+}
+
+export interface TimerDescription {
+  readonly name: string;
+  readonly time: 'processing';
+}
+
+export interface SourceDescription {
+  readonly kind: string;
+  readonly describe?: string;
+  readonly replayable: boolean;
+  /** Elements per second; absent: as fast as it goes. */
+  readonly rate?: number;
+}
+
+export interface SinkDescription {
+  readonly kind: string;
+  readonly describe?: string;
+  readonly delivery: 'exactly-once' | 'at-least-once';
+  readonly target?: string;
+}
+
+/** Describes a checked graph; with `settings`, also how it would run. */
+export function describeGraph(graph: Graph, settings?: JobSettings): GraphDescription {
+  const nodes = graph.nodes.map((node) => describeNode(node, graph));
+  return {
+    nodes,
+    replayable: nodes.every((node) => node.source?.replayable !== false),
+    ...(settings === undefined ? {} : { settings }),
+  };
+}
+
+function describeNode(node: GraphNode, graph: Graph): NodeDescription {
+  const base = { id: node.id, kind: node.kind, name: node.kind, inputs: inputsOf(node) };
+  switch (node.kind) {
+    case 'source':
+      return { ...base, ...named(node), source: describeSource(node) };
+    case 'process':
+      return { ...base, ...named(node), ...describeProcess(node, graph) };
+    case 'sink':
+      return { ...base, ...named(node), sink: describeSink(node) };
+    case 'keyBy':
+      return { ...base, keyType: node.codec.id };
+    case 'side':
+      return { ...base, side: node.side };
+    default:
+      return base;
+  }
+}
+
+function named(node: SourceNode | ProcessNode | SinkNode) {
+  return { name: node.uid, uid: node.uid, operatorId: operatorId(node.uid), formerly: node.formerly };
+}
+
+function describeSource({ source }: SourceNode): SourceDescription {
+  return {
+    kind: source.kind,
+    ...(source.describe === undefined ? {} : { describe: source.describe }),
+    replayable: source.replayable ?? true,
+    ...(source.rate === undefined ? {} : { rate: source.rate }),
+  };
+}
+
+function describeSink({ sink }: SinkNode): SinkDescription {
+  return {
+    kind: sink.kind,
+    ...(sink.describe === undefined ? {} : { describe: sink.describe }),
+    delivery: sink.committer === undefined ? 'at-least-once' : 'exactly-once',
+    ...(sink.target === undefined ? {} : { target: sink.target }),
+  };
+}
+
+function describeProcess({ spec, input }: ProcessNode, graph: Graph) {
+  const keyed = graph.nodes[input];
+  return {
+    ...(keyed?.kind === 'keyBy' ? { keyType: keyed.codec.id } : {}),
+    states: Object.entries(spec.state ?? {}).map(([name, declaration]) => ({
+      name,
+      kind: declaration.kind,
+      codec: declaration.codec.id,
+      version: declaration.schema?.version ?? 1,
+      formerly: declaration.formerly,
+    })),
+    timers: Object.entries(spec.timers ?? {}).map(([name, time]) => ({ name, time })),
+    sides: Object.keys(spec.sides ?? {}),
+  };
+}
