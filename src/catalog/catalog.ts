@@ -1,0 +1,161 @@
+/**
+ * The catalog of a home: what jobs there are, what became of them, and what can be recovered.
+ *
+ * One SQLite file, shared by every process of the home: runners write their own job, commands read. Each method
+ * is one transaction, synchronous, durable when it returns; the statements stand in one file per group.
+ *
+ * Invariants: open.ts (what is opened is whole), attempts.ts (epochs and states), checkpoints.ts (what counts),
+ * segments.ts (what may be removed). Everything throws TidemarkErrors: CATALOG_CORRUPT for what cannot be,
+ * HOME_LOCKED when another process holds the file for seconds, DISK_FULL, DISK_ERROR, PERMISSION.
+ */
+import type { Clock } from '../base/clock.js';
+import type { ErrorRecord } from '../base/errors.js';
+import type { HomePaths } from '../base/home.js';
+import type { Random } from '../base/random.js';
+import * as attempts from './attempts.js';
+import * as checkpoints from './checkpoints.js';
+import type { CatalogContext } from './context.js';
+import * as jobs from './jobs.js';
+import { acquireLock, type Lock, type LockInfo } from './lock.js';
+import { openCatalog } from './open.js';
+import * as pins from './pins.js';
+import type { CheckpointRecord, FrozenJob, JobRecord, JobState } from './records.js';
+import * as segments from './segments.js';
+
+export interface CatalogOptions {
+  /** Make the home when it is absent; only commands that start a job do. */
+  readonly create: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export class Catalog {
+  readonly home: HomePaths;
+  readonly #context: CatalogContext;
+
+  private constructor(context: CatalogContext) {
+    this.home = context.home;
+    this.#context = context;
+  }
+
+  /** @throws HOME_NOT_FOUND, HOME_NEWER, HOME_LOCKED (older processes live in it), CATALOG_CORRUPT, PERMISSION */
+  static open(home: HomePaths, options: CatalogOptions): Catalog {
+    const db = openCatalog(home, options);
+    return new Catalog({ db, home, clock: options.clock, random: options.random });
+  }
+
+  close(): void {
+    this.#context.db.close();
+  }
+
+  /** See {@link jobs.createJob}. */
+  createJob(frozen: FrozenJob): JobRecord {
+    return jobs.createJob(this.#context, frozen);
+  }
+
+  /** By name, id or prefix of the id; see {@link jobs.findJob}. */
+  job(reference: string): JobRecord {
+    return jobs.findJob(this.#context, reference);
+  }
+
+  /** Newest first; without `all`, those that are neither finished nor canceled. */
+  jobs(options: { readonly all: boolean }): JobRecord[] {
+    return jobs.listJobs(this.#context, options);
+  }
+
+  /** The lock of a job's runner; undefined when another holds it. */
+  lockJob(job: string, info: LockInfo): Lock | undefined {
+    return acquireLock(this.home.job(job).lock, info);
+  }
+
+  /** See {@link attempts.beginAttempt}: the caller holds the job's lock. */
+  beginAttempt(job: string, runner: attempts.RunnerInfo): number {
+    return attempts.beginAttempt(this.#context, job, runner);
+  }
+
+  /** See {@link attempts.transition}: the job's lock is freed only after it. */
+  transition(job: string, epoch: number, to: JobState, extra?: attempts.TransitionExtra): void {
+    attempts.transition(this.#context, job, epoch, to, extra);
+  }
+
+  countRestart(job: string, epoch: number): void {
+    attempts.countRestart(this.#context, job, epoch);
+  }
+
+  saveMetrics(job: string, epoch: number, metrics: unknown): void {
+    attempts.saveMetrics(this.#context, job, epoch, metrics);
+  }
+
+  /** The newest {@link attempts.KEPT_ATTEMPTS}, oldest first. */
+  attempts(job: string): attempts.AttemptRecord[] {
+    return attempts.listAttempts(this.#context, job);
+  }
+
+  /** Returns the new checkpoint's id; the job is running. */
+  beginCheckpoint(job: string, epoch: number, what: Pick<CheckpointRecord, 'kind' | 'layout'>): number {
+    return checkpoints.beginCheckpoint(this.#context, job, epoch, what);
+  }
+
+  /** See {@link checkpoints.completeCheckpoint}: all files are durable before. */
+  completeCheckpoint(job: string, epoch: number, id: number, done: checkpoints.CompletedCheckpoint): void {
+    checkpoints.completeCheckpoint(this.#context, job, epoch, id, done);
+  }
+
+  failCheckpoint(job: string, epoch: number, id: number, error: ErrorRecord): void {
+    checkpoints.failCheckpoint(this.#context, job, epoch, id, error);
+  }
+
+  /** The sinks have committed it; may be said again, and of an earlier attempt's. */
+  commitCheckpoint(job: string, epoch: number, id: number): void {
+    checkpoints.commitCheckpoint(this.#context, job, epoch, id);
+  }
+
+  /** All that are remembered, oldest first. */
+  checkpoints(job: string): CheckpointRecord[] {
+    return checkpoints.listCheckpoints(this.#context, job);
+  }
+
+  /** What recovery starts from. */
+  lastCompleted(job: string): CheckpointRecord | undefined {
+    return checkpoints.lastCompleted(this.#context, job);
+  }
+
+  /** @throws CHECKPOINT_NOT_FOUND */
+  checkpoint(job: string, id: number): CheckpointRecord {
+    return checkpoints.findCheckpoint(this.#context, job, id);
+  }
+
+  /** See {@link segments.subsume}; what it returns goes to {@link removeSegments}. */
+  subsume(job: string, epoch: number, ids: readonly number[]): string[] {
+    return segments.subsume(this.#context, job, epoch, ids);
+  }
+
+  /** See {@link segments.dropCheckpoints}; what it returns goes to {@link removeSegments}. */
+  dropCheckpoints(job: string): string[] {
+    return segments.dropCheckpoints(this.#context, job);
+  }
+
+  /** See {@link segments.sweep}; an attempt begins with it. */
+  sweep(job: string, epoch: number): number {
+    return segments.sweep(this.#context, job, epoch);
+  }
+
+  /** See {@link segments.orphanSegments}; what it returns goes to {@link removeSegments}. */
+  orphanSegments(existing: readonly string[]): string[] {
+    return segments.orphanSegments(this.#context, existing);
+  }
+
+  /** See {@link segments.removeSegments}: the one way to remove a segment's file. */
+  removeSegments(names: readonly string[]): number {
+    return segments.removeSegments(this.#context, names);
+  }
+
+  /** See {@link pins.pin}. */
+  pin(job: string, checkpoint: number, pin: pins.Pin): number {
+    return pins.pin(this.#context, job, checkpoint, pin);
+  }
+
+  unpin(id: number): void {
+    pins.unpin(this.#context, id);
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Dropping checkpoints, and with them the segments that nothing refers to any more.
+ *
+ * Jobs of one home share segments of equal bytes, so a file may be dropped by one job in the moment in which
+ * another finds it there. Two rules make that safe: a file is removed only under the catalog's write lock and
+ * while no row knows it (`removeSegments`), and a checkpoint completes under the same lock only if its files are
+ * there (checkpoints.ts). The one of the two that comes second sees what the first has done.
+ *
+ * Invariants: a completed checkpoint that is not committed, or is pinned, is never dropped here by a live job.
+ */
+import { unlinkSync } from 'node:fs';
+import { assert } from '../base/assert.js';
+import { systemCode, toTidemarkError } from '../base/errors.js';
+import { requireEpoch } from './attempts.js';
+import { forgetHistory } from './checkpoints.js';
+import type { CatalogContext } from './context.js';
+import { storedJob } from './job-row.js';
+import { isOver } from './job-state.js';
+import { isLocked } from './lock.js';
+import { RowReader } from './row.js';
+
+/** Files removed under one hold of the write lock, so that no writer waits for long. */
+const REMOVED_AT_ONCE = 100;
+
+/**
+ * Marks completed checkpoints as subsumed, except those pinned meanwhile. Returns the names of the segments
+ * that nothing refers to now, their rows gone; the caller hands them to {@link removeSegments}.
+ */
+export function subsume(
+  context: CatalogContext,
+  job: string,
+  epoch: number,
+  ids: readonly number[],
+): string[] {
+  return context.db.transaction(() => {
+    requireEpoch(context, job, epoch);
+    for (const id of ids) {
+      const row = context.db.get('SELECT state, committed_at FROM checkpoints WHERE job = ? AND id = ?', [
+        job,
+        id,
+      ]);
+      const committed = row?.['state'] === 'completed' && row['committed_at'] !== null;
+      assert(committed, `checkpoint ${job}@${id} is completed and committed before it is subsumed`);
+    }
+    return drop(context, job, ids);
+  });
+}
+
+/**
+ * Drops all checkpoints of a job that is finished or canceled, except pinned ones; else as {@link subsume}.
+ * Only after the transition: a job that dies between the two keeps them for nothing, never loses them.
+ */
+export function dropCheckpoints(context: CatalogContext, job: string): string[] {
+  const { db } = context;
+  return db.transaction(() => {
+    const { state } = storedJob(context, job);
+    assert(isOver(state), `the checkpoints of job ${job} are dropped while it is ${state}`);
+    db.run("DELETE FROM checkpoints WHERE job = ? AND state = 'pending'", [job]);
+    const rows = db.all("SELECT id FROM checkpoints WHERE job = ? AND state = 'completed'", [job]);
+    const ids = rows.map((row) => new RowReader('checkpoints', job, row).count('id'));
+    return drop(context, job, ids);
+  });
+}
+
+/**
+ * Removes the files of those names that no row knows; returns how many. The one way to remove a segment.
+ * The names come from `subsume`, `dropCheckpoints` or `orphanSegments`.
+ */
+export function removeSegments({ db, home }: CatalogContext, names: readonly string[]): number {
+  let removed = 0;
+  for (let from = 0; from < names.length; from += REMOVED_AT_ONCE) {
+    db.transaction(() => {
+      for (const name of names.slice(from, from + REMOVED_AT_ONCE)) {
+        if (knows(db, name) || !unlink(home.segment(name))) continue;
+        removed++;
+      }
+    });
+  }
+  return removed;
+}
+
+/** Removes what earlier attempts left pending, and pins that have run out; returns how many checkpoints. */
+export function sweep(context: CatalogContext, job: string, epoch: number): number {
+  const { db, clock } = context;
+  return db.transaction(() => {
+    requireEpoch(context, job, epoch);
+    db.run('DELETE FROM pins WHERE until <= ?', [clock.now()]);
+    return db.run("DELETE FROM checkpoints WHERE job = ? AND state = 'pending' AND epoch < ?", [job, epoch]);
+  });
+}
+
+/**
+ * Which of the segments found on disk no checkpoint refers to. None while any running job of the home is taking
+ * a checkpoint, since its new segments have no rows yet.
+ */
+export function orphanSegments(context: CatalogContext, existing: readonly string[]): string[] {
+  const { db, home } = context;
+  return db.snapshot(() => {
+    const writers = db.all("SELECT DISTINCT job FROM checkpoints WHERE state = 'pending'");
+    if (writers.some((row) => isLocked(home.job(String(row['job'])).lock))) return [];
+    return existing.filter((name) => !knows(db, name));
+  });
+}
+
+function drop(context: CatalogContext, job: string, ids: readonly number[]): string[] {
+  const { db, clock } = context;
+  const candidates = new Set<string>();
+  for (const id of ids) {
+    if (isPinned(context, job, id, clock.now())) continue;
+    const where = [job, id];
+    for (const row of db.all(
+      'SELECT segment FROM checkpoint_segments WHERE job = ? AND checkpoint = ?',
+      where,
+    ))
+      candidates.add(new RowReader('checkpoint_segments', `${job}@${id}`, row).text('segment'));
+    db.run('DELETE FROM checkpoint_segments WHERE job = ? AND checkpoint = ?', where);
+    db.run("UPDATE checkpoints SET state = 'subsumed', manifest = NULL WHERE job = ? AND id = ?", where);
+  }
+  forgetHistory(context, job);
+  const unreferenced =
+    'DELETE FROM segments WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM checkpoint_segments WHERE segment = ?1)';
+  return [...candidates].filter((name) => db.run(unreferenced, [name]) === 1);
+}
+
+function isPinned({ db }: CatalogContext, job: string, id: number, now: number): boolean {
+  const pin = 'SELECT 1 FROM pins WHERE job = ? AND checkpoint = ? AND (until IS NULL OR until > ?)';
+  return db.get(pin, [job, id, now]) !== undefined;
+}
+
+function knows(db: CatalogContext['db'], name: string): boolean {
+  return db.get('SELECT 1 FROM segments WHERE name = ?', [name]) !== undefined;
+}
+
+/** False when it was gone already. */
+function unlink(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw toTidemarkError(error, `cannot remove ${path}`);
+  }
+}
