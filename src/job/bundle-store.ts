@@ -3,7 +3,6 @@
  * bundle that was checked is the code that was frozen.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { dirname } from 'node:path';
 import { assert } from '../base/assert.js';
 import type { Disk, ReadFile } from '../base/disk.js';
 import { systemCode, TidemarkError } from '../base/errors.js';
@@ -35,7 +34,6 @@ export async function storeBundle(
   }
   // Also for one that was there: whoever renamed it may have died before syncing the name.
   await disk.syncFolder(home.bundles);
-  await disk.syncFolder(dirname(home.bundles));
   return path;
 }
 

@@ -45,7 +45,7 @@ const TARGET = 'node20';
 export async function bundleDefinition(file: string, options: BundleOptions): Promise<Bundle> {
   const entry = await findDefinition(file);
   const external = new Set<string>();
-  const built = await runEsbuild(entry, {
+  const built = await runEsbuild(entry, options.libraryNames, {
     ...buildOptions(entry),
     plugins: [definitionPlugin(options.libraryNames, external)],
   });
@@ -115,13 +115,17 @@ function buildOptions(entry: string): BuildOptions & { write: false; metafile: t
 /** Builds in flight; esbuild's service is one child of this process, and stops when the last is done. */
 let building = 0;
 
-async function runEsbuild(entry: string, options: BuildOptions): Promise<BuildResult> {
+async function runEsbuild(
+  entry: string,
+  names: readonly string[],
+  options: BuildOptions,
+): Promise<BuildResult> {
   const { build, stop } = await importEsbuild();
   building++;
   try {
     return await build(options);
   } catch (error) {
-    throw buildError(error, entry);
+    throw buildError(error, entry, names);
   } finally {
     building--;
     if (building === 0) await stop();
@@ -136,10 +140,10 @@ async function importEsbuild(): Promise<typeof import('esbuild')> {
   }
 }
 
-function buildError(error: unknown, entry: string): TidemarkError {
+function buildError(error: unknown, entry: string, names: readonly string[]): TidemarkError {
   if (!isBuildFailure(error)) return noEsbuild(error);
   const folder = dirname(entry);
-  const findings = error.errors.map((message) => finding(message, folder));
+  const findings = error.errors.map((message) => finding(message, folder, names));
   const shown = findings
     .slice(0, MAX_FINDINGS)
     .map(({ at, text }) => (at === undefined ? text : `${at}: ${text}`));
@@ -159,18 +163,20 @@ function buildError(error: unknown, entry: string): TidemarkError {
   });
 }
 
+const NO_EXPORT = new RegExp(`^No matching export in "${VIRTUAL.library}:tidemark" for import ("[^"]*")`);
 const MISSING_PACKAGE = /^Could not resolve "((?:@[^/"]+\/)?[^./#"@][^/"]*)/;
 
 function finding(
   { location, text, notes }: Message,
   folder: string,
+  names: readonly string[],
 ): { at: string | undefined; text: string } {
+  const lacking = NO_EXPORT.exec(text)?.[1];
   const hint = notes.map((note) => note.text).find((note) => note.startsWith('Did you mean'));
-  const cleared = text.replace(
-    /^No matching export in "tidemark-library:tidemark" for import ("[^"]*")$/,
-    'tidemark has no export $1',
-  );
-  const whole = hint === undefined ? cleared : `${cleared} (${hint})`;
+  const whole =
+    lacking === undefined
+      ? `${text}${hint === undefined ? '' : ` (${hint})`}`
+      : `tidemark has no export ${lacking}; it has: ${names.join(', ')}`;
   if (location === null || isVirtual(location.file)) return { at: undefined, text: whole };
   const file = shownPath(resolve(folder, location.file));
   return { at: `${file}:${location.line}:${location.column + 1}`, text: whole };
