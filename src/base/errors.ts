@@ -74,6 +74,7 @@ export const CODES = {
 
   CATALOG_CORRUPT: EXIT.corrupt,
   SEGMENT_CORRUPT: EXIT.corrupt,
+  MANIFEST_CORRUPT: EXIT.corrupt,
   BUNDLE_CORRUPT: EXIT.corrupt,
   TARGET_CORRUPT: EXIT.corrupt,
 
