@@ -158,10 +158,10 @@ export function findCheckpoint(context: CatalogContext, job: string, id: number)
 /** Keeps the newest {@link KEPT_HISTORY} failed and subsumed ones. Called inside a transaction. */
 export function forgetHistory({ db }: CatalogContext, job: string): void {
   db.run(
-    `DELETE FROM checkpoints WHERE job = ?1 AND state IN ('failed', 'subsumed') AND id <= (
-       SELECT id FROM checkpoints WHERE job = ?1 AND state IN ('failed', 'subsumed')
+    `DELETE FROM checkpoints WHERE job = @job AND state IN ('failed', 'subsumed') AND id <= (
+       SELECT id FROM checkpoints WHERE job = @job AND state IN ('failed', 'subsumed')
          ORDER BY id DESC LIMIT 1 OFFSET ${KEPT_HISTORY})`,
-    [job],
+    { job },
   );
 }
 

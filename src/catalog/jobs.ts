@@ -90,10 +90,10 @@ function byName({ db }: CatalogContext, name: string): StoredJob | undefined {
 
 function byPrefix({ db }: CatalogContext, prefix: string): StoredJob | undefined {
   if (prefix === '') return undefined;
-  const rows = db.all('SELECT * FROM jobs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY rank DESC LIMIT ?2', [
-    prefix,
-    SHOWN,
-  ]);
+  const rows = db.all(
+    'SELECT * FROM jobs WHERE substr(id, 1, length(@prefix)) = @prefix ORDER BY rank DESC LIMIT @most',
+    { prefix, most: SHOWN },
+  );
   const [first, second] = rows;
   if (first === undefined || second === undefined) return first === undefined ? undefined : readJob(first);
   const candidates = rows.map((row) => `${row['id']} (${row['name']})`).join(', ');

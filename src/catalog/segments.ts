@@ -118,8 +118,8 @@ function drop(context: CatalogContext, job: string, ids: readonly number[]): str
   }
   forgetHistory(context, job);
   const unreferenced =
-    'DELETE FROM segments WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM checkpoint_segments WHERE segment = ?1)';
-  return [...candidates].filter((name) => db.run(unreferenced, [name]) === 1);
+    'DELETE FROM segments WHERE name = @name AND NOT EXISTS (SELECT 1 FROM checkpoint_segments WHERE segment = @name)';
+  return [...candidates].filter((name) => db.run(unreferenced, { name }) === 1);
 }
 
 function isPinned({ db }: CatalogContext, job: string, id: number, now: number): boolean {

@@ -19,6 +19,7 @@ const ABI_BUILD = 'better-sqlite3';
 const NAPI_BUILD_NEEDS = 10;
 
 export type SqlValue = string | number | null;
+/** In order for `?`, by name for `@name`; the library takes `?1` for a name. */
 export type SqlParameters = readonly SqlValue[] | Readonly<Record<string, SqlValue>>;
 /** A row as SQLite gave it; nothing in it is believed before row.ts has looked at it. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -43,6 +44,7 @@ export function chooseBuild(napi: string | undefined, installed: (name: string) 
 function loadLibrary(): Library {
   if (library !== undefined) return library;
   const require = createRequire(import.meta.url);
+  const { napi } = process.versions;
   const installed = (name: string) => {
     try {
       require.resolve(name);
@@ -51,7 +53,7 @@ function loadLibrary(): Library {
       return false;
     }
   };
-  const name = chooseBuild(process.versions['napi'], installed);
+  const name = chooseBuild(napi, installed);
   try {
     library = require(name) as Library;
     return library;
