@@ -3,7 +3,8 @@
  * time it was told to wait for has come, and does what it is told.
  *
  * Rules: one at a time, the next only after the commits of the previous have ended; what was asked for goes
- * before the schedule and does not wait for the pause; after a failure the schedule simply goes on.
+ * before the schedule and does not wait for the pause; after a failure the schedule simply goes on; nothing is
+ * triggered after a last one.
  *
  * Times are milliseconds of one clock that does not go back (`Clock.monotonic`).
  */
@@ -13,58 +14,54 @@ export interface CheckpointTiming {
   readonly interval: number;
   /** Of rest between the end of one and the trigger of the next periodic one. */
   readonly minPause: number;
-  /** After which one that has not completed is given up. */
+  /** After which one that has not completed, or whose commits have not ended, is given up. */
   readonly timeout: number;
   /** Consecutive failures that do not yet fail the attempt. */
   readonly tolerated: number;
 }
 
-/** Why one is taken other than by the schedule: a person, the end of the input, a suspension. */
-export type AskedKind = 'asked' | 'final' | 'suspend';
-
 export interface CheckpointProgress {
-  /** When the attempt began to run. */
-  readonly startedAt: number;
-  /** When the latest was triggered, of whatever kind, in this attempt. */
-  readonly lastTriggeredAt: number | undefined;
+  /** Someone waits for one to be taken. */
+  readonly asked: boolean;
+  /** The one under way; `committing` once it is completed. */
+  readonly running: { readonly startedAt: number; readonly committing: boolean } | undefined;
+  /** When the latest was triggered, of whatever kind; before the first, when the attempt began. */
+  readonly lastTriggeredAt: number;
   /** When the latest ended: its commits done, or failed. */
   readonly lastEndedAt: number | undefined;
-  /** The one under way: `pending` until it is completed, then `committing`. */
-  readonly current: 'none' | 'pending' | 'committing';
-  readonly asked: AskedKind | undefined;
-  /** Failures since the latest completed one. */
-  readonly failures: number;
+  /** Since the latest completed one. */
+  readonly consecutiveFailures: number;
+  /** A last one has been triggered: what lies behind its barrier is never processed. */
+  readonly over: boolean;
 }
 
 export type CheckpointDecision =
-  | { readonly action: 'trigger'; readonly kind: 'periodic' | AskedKind }
-  /** Nothing to do before that time; undefined: before something else happens. */
-  | { readonly action: 'wait'; readonly until: number | undefined }
-  | { readonly action: 'give-up-pending' }
-  | { readonly action: 'fail-attempt'; readonly failures: number };
+  | { readonly action: 'trigger' }
+  /** Nothing to do before that time; `Infinity`: before something else happens. */
+  | { readonly action: 'wait'; readonly until: number }
+  /** The running one: as failed while it is pending; the attempt with it when it is committing. */
+  | { readonly action: 'give-up' }
+  | { readonly action: 'fail-attempt' };
 
 export function decide(
   settings: CheckpointTiming,
   state: CheckpointProgress,
   now: number,
 ): CheckpointDecision {
-  if (state.failures > settings.tolerated) return { action: 'fail-attempt', failures: state.failures };
-  if (state.current === 'committing') return { action: 'wait', until: undefined };
-  if (state.current === 'pending') return watch(settings, state, now);
-  if (state.asked !== undefined) return { action: 'trigger', kind: state.asked };
-  if (settings.interval === 0) return { action: 'wait', until: undefined };
+  if (state.consecutiveFailures > settings.tolerated) return { action: 'fail-attempt' };
+  if (state.running !== undefined) {
+    const until = state.running.startedAt + settings.timeout;
+    return now >= until ? { action: 'give-up' } : { action: 'wait', until };
+  }
+  if (state.over) return { action: 'wait', until: Number.POSITIVE_INFINITY };
+  if (state.asked) return { action: 'trigger' };
   const due = nextDue(settings, state);
-  return now >= due ? { action: 'trigger', kind: 'periodic' } : { action: 'wait', until: due };
-}
-
-function watch(settings: CheckpointTiming, state: CheckpointProgress, now: number): CheckpointDecision {
-  const until = (state.lastTriggeredAt ?? state.startedAt) + settings.timeout;
-  return now >= until ? { action: 'give-up-pending' } : { action: 'wait', until };
+  return now >= due ? { action: 'trigger' } : { action: 'wait', until: due };
 }
 
 /** A checkpoint that took longer than the interval is followed by the next one after the pause, not by a pile. */
-function nextDue(settings: CheckpointTiming, state: CheckpointProgress): number {
-  const byInterval = (state.lastTriggeredAt ?? state.startedAt) + settings.interval;
-  const byPause = (state.lastEndedAt ?? Number.NEGATIVE_INFINITY) + settings.minPause;
-  return Math.max(byInterval, byPause);
+function nextDue({ interval, minPause }: CheckpointTiming, state: CheckpointProgress): number {
+  if (interval === 0) return Number.POSITIVE_INFINITY;
+  const byPause = (state.lastEndedAt ?? Number.NEGATIVE_INFINITY) + minPause;
+  return Math.max(state.lastTriggeredAt + interval, byPause);
 }

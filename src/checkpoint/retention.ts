@@ -1,15 +1,12 @@
 /**
  * Which completed checkpoints stay, and which are subsumed. Pure.
  *
- * Rules: the newest `retain` stay, and never fewer than one, for recovery needs it; a pinned one stays, and does
- * not count; one whose commits have not ended stays, since recovery may still have to deliver them.
+ * Rules: the newest `retain` stay, and never fewer than one, for recovery needs it; a pinned one stays; one whose
+ * commits have not ended stays, since recovery may still have to deliver them.
  */
+import type { CheckpointRecord } from '../catalog/records.js';
 
-export interface RetentionCandidate {
-  readonly id: number;
-  readonly committed: boolean;
-  readonly pinned: boolean;
-}
+export type RetentionCandidate = Pick<CheckpointRecord, 'id' | 'state' | 'committedAt' | 'retainedBy'>;
 
 export interface RetentionPlan {
   /** Ids, ascending. */
@@ -17,11 +14,14 @@ export interface RetentionPlan {
   readonly subsume: readonly number[];
 }
 
-/** `completed`: the job's completed checkpoints in any order; `retain`: how many stay. */
-export function planRetention(completed: readonly RetentionCandidate[], retain: number): RetentionPlan {
-  const newestFirst = completed.filter((one) => !one.pinned).sort((a, b) => b.id - a.id);
-  const retained = new Set(newestFirst.slice(0, Math.max(1, retain)).map((one) => one.id));
-  const stays = (one: RetentionCandidate) => one.pinned || !one.committed || retained.has(one.id);
-  const ids = (some: readonly RetentionCandidate[]) => some.map((one) => one.id).sort((a, b) => a - b);
-  return { keep: ids(completed.filter(stays)), subsume: ids(completed.filter((one) => !stays(one))) };
+/** `checkpoints`: those of one job in any order and state; `retain`: how many completed ones stay. */
+export function retention(checkpoints: readonly RetentionCandidate[], retain: number): RetentionPlan {
+  const completed = checkpoints.filter(({ state }) => state === 'completed').sort((a, b) => a.id - b.id);
+  const old = completed.slice(0, -Math.max(1, retain));
+  const subsume = old.filter((one) => one.committedAt !== undefined && !one.retainedBy.includes('pin'));
+  const dropped = new Set(subsume.map(({ id }) => id));
+  return {
+    keep: completed.map(({ id }) => id).filter((id) => !dropped.has(id)),
+    subsume: [...dropped],
+  };
 }
