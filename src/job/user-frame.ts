@@ -20,7 +20,7 @@ const MAX_CAUSES = 5;
 
 /** `dist/src/` of this copy, and the `src/` its source maps name. */
 const OWN_FOLDERS = ['../', '../../../src/'].map((up) => fileURLToPath(new URL(up, import.meta.url)));
-const FRAME = /^\s+at .*?\(?((?:file:\/\/|\/|[A-Za-z]:[\\/]).*):(\d+):(\d+)\)?$/;
+const FRAME = /^\s+at (?:.*? \(|async )?((?:file:\/\/|\/|[A-Za-z]:[\\/]).*):(\d+):(\d+)\)?$/;
 const BUNDLE = /[0-9a-f]{64}\.mjs$/;
 
 interface Frame {
