@@ -1,0 +1,88 @@
+/** The options of every command that starts a job, and what they mean. */
+import { TidemarkError } from '../base/errors.js';
+import type { SettingsFlags } from '../graph/resolve-settings.js';
+import type { OptionSpec } from './command-spec.js';
+import type { Given } from './context.js';
+
+export const START_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--name <name>', text: "the job's name (default: the definition's)" },
+  { flags: '--param <name=value>', text: 'a parameter of the definition; as often as needed', repeats: true },
+  { flags: '-p, --parallelism <n>', text: 'subtasks per operator (default: 1)' },
+  {
+    flags: '--max-parallelism <n>',
+    text: 'key groups: the most it can ever be rescaled to (default: 128 and up)',
+  },
+  { flags: '--backend <backend>', text: 'where state lives while the job runs: memory' },
+  {
+    flags: '--checkpoint-interval <duration>',
+    text: 'time between checkpoints; 0: none by themselves (default: 10s)',
+  },
+  { flags: '--checkpoint-mode <mode>', text: 'what a checkpoint writes: full' },
+  { flags: '--retain <n>', text: 'completed checkpoints to keep (default: 1)' },
+  {
+    flags: '--on-cancel <policy>',
+    text: 'what becomes of the checkpoints of a canceled job (default: delete)',
+    choices: ['delete', 'retain'],
+  },
+  {
+    flags: '--restart <strategy>',
+    text: 'none, fixed-delay:1s:3, exponential-delay:1s:1m:10 (default) or failure-rate:3:1m:1s',
+  },
+  { flags: '--step-timeout <duration>', text: 'the longest that user code may take at a time (default: 1m)' },
+  { flags: '--heap <size>', text: "most memory for the job's objects, as 512m or 2g (default: Node's own)" },
+  {
+    flags: '--sinks <mode>',
+    text: 'mute: nothing leaves the job; for trying one out (default: live)',
+    choices: ['live', 'mute'],
+  },
+];
+
+const LATER: readonly (readonly [option: string, value: string])[] = [
+  ['backend', 'disk'],
+  ['checkpoint-mode', 'incremental'],
+];
+
+const SETTINGS: readonly (readonly [keyof SettingsFlags, option: string])[] = [
+  ['parallelism', 'parallelism'],
+  ['maxParallelism', 'max-parallelism'],
+  ['backend', 'backend'],
+  ['checkpointInterval', 'checkpoint-interval'],
+  ['checkpointMode', 'checkpoint-mode'],
+  ['retain', 'retain'],
+  ['onCancel', 'on-cancel'],
+  ['restart', 'restart'],
+  ['stepTimeout', 'step-timeout'],
+  ['heap', 'heap'],
+  ['sinks', 'sinks'],
+];
+
+/** The settings that were typed; their values are read where they meet the definition's. */
+export function settingsFlags(given: Given): SettingsFlags {
+  for (const [option, value] of LATER) {
+    if (given.text(option) !== value) continue;
+    throw new TidemarkError('USAGE', `--${option} ${value} is not in this version of tidemark`, {
+      hint: `leave --${option} out`,
+    });
+  }
+  return Object.fromEntries(
+    SETTINGS.flatMap(([setting, option]) => {
+      const text = given.text(option);
+      return text === undefined ? [] : [[setting, text]];
+    }),
+  );
+}
+
+/** `--param name=value` pairs; the last one of a name counts. */
+export function paramFlags(given: Given): Readonly<Record<string, string>> {
+  const params = new Map<string, string>();
+  for (const pair of given.list('param')) {
+    const at = pair.indexOf('=');
+    if (at <= 0) {
+      throw new TidemarkError('USAGE', `--param: expected NAME=VALUE, found ${JSON.stringify(pair)}`, {
+        hint: 'write it as --param input=data.txt',
+      });
+    }
+    params.set(pair.slice(0, at), pair.slice(at + 1));
+  }
+  return Object.fromEntries(params);
+}

@@ -1,0 +1,106 @@
+/** A job's status for people. Pure. */
+import { formatDuration } from '../base/duration.js';
+import { formatBytes } from '../base/size.js';
+import type { OperatorMetrics, SubtaskMetrics } from '../job/metrics.js';
+import type { StatusDocument } from '../job/status.js';
+import { whereLines } from './exit.js';
+import { type Paint, printable } from './printer.js';
+import { properties, table } from './table.js';
+import { ago, checkpointText, count, stateText } from './text.js';
+
+/** Splits shown per operator; the rest is counted. */
+const MAX_SPLITS = 20;
+const MAX_POSITION = 60;
+/** Milliseconds from which an event time is taken for the end of time. */
+const LAST_DATE = 8_640_000_000_000_000;
+
+const COLUMNS = [
+  { title: 'OPERATOR' },
+  { title: 'SUBTASK', right: true },
+  { title: 'KEY GROUPS' },
+  { title: 'IN', right: true },
+  { title: 'OUT', right: true },
+  { title: 'ENTRIES', right: true },
+  { title: 'STATE', right: true },
+  { title: 'TIMERS', right: true },
+  { title: 'WATERMARK' },
+];
+
+export function statusView(status: StatusDocument, paint: Paint, now: number): string {
+  const parts = [properties(head(status, paint, now))];
+  if (status.error !== null) parts.push(errorPart(status.error, paint));
+  if (status.operators.length > 0) parts.push(table(COLUMNS, status.operators.flatMap(operatorRows)));
+  const splits = status.operators.flatMap(splitLines);
+  if (splits.length > 0)
+    parts.push(
+      table([{ title: 'SOURCE' }, { title: 'SPLIT' }, { title: 'STATE' }, { title: 'POSITION' }], splits),
+    );
+  return parts.join('\n');
+}
+
+function head(status: StatusDocument, paint: Paint, now: number): readonly (readonly [string, string])[] {
+  const ended = status.endedBy === null ? '' : ` (by ${status.endedBy})`;
+  const params = Object.entries(status.params).map(([name, value]) => `${name}=${value}`);
+  return [
+    ['job', `${paint.bold(printable(status.name))}  ${status.id}`],
+    ['state', stateText(status.state, paint) + ended],
+    ['started', ago(status.startedAt, now)],
+    ...(status.endedAt === null ? [] : [['ended', ago(status.endedAt, now)] as const]),
+    ['restarts', String(status.restarts)],
+    ['elements', `${count(status.elements)} in attempt ${status.epoch}, ${count(status.rate)}/s`],
+    ['checkpoint', checkpointText(status.lastCheckpoint, now)],
+    ['parallelism', `${status.parallelism} of at most ${status.maxParallelism}`],
+    ['definition', `${printable(status.definition)}  bundle ${status.bundle.slice(0, 12)}`],
+    ...(params.length === 0 ? [] : [['params', printable(params.join(' '))] as const]),
+    ['folder', printable(status.cwd)],
+    ...(status.pid === null ? [] : [['process', `${status.pid}, ${status.socket ?? 'no socket'}`] as const]),
+    ...(status.droppedTimers === 0
+      ? []
+      : [['timers', `${count(status.droppedTimers)} dropped at the end`] as const]),
+  ];
+}
+
+function errorPart(error: NonNullable<StatusDocument['error']>, paint: Paint): string {
+  const lines = [...whereLines(error), ...(error.hint === undefined ? [] : [`  hint: ${error.hint}`])];
+  const first = `${paint.red('error:')} ${printable(error.message)} (${error.code})`;
+  return [first, ...lines.map(printable), ''].join('\n');
+}
+
+function operatorRows(operator: OperatorMetrics): readonly (readonly string[])[] {
+  return operator.subtasks.map((subtask, at) => [
+    at === 0 ? printable(operator.uid) : '',
+    String(subtask.subtask),
+    subtask.keyGroups === null ? '-' : `${subtask.keyGroups.start}–${subtask.keyGroups.end}`,
+    count(subtask.in),
+    count(subtask.out),
+    count(subtask.stateEntries),
+    formatBytes(subtask.stateBytes),
+    count(subtask.timers),
+    watermarkText(subtask.watermark),
+  ]);
+}
+
+function watermarkText(watermark: number | null): string {
+  if (watermark === null) return '-';
+  if (watermark >= LAST_DATE) return 'end of time';
+  return watermark <= -LAST_DATE ? 'none yet' : new Date(watermark).toISOString();
+}
+
+function splitLines(operator: OperatorMetrics): readonly (readonly string[])[] {
+  const all = operator.subtasks.flatMap((subtask: SubtaskMetrics) => subtask.splits);
+  const shown = all
+    .slice(0, MAX_SPLITS)
+    .map((split) => [
+      printable(operator.uid),
+      printable(split.id),
+      split.state,
+      printable(JSON.stringify(split.position) ?? '-').slice(0, MAX_POSITION),
+    ]);
+  const rest = all.length - shown.length;
+  return rest > 0 ? [...shown, [printable(operator.uid), `… and ${count(rest)} more`, '', '']] : shown;
+}
+
+/** `12s` between two times; for the line that ends a job. */
+export function span(from: string | null, to: string | null): string {
+  return from === null || to === null ? '0ms' : formatDuration(Date.parse(to) - Date.parse(from));
+}

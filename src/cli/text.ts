@@ -1,0 +1,34 @@
+/** Numbers, times and states for people. Pure, but for the colours it is given. */
+import { formatDuration } from '../base/duration.js';
+import { formatBytes } from '../base/size.js';
+import type { JobState } from '../catalog/records.js';
+import type { JobRow } from '../job/status.js';
+import type { Paint } from './printer.js';
+
+/** `1,234,567` */
+export function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** `1 restart`, `2 restarts` */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+}
+
+/** `3s ago`; `just now` for less than a second and for clocks that disagree. */
+export function ago(iso: string | null, now: number): string {
+  if (iso === null) return '-';
+  const ms = now - Date.parse(iso);
+  return ms < 1_000 ? 'just now' : `${formatDuration(Math.floor(ms / 1_000) * 1_000)} ago`;
+}
+
+export function stateText(state: JobState, paint: Paint): string {
+  const brush = { running: paint.green, finished: paint.dim, canceled: paint.dim, failed: paint.red };
+  const rest = paint.yellow;
+  return (state in brush ? brush[state as keyof typeof brush] : rest)(state);
+}
+
+/** `#7, 3s ago, 1.2 MiB` */
+export function checkpointText(last: JobRow['lastCheckpoint'], now: number): string {
+  return last === null ? '-' : `#${last.id}, ${ago(last.completedAt, now)}, ${formatBytes(last.bytes)}`;
+}

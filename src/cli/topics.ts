@@ -1,0 +1,50 @@
+/** What `tidemark help <topic>` explains besides commands. */
+export const TOPICS: Readonly<Record<string, string>> = {
+  'exit-codes': `Exit codes. Treat one that is not listed here as a failure.
+
+    0  done
+    1  internal error: a bug of tidemark's
+    2  wrong usage
+    3  the job failed
+    4  not found: home, job, checkpoint, file
+    5  conflict: name taken, job running or ended, home or target locked, file exists
+    6  incompatible: a resume or a restore was refused, or the format is newer
+    7  corrupt: a segment, a bundle or the catalog
+    8  no answer: the job's process cannot be reached, or a timeout
+   10  the environment: disk full, permission, no socket, a native module is missing
+  129  suspended by SIGHUP
+  130  suspended by SIGINT (Ctrl-C)
+  143  suspended by SIGTERM
+`,
+  json: `With --json, a command prints one JSON document on stdout, or JSON lines where rows keep coming
+(status --watch, logs). Fields are added, never renamed or removed. Times are ISO 8601 text in UTC, durations
+milliseconds, sizes bytes; watermarks are numbers, as the job counts event time.
+
+  list                   [{id, name, state, endedBy, parallelism, startedAt, restarts,
+                           lastCheckpoint: {id, completedAt, bytes} | null}]
+  status                 the same, and pid, socket, definition, bundle, params, cwd, settings, error,
+                         elements, rate, operators: [{uid, kind, operatorId, maxParallelism, keyType, delivery,
+                         subtasks: [{subtask, keyGroups, in, out, stateEntries, stateBytes, timers, watermark,
+                                     splits: [{id, position, state}]}]}]
+  checkpoints            [{id, state, kind, layout, triggeredAt, durationMs, longestSliceMs,
+                           bytes: {own, shared, total}, retainedBy}]
+  checkpoint             one row of checkpoints
+  run -d, resume         {id, name, state}; resume --all: a list of them
+  suspend, cancel, wait  {id, name, state}
+  run                    the row of list, when the job has ended
+  logs                   {line} for each line
+
+When a command fails, the last line of stderr is {"type":"error","code","message","hint"}.
+The sizes of a checkpoint: own is what it alone holds, shared what it has in common with others, total their
+sum; lastCheckpoint.bytes is the total.
+`,
+  environment: `Variables that tidemark reads:
+
+  TIDEMARK_HOME   the home, when --home is not given; else the nearest .tidemark upwards
+  TIDEMARK_DEBUG  1: errors come with their stack
+  NO_COLOR        no colours
+  XDG_RUNTIME_DIR where control sockets of deep homes lie
+
+Secrets of a definition (param.secret) come from the variables that it names, each time the job starts.
+`,
+};
