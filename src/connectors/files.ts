@@ -1,0 +1,199 @@
+/**
+ * The source that reads files: lines, JSON documents or CSV rows, once or as they grow.
+ *
+ * Invariants: one split a file (when following: a file with its rotations), named by its path relative to the
+ * fixed folder of the pattern, so that a job finds its splits again wherever the folder is; a position is a
+ * byte offset with a fingerprint of what precedes it, so that reading on yields exactly what follows or fails.
+ */
+import { join, posix } from 'node:path';
+import { TidemarkError } from '../base/errors.js';
+import { type StandardSchema, schema } from '../codec/schema.js';
+import type { SourceContext, SourceSpec, Split } from '../graph/source.js';
+import { CsvDecoder, type CsvRow, headerProblem } from './files/csv.js';
+import { JsonDecoder, lineDecoder } from './files/decoder.js';
+import { follow } from './files/follow.js';
+import { matches, type Pattern, parsePattern } from './files/glob.js';
+import type { Format } from './files/open-file.js';
+import { type FilePosition, filePosition, startOf } from './files/position.js';
+import { readOnce } from './files/read-once.js';
+import { CsvEnds, LineEnds } from './files/record-reader.js';
+import { familiesOf } from './files/rotation.js';
+
+export type { CsvRow, FilePosition };
+
+/** Longest line, in bytes, unless `maxLine` says otherwise. */
+export const DEFAULT_MAX_LINE = 16 * 1024 * 1024;
+/** Milliseconds between two looks at a followed file, unless `pollInterval` says otherwise. */
+export const DEFAULT_POLL_INTERVAL = 200;
+/** A pattern is matched anew once in this many looks. */
+const LOOKS_PER_MATCH = 5;
+
+interface CommonOptions {
+  /**
+   * Go on reading as the files grow, for ever, and take up new files that match. A line is handed out once its
+   * end is there. Rotation by renaming (`app.log` to `app.log.1` or `app.log-20260131`) loses and doubles
+   * nothing, also while the job is down, as long as the rotated file is neither deleted nor compressed before
+   * it was read to its end. Rotation by copying and truncating (logrotate's `copytruncate`) loses what was
+   * written after the last look and before the truncation.
+   */
+  readonly follow?: boolean;
+  /** Elements per second over all files together. */
+  readonly rate?: number;
+  /** The longest line allowed, in bytes; a longer one fails the job. Default 16 MiB. */
+  readonly maxLine?: number;
+  /** With `follow`: milliseconds between two looks. Default 200. */
+  readonly pollInterval?: number;
+}
+
+export interface LineFiles extends CommonOptions {
+  readonly format?: 'lines';
+}
+
+export interface JsonFiles extends CommonOptions {
+  /** One JSON document a line; blank lines are passed over. */
+  readonly format: 'json';
+  readonly schema?: undefined;
+}
+
+export interface CheckedJsonFiles<T> extends CommonOptions {
+  readonly format: 'json';
+  /** Checks every element, and types it. Any Standard Schema: zod, valibot, arktype. */
+  readonly schema: StandardSchema<T>;
+}
+
+interface CsvOptions extends CommonOptions {
+  readonly format: 'csv';
+  /** Default `,`. */
+  readonly delimiter?: string;
+  /** The column names, for files without a header row. Default: the first record of each file has them. */
+  readonly header?: readonly string[];
+}
+
+export interface CsvFiles extends CsvOptions {
+  readonly schema?: undefined;
+}
+
+export interface CheckedCsvFiles<T> extends CsvOptions {
+  /** Checks every row, an object of strings by column name, and types it. */
+  readonly schema: StandardSchema<T>;
+}
+
+type FilesOptions = LineFiles | JsonFiles | CheckedJsonFiles<unknown> | CsvFiles | CheckedCsvFiles<unknown>;
+
+/**
+ * Reads a file, or all files that match a pattern (`logs/*.jsonl`), as UTF-8. Relative paths are relative to
+ * where the job was first started. Exactly-once: after a failure it goes on at the byte it had come to.
+ *
+ * Elements are lines without their ends (`\n` or `\r\n`), JSON documents, or CSV rows as objects by column name.
+ * Errors: FILE_NOT_FOUND when nothing matches; SOURCE_DATA for a line that cannot be read, with file and byte
+ * offset; SOURCE_CHANGED when a file is resumed whose beginning is no longer what was read.
+ */
+export function files<T>(pattern: string, options: CheckedJsonFiles<T>): SourceSpec<T, FilePosition>;
+export function files<T>(pattern: string, options: CheckedCsvFiles<T>): SourceSpec<T, FilePosition>;
+export function files<T = unknown>(pattern: string, options: JsonFiles): SourceSpec<T, FilePosition>;
+export function files(pattern: string, options: CsvFiles): SourceSpec<CsvRow, FilePosition>;
+export function files(pattern: string, options?: LineFiles): SourceSpec<string, FilePosition>;
+export function files(pattern: string, options: FilesOptions = {}): SourceSpec<unknown, FilePosition> {
+  checkOptions(pattern, options);
+  const format = formatOf(options);
+  const following = options.follow ?? false;
+  const pollInterval = options.pollInterval ?? DEFAULT_POLL_INTERVAL;
+  return {
+    kind: 'files',
+    describe: following ? `${pattern}, as it grows` : pattern,
+    position: schema(filePosition),
+    ...(options.rate === undefined ? {} : { rate: options.rate }),
+    ...(following ? { rediscover: pollInterval * LOOKS_PER_MATCH } : { concurrency: 1 }),
+    splits: (context) => splitsOf(parsePattern(pattern, context.cwd), following, context),
+    read(request) {
+      const { base } = parsePattern(pattern, request.cwd);
+      if (!following) return readOnce(request, base, format);
+      return follow(request, { base, live: request.split, format, pollInterval });
+    },
+  };
+}
+
+async function splitsOf(
+  pattern: Pattern,
+  following: boolean,
+  context: SourceContext,
+): Promise<Split<FilePosition>[]> {
+  if (!pattern.dynamic) return [await onlySplit(pattern, following, context)];
+  const found = await matches(pattern);
+  if (following) {
+    return familiesOf(found, pattern.rest).map(({ live, members }) => ({
+      id: live,
+      start: startOf(members[0] ?? live),
+    }));
+  }
+  if (found.length > 0) return found.map((path) => ({ id: path, start: startOf(path) }));
+  throw new TidemarkError('FILE_NOT_FOUND', `no file matches ${pattern.given} in ${pattern.base}`, {
+    hint: 'check the pattern; it is relative to where the job was first started',
+  });
+}
+
+async function onlySplit(
+  pattern: Pattern,
+  following: boolean,
+  context: SourceContext,
+): Promise<Split<FilePosition>> {
+  const split = { id: pattern.rest, start: startOf(pattern.rest) };
+  const path = join(pattern.base, pattern.rest);
+  const stat = await context.disk.stat(path);
+  if (stat?.isFile || (following && stat === undefined)) return split;
+  throw new TidemarkError(
+    'FILE_NOT_FOUND',
+    stat === undefined ? `there is no file ${path}` : `${path} is not a file`,
+    {
+      hint:
+        stat === undefined ? 'check the path' : `to read the files in it: ${posix.join(pattern.given, '*')}`,
+    },
+  );
+}
+
+function formatOf(options: FilesOptions): Format<unknown> {
+  const maxLine = options.maxLine ?? DEFAULT_MAX_LINE;
+  switch (options.format) {
+    case 'json':
+      return {
+        maxLine,
+        ends: () => new LineEnds(),
+        decoder: (name) => new JsonDecoder(name, options.schema),
+      };
+    case 'csv':
+      return {
+        maxLine,
+        ends: () => new CsvEnds(),
+        decoder: (name, header) =>
+          new CsvDecoder({
+            name,
+            delimiter: options.delimiter ?? ',',
+            header: options.header ?? header,
+            schema: options.schema,
+          }),
+      };
+    default:
+      return { maxLine, ends: () => new LineEnds(), decoder: () => lineDecoder };
+  }
+}
+
+function checkOptions(pattern: string, options: FilesOptions): void {
+  const wrong = (what: string): never => {
+    throw new TidemarkError('DEFINITION_INVALID', `files(${JSON.stringify(pattern)}): ${what}`);
+  };
+  if (typeof pattern !== 'string' || pattern === '') wrong('the path is a non-empty string');
+  if (!['lines', 'json', 'csv', undefined].includes(options.format)) {
+    wrong(`the format is 'lines', 'json' or 'csv', not ${JSON.stringify(options.format)}`);
+  }
+  for (const name of ['rate', 'maxLine', 'pollInterval'] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isFinite(value) && value > 0)) wrong(`${name} is a number above 0`);
+  }
+  if (options.format !== 'csv') return;
+  const { delimiter, header } = options;
+  if (delimiter !== undefined && (delimiter === '' || /["\r\n]/.test(delimiter))) {
+    wrong('the delimiter is not empty and holds no quote and no line end');
+  }
+  const problem = header === undefined ? undefined : headerProblem(header);
+  if (problem !== undefined) wrong(problem);
+}

@@ -1,0 +1,56 @@
+/** Reads a file from a position to its end, once. */
+import { join } from 'node:path';
+import { TidemarkError } from '../../base/errors.js';
+import type { Batch, ReadRequest } from '../../graph/source.js';
+import { type Format, OpenFile, openIfThere } from './open-file.js';
+import { type FilePosition, Fingerprint } from './position.js';
+
+export async function* readOnce<T>(
+  request: ReadRequest<FilePosition>,
+  base: string,
+  format: Format<T>,
+): AsyncGenerator<Batch<T, FilePosition>, void, undefined> {
+  const { disk, position, signal } = request;
+  const name = join(base, position.path);
+  const file = await openIfThere(disk, name);
+  if (file === undefined) {
+    throw new TidemarkError('FILE_NOT_FOUND', `${name} is gone; it was read up to byte ${position.offset}`, {
+      hint: 'put the file back, or start a new job',
+    });
+  }
+  try {
+    const print = await Fingerprint.resume(file, position);
+    if (print === undefined)
+      throw changed(name, position.offset, 'what stands before it is not what was read');
+    const { size } = await file.stat();
+    if (print.endsInsideLine && size > position.offset) {
+      throw changed(name, position.offset, 'the last line had no end then and goes on now');
+    }
+    const open = new OpenFile({
+      path: position.path,
+      name,
+      file,
+      format,
+      print,
+      position,
+      identity: undefined,
+    });
+    while (!signal.aborted) {
+      const batch = await open.next(request.batch, true);
+      if (batch === undefined) return;
+      yield batch;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+function changed(name: string, offset: number, why: string): TidemarkError {
+  return new TidemarkError(
+    'SOURCE_CHANGED',
+    `${name} has changed since it was read up to byte ${offset}: ${why}`,
+    {
+      hint: 'put the file back as it was, or start a new job; files that are rotated need files(…, { follow: true })',
+    },
+  );
+}
