@@ -2,13 +2,14 @@ import { resolve } from 'node:path';
 import { present } from '../base/assert.js';
 import type { Graph, GraphNode } from '../graph/node.js';
 import type { Dataflow } from '../runtime/dataflow.js';
+import { formerNames } from '../runtime/tables.js';
 import type { GraphFacts, OperatorFacts } from './protocol.js';
 
 /** What the main thread needs to know of a graph it never loads. */
 export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): GraphFacts {
   return {
     operators: graph.nodes.flatMap((node) => operatorFacts(graph, node)),
-    tables: dataflow.tables,
+    tables: dataflow.tables.map((table) => ({ ...table, formerly: formerNames(graph, table) })),
     targets: graph.nodes.flatMap((node) => {
       return node.kind === 'sink' && node.sink.target !== undefined ? [resolve(cwd, node.sink.target)] : [];
     }),

@@ -51,10 +51,15 @@ export interface OperatorFacts {
   readonly keyType: string | null;
 }
 
+/** A table, with the names its operator's state went by before. */
+export interface TableFacts extends Table {
+  readonly formerly: readonly string[];
+}
+
 /** What the main thread needs to know of the graph. */
 export interface GraphFacts {
   readonly operators: readonly OperatorFacts[];
-  readonly tables: readonly Table[];
+  readonly tables: readonly TableFacts[];
   /** Folders that sinks own. */
   readonly targets: readonly string[];
   /** By node: its name. */

@@ -17,7 +17,7 @@ import type { Entry } from '../format/entry.js';
 import type { Transaction } from '../graph/sink.js';
 import type { Compiled } from './compile.js';
 import type { SplitPosition } from './source.js';
-import type { Table } from './tables.js';
+import { matchTable, type Table } from './tables.js';
 
 const stringKeys = keyCodecById('string');
 
@@ -67,7 +67,8 @@ export class Restored {
   }
 
   #take(entry: Entry, theirs: Table): void {
-    const { operator: uid, kind, schemaVersion } = theirs;
+    const { kind, schemaVersion } = theirs;
+    const uid = kind === 'splits' || kind === 'transactions' ? this.#find(theirs).operator : '';
     if (kind === 'splits') {
       const { position, done } = valueCodec.read(new ByteReader(entry.value)) as { position: unknown; done: boolean };
       const id = stringKeys.read(new ByteReader(entry.key)) as string;
@@ -82,16 +83,16 @@ export class Restored {
 
   #keyed(entry: Entry, theirs: Table): void {
     const { parallelism, maxParallelism, processes } = this.#compiled;
-    const ours = this.#match.get(theirs.id) ?? this.#find(theirs);
+    const ours = this.#find(theirs);
     const owner = processes.get(ours.operator)?.[subtaskOf(entry.group, parallelism, maxParallelism)];
     assert(owner !== undefined, `no owner for ${ours.operator}`);
     owner.backend.restore(ours.id === entry.table ? entry : { ...entry, table: ours.id });
   }
 
   #find(theirs: Table): Table {
-    const ours = this.#compiled.tables.find(
-      ({ operator, name, kind }) => operator === theirs.operator && name === theirs.name && kind === theirs.kind,
-    );
+    const found = this.#match.get(theirs.id);
+    if (found !== undefined) return found;
+    const ours = matchTable(this.#compiled.graph, this.#compiled.tables, theirs);
     if (ours === undefined) {
       throw new TidemarkError('INCOMPATIBLE', `state ${theirs.operator}.${theirs.name} has no place in this definition`);
     }

@@ -56,3 +56,22 @@ function addProcess(node: ProcessNode, add: Add): void {
   }
   for (const name of Object.keys(node.spec.timers ?? {})) add(node.uid, name, 'timer');
 }
+
+/** Names this table's state went by before. */
+export function formerNames(graph: Graph, table: Table): readonly string[] {
+  const node = graph.nodes.find((candidate) => candidate.kind === 'process' && candidate.uid === table.operator);
+  if (node?.kind !== 'process' || table.kind === 'timer') return [];
+  return node.spec.state?.[table.name]?.formerly ?? [];
+}
+
+/** The table that takes what a snapshot holds under `theirs`: by uid and name, else by former ones. */
+export function matchTable(graph: Graph, tables: readonly Table[], theirs: Table): Table | undefined {
+  const named = graph.nodes.filter((node) => 'uid' in node);
+  const operator =
+    named.find(({ uid }) => uid === theirs.operator) ?? named.find(({ formerly }) => formerly.includes(theirs.operator));
+  const candidates = tables.filter((table) => table.operator === operator?.uid && table.kind === theirs.kind);
+  return (
+    candidates.find(({ name }) => name === theirs.name) ??
+    candidates.find((table) => formerNames(graph, table).includes(theirs.name))
+  );
+}

@@ -1,0 +1,171 @@
+/**
+ * One attempt from its first to its last moment: the data thread, the state it starts from, its checkpoints, and
+ * how it is asked to end.
+ */
+import type { Catalog } from '../catalog/catalog.js';
+import type { JobRecord } from '../catalog/records.js';
+import type { Clock } from '../base/clock.js';
+import type { Disk } from '../base/disk.js';
+import { TidemarkError, toTidemarkError } from '../base/errors.js';
+import type { HomePaths } from '../base/home.js';
+import type { JobSettings } from '../graph/settings.js';
+import { Attempt, type AttemptEvents } from './attempt.js';
+import { type AskedKind, Checkpointer } from './checkpointer.js';
+import type { RunnerEvent } from './events.js';
+import { manifestMaker } from './manifest-maker.js';
+import type { AttemptMetrics } from './metrics.js';
+import { checkFits, feed, findRecovery } from './recover-state.js';
+import type { Targets } from './targets.js';
+
+/** How often an attempt tells its metrics, milliseconds. */
+const METRICS_MS = 500;
+
+export interface RunAttemptOptions {
+  readonly catalog: Catalog;
+  readonly home: HomePaths;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly job: JobRecord;
+  readonly settings: JobSettings;
+  readonly epoch: number;
+  readonly targets: Targets;
+  /** `commit`: only finish the commits of the last completed checkpoint. */
+  readonly mode: 'run' | 'commit';
+  stdout(text: string): Promise<void>;
+  onEvent(event: RunnerEvent): void;
+  onOutput(stream: 'stdout' | 'stderr', text: string): void;
+}
+
+/** How an attempt ended: its input did, it was asked to, or it failed. */
+export type AttemptOutcome =
+  | { readonly kind: 'finished' | 'suspended' }
+  | { readonly kind: 'failed'; readonly error: TidemarkError };
+
+export class RunningAttempt {
+  readonly outcome: Promise<AttemptOutcome>;
+  metrics: AttemptMetrics | undefined;
+  readonly #options: RunAttemptOptions;
+  readonly #attempt: Attempt;
+  #checkpointer: Checkpointer | undefined;
+  #suspending = false;
+  #inputEnded = false;
+  #ended: AttemptOutcome['kind'] = 'suspended';
+
+  constructor(options: RunAttemptOptions) {
+    this.#options = options;
+    const { job, settings, epoch, home, clock, mode } = options;
+    this.#attempt = new Attempt(
+      {
+        data: {
+          bundle: home.bundle(job.bundle),
+          job: { id: job.id, name: job.name },
+          attempt: epoch,
+          params: job.params,
+          parallelism: settings.parallelism,
+          maxParallelism: settings.maxParallelism,
+          cwd: job.cwd,
+          liveSinks: settings.sinks === 'live',
+          mode,
+          metricsEvery: METRICS_MS,
+        },
+        heap: settings.heap,
+        stepTimeout: settings.stepTimeout,
+        clock,
+      },
+      this.#events(),
+    );
+    this.outcome = this.#run();
+  }
+
+  /** Checkpoints completed since the attempt began: what counts as progress. */
+  get progressed(): boolean {
+    return (this.#checkpointer?.completed ?? 0) > 0;
+  }
+
+  /** Takes a checkpoint; resolves with its id once sinks have committed it. */
+  async checkpoint(kind: AskedKind): Promise<number> {
+    if (this.#checkpointer === undefined) {
+      throw new TidemarkError('JOB_NOT_RUNNING', 'the job is starting; there is nothing to checkpoint yet', {
+        hint: 'wait for it: tidemark wait <job> --until running',
+      });
+    }
+    return this.#checkpointer.request(kind);
+  }
+
+  /** One last checkpoint, then the end; an attempt that does not process yet just ends. */
+  suspend(): void {
+    if (this.#suspending) return;
+    this.#suspending = true;
+    if (this.#checkpointer === undefined) void this.#attempt.terminate();
+    else this.#last('suspend', 'suspended');
+  }
+
+  /** Ends the attempt where it stands. */
+  async terminate(reason?: TidemarkError): Promise<void> {
+    await this.#attempt.terminate(reason);
+  }
+
+  async #run(): Promise<AttemptOutcome> {
+    const failed = (error: unknown) => this.#attempt.terminate(toTidemarkError(error));
+    this.#start().catch(failed);
+    const error = await this.#attempt.ended;
+    await this.#checkpointer?.stop();
+    return error === undefined ? { kind: this.#ended as 'finished' | 'suspended' } : { kind: 'failed', error };
+  }
+
+  async #start(): Promise<void> {
+    const { catalog, job, settings, epoch, targets, mode, onEvent } = this.#options;
+    const attempt = this.#attempt;
+    const facts = await Promise.race([attempt.described, attempt.ended.then(() => undefined)]);
+    if (facts === undefined) return;
+    if (settings.sinks === 'live') targets.claim(facts.targets);
+    const recovery = findRecovery(catalog, job.id);
+    if (recovery !== undefined) checkFits(recovery.manifest, facts);
+    await feed(attempt, recovery, this.#options);
+    if (mode === 'commit') return;
+    await Promise.race([attempt.running, attempt.ended]);
+    if (recovery !== undefined) catalog.commitCheckpoint(job.id, epoch, recovery.checkpoint.id);
+    if (this.#suspending) return;
+    const manifest = manifestMaker(job, settings, facts);
+    this.#checkpointer = new Checkpointer({
+      ...this.#options,
+      job: job.id,
+      settings: settings.checkpoint,
+      attempt,
+      manifest,
+    });
+    onEvent({ type: 'running', epoch, fromCheckpoint: recovery?.checkpoint.id });
+    if (this.#inputEnded) this.#last('final', 'finished');
+  }
+
+  /** The last checkpoint, and after its commit the end. A failure of it fails the attempt by itself. */
+  #last(kind: 'final' | 'suspend', ended: 'finished' | 'suspended'): void {
+    this.#checkpointer?.request(kind).then(
+      () => {
+        this.#ended = ended;
+        this.#attempt.send({ type: 'finish' });
+      },
+      () => undefined,
+    );
+  }
+
+  #events(): AttemptEvents {
+    const { onEvent, onOutput, stdout } = this.#options;
+    return {
+      chunk: (id, bytes, used, entries) => this.#checkpointer?.chunk(id, bytes, used, entries),
+      drained: (drained) => this.#checkpointer?.drained(drained),
+      committed: (id) => this.#checkpointer?.committed(id),
+      inputEnded: (dropped) => {
+        if (dropped > 0) onEvent({ type: 'log', text: `end of input: ${dropped} pending timers dropped` });
+        this.#inputEnded = true;
+        if (!this.#suspending) this.#last('final', 'finished');
+      },
+      print: stdout,
+      log: (text) => onEvent({ type: 'log', text }),
+      output: onOutput,
+      metrics: (metrics) => {
+        this.metrics = metrics;
+      },
+    };
+  }
+}
