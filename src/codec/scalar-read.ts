@@ -5,19 +5,26 @@ import type { ByteReader } from './reader.js';
 import { LITTLE_ENDIAN } from './scalar-write.js';
 import { MAX_BIGINT_BYTES, TAG } from './value-tags.js';
 
-/** Strings up to this many bytes are tried as ASCII by hand; a call into C++ costs more. */
-const SHORT_TEXT = 24;
+/**
+ * Strings up to this many bytes are tried as ASCII by hand; a call into C++ costs more. V8 would keep a longer
+ * one, put together from pieces, as a chain of the pieces.
+ */
+const SHORT_TEXT = 12;
 
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 
 /** Big-endian, unsigned. */
 export function word(from: ByteReader): number {
-  return from.bytes.readUInt32BE(from.skip(4));
+  const at = from.skip(4);
+  const { bytes } = from;
+  const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+  return high * 0x1_0000 + (((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number));
 }
 
 function half(from: ByteReader): number {
-  return from.bytes.readUInt16BE(from.skip(2));
+  const at = from.skip(2);
+  return ((from.bytes[at] as number) << 8) | (from.bytes[at + 1] as number);
 }
 
 /** The number, unless a shorter form could have held it. */
@@ -104,8 +111,11 @@ export function readText(length: number, from: ByteReader): string {
     }
     if (i === end) return text;
   }
-  if (!isUtf8(bytes.subarray(at, at + length))) throw new BytesDamaged('not valid UTF-8', at);
-  return bytes.toString('utf8', at, at + length);
+  const text = bytes.toString('utf8', at, at + length);
+  // Only text with the replacement character can have come from broken bytes.
+  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(at, at + length)))
+    throw new BytesDamaged('not valid UTF-8', at);
+  return text;
 }
 
 export function readBigint(length: number, from: ByteReader): bigint {

@@ -91,8 +91,6 @@ function writeRecord(value: Record<string, unknown>, out: ByteWriter, depth: num
   }
   if (count < 16) out.bytes[start] = TAG.fixmap | count;
   else widenRecord(start, count, out);
-  if (Object.getOwnPropertySymbols(value).length > 0)
-    throw new ValueRefused('a property named by a symbol cannot be kept');
 }
 
 /** The count was not known before; past 15 its header needs more than the byte that was kept. */

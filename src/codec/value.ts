@@ -4,8 +4,9 @@
  *
  * Kept as they are: null, undefined, booleans, numbers (−0, NaN and the infinities too), strings, bigints, Date,
  * plain objects with their property order, arrays, Map, Set, ArrayBuffer, Buffer, DataView, typed arrays.
- * Refused: functions, symbols, instances of other classes, lone surrogates, holes in arrays, symbols as
- * property names, cycles, and what nests deeper than {@link MAX_VALUE_DEPTH}.
+ * Refused: functions, symbols, instances of other classes, lone surrogates, holes in arrays, invalid Dates, cycles,
+ * and what nests deeper than MAX_VALUE_DEPTH. Not part of a value, as for JSON and structuredClone: properties
+ * named by symbols or not enumerable, and named properties of arrays.
  *
  * Invariants: every value has one encoding (shortest headers, integers as integers), and the reader takes no
  * other; objects without a prototype come back as plain ones; a name like `__proto__` stays a plain property.
