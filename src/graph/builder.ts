@@ -4,10 +4,11 @@
  * Invariants: a node's id is its place in `nodes`; inputs precede their users. Nothing here throws for what the
  * definition got wrong: that becomes a finding, so that all of them can be told at once (check.ts adds the rest).
  */
+import { show } from './names.js';
 import type { Graph, GraphNode } from './node.js';
 
-/** Names a source or sink had before, newest or oldest first; what is stored under them is found on restore. */
 export interface UidOptions {
+  /** uids the source or sink had before; what is stored under them is found on restore. */
   readonly formerly?: readonly string[];
 }
 
@@ -28,8 +29,8 @@ export class GraphBuilder {
   }
 
   /** Notes an argument that is no function; only plain JavaScript can bring one. */
-  expectFunction(value: unknown, where: string, found: string): void {
-    if (typeof value !== 'function') this.find(`${where} expects a function, found ${found}`);
+  expectFunction(value: unknown, where: string): void {
+    if (typeof value !== 'function') this.find(`${where} expects a function, found ${show(value)}`);
   }
 
   get findings(): readonly string[] {

@@ -33,7 +33,7 @@ export function nameProblem(what: string, name: unknown): string | undefined {
     return `${what} ${show(name)}: is empty or has space at its beginning or end`;
   if (RESERVED.test(name)) return `${what} ${show(name)}: contains one of . @ /`;
   if (CONTROL.test(name)) return `${what} ${show(name)}: contains a control character or line break`;
-  if (!name.isWellFormed()) return `${what} ${show(name)}: contains half of a surrogate pair`;
+  if (/\p{Surrogate}/u.test(name)) return `${what} ${show(name)}: contains half of a surrogate pair`;
   if (name === '__proto__') return `${what} ${show(name)}: is a word of JavaScript's own`;
   const bytes = Buffer.byteLength(name, 'utf8');
   if (bytes > MAX_NAME_BYTES)

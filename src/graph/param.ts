@@ -14,7 +14,20 @@ export interface ParamDeclaration<T = unknown> {
 export type ParamDeclarations = { readonly [name: string]: ParamDeclaration };
 export type ParamValues<P> = { readonly [N in keyof P]: P[N] extends ParamDeclaration<infer T> ? T : never };
 
-/** Declares parameters: `{ params: { input: param.string(), limit: param.number(10) } }`. */
+/**
+ * Declares parameters of a definition. Given by `--param name=value`, else the default; one without either is an
+ * error that names it. A secret comes from the environment only, and is never recorded.
+ * @example
+ * defineJob('counts', {
+ *   params: {
+ *     input: param.string(),
+ *     limit: param.number(10),
+ *     strict: param.boolean(false),
+ *     apiToken: param.secret(), // from $API_TOKEN
+ *     password: param.secret('DB_PASSWORD'),
+ *   },
+ * }, (job, p) => { … })
+ */
 export const param = {
   string: (fallback?: string): ParamDeclaration<string> => ({ kind: 'string', fallback, env: undefined }),
   number: (fallback?: number): ParamDeclaration<number> => ({ kind: 'number', fallback, env: undefined }),

@@ -40,7 +40,7 @@ export class Stream<T> {
    * @example lines.map((line) => line.length)
    */
   map<U>(apply: (value: T) => U): Stream<U> {
-    this.#graph.expectFunction(apply, 'map', show(apply));
+    this.#graph.expectFunction(apply, 'map');
     return this.#then<U>((id, input) => ({ id, kind: 'map', input, apply: apply as (value: unknown) => U }));
   }
 
@@ -51,7 +51,7 @@ export class Stream<T> {
   filter<U extends T>(keep: (value: T) => value is U): Stream<U>;
   filter(keep: (value: T) => boolean): Stream<T>;
   filter(keep: (value: T) => boolean): Stream<T> {
-    this.#graph.expectFunction(keep, 'filter', show(keep));
+    this.#graph.expectFunction(keep, 'filter');
     return this.#then<T>((id, input) => ({
       id,
       kind: 'filter',
@@ -65,7 +65,7 @@ export class Stream<T> {
    * @example lines.flatMap((line) => line.split(' '))
    */
   flatMap<U>(apply: (value: T) => Iterable<U>): Stream<U> {
-    this.#graph.expectFunction(apply, 'flatMap', show(apply));
+    this.#graph.expectFunction(apply, 'flatMap');
     return this.#then<U>((id, input) => ({
       id,
       kind: 'flatMap',
@@ -112,7 +112,7 @@ export class Stream<T> {
   keyBy<const K extends Key>(select: (value: T) => K): KeyedStream<T, K>;
   keyBy<K, const R extends K>(select: (value: T) => R, type: KeyType<K>): KeyedStream<T, K>;
   keyBy<K>(select: (value: T) => K, type: AnyKeyType = key.auto): KeyedStream<T, K> {
-    this.#graph.expectFunction(select, 'keyBy', show(select));
+    this.#graph.expectFunction(select, 'keyBy');
     const known = typeof type?.id === 'string';
     if (!known) this.#graph.find(`keyBy expects a key type such as key.string, found ${show(type)}`);
     const node = this.#graph.add((id) => ({

@@ -5,7 +5,12 @@ export interface TypeTag<T> {
   readonly [carried]?: T;
 }
 
-/** Names a type where no value can: `emits: type<{ word: string }>()`. */
+/**
+ * Names a type where no value can: what an operator emits, or a side output takes.
+ * @example
+ * emits: type<{ word: string; seen: number }>(),
+ * sides: { rare: type<string>() },
+ */
 export function type<T>(): TypeTag<T> {
   return {};
 }

@@ -1,0 +1,53 @@
+/**
+ * What a definition imports from `tidemark`. The only barrel: rooms import each other's files.
+ *
+ *     defineJob · param · state · type · key · schema        what a job is
+ *     files · sequence · fromArray                           sources
+ *     fileSink · stdout · collect                            sinks
+ *     defineSource · defineSink                              your own
+ */
+export type { ErrorCode } from './base/errors.js';
+export { TidemarkError } from './base/errors.js';
+export type { Codec } from './codec/codec.js';
+export type { Key } from './codec/key.js';
+export { type KeyType, key } from './codec/keys.js';
+export { type Schema, type StandardSchema, schema } from './codec/schema.js';
+export { collect } from './connectors/collect.js';
+export { fileSink } from './connectors/file-sink.js';
+export { files } from './connectors/files.js';
+export { fromArray } from './connectors/from-array.js';
+export { sequence } from './connectors/sequence.js';
+export { stdout } from './connectors/stdout.js';
+export type { UidOptions } from './graph/builder.js';
+export { type InitialOptions, type StateOptions, state } from './graph/declare-state.js';
+export { defineJob, type JobBuilder, type JobOptions } from './graph/define.js';
+export {
+  defineSink,
+  type PlainSinkDefinition,
+  type TransactionalSinkDefinition,
+} from './graph/define-sink.js';
+export { defineSource, type SourceDefinition } from './graph/define-source.js';
+export type { Definition } from './graph/definition.js';
+export { type ParamDeclaration, type ParamValues, param } from './graph/param.js';
+export type { OpenContext, ProcessContext, ProcessSpec, Timer } from './graph/process.js';
+export type { SettingsDeclaration } from './graph/settings.js';
+export type {
+  SinkCommitter,
+  SinkContext,
+  SinkSpec,
+  SinkWriter,
+  Transaction,
+  TransactionId,
+  WriterContext,
+} from './graph/sink.js';
+export type { Batch, ReadRequest, SourceContext, SourceSpec, Split } from './graph/source.js';
+export type {
+  DeepReadonly,
+  ListState,
+  MapState,
+  NumberState,
+  StateDeclaration,
+  ValueState,
+} from './graph/state.js';
+export type { KeyedStream, ProcessStream, SideStreams, Sink, Stream } from './graph/stream.js';
+export { type TypeTag, type } from './graph/type.js';
