@@ -34,6 +34,8 @@ export interface DescribeOptions {
   readonly graph?: boolean;
   /** Keeps the bundle there; else it lives in a temporary folder while it is looked at. */
   readonly store?: { readonly disk: Disk; readonly home: HomePaths };
+  /** Where the bundle lies without a store; the system's folder when absent. */
+  readonly temporaryFolder?: string;
   /** Takes what the definition prints, at most MAX_OUTPUT characters of it; stderr when absent. */
   readonly output?: (text: string) => void;
   readonly clock?: Clock;
@@ -90,11 +92,11 @@ export async function describeBundle(
 
 async function withBundleFile<T>(
   bundle: Bundle,
-  { store }: DescribeOptions,
+  { store, temporaryFolder = tmpdir() }: DescribeOptions,
   use: (path: string) => Promise<T>,
 ): Promise<T> {
   if (store !== undefined) return use(await storeBundle(store.disk, store.home, bundle.code, bundle.hash));
-  const folder = await mkdtemp(join(tmpdir(), 'tidemark-'));
+  const folder = await mkdtemp(join(temporaryFolder, 'tidemark-'));
   try {
     const path = join(folder, `${bundle.hash}.mjs`);
     await writeFile(path, bundle.code, { mode: 0o600 });

@@ -199,14 +199,24 @@ test('import.meta is that of each source file', async (t) => {
     'sub/helper.js',
     "const { url } = import.meta;\nexport const helper = [url, import.meta.resolve('./x.json'), import.meta.resolve('fs'), import.meta.resolve('pack')];",
   );
+  folder.write(
+    'own.mjs',
+    "import { dirname } from 'node:path';\nimport { fileURLToPath } from 'node:url';\nconst __filename = fileURLToPath(import.meta.url);\nconst __dirname = dirname(__filename);\nexport const own = [__dirname, __filename];",
+  );
+  folder.write(
+    'common.cts',
+    "const { join } = require('node:path');\nmodule.exports = join(__dirname, 'x');",
+  );
   folder.write('node_modules/pack/package.json', '{"name":"pack","main":"./m.js"}');
   const pack = folder.write('node_modules/pack/m.js', '/* import.meta, in a comment */ module.exports = 1;');
   const job = folder.write(
     'job.ts',
     `import { helper } from './sub/helper.js';
 import pack from 'pack';
+import { own } from './own.mjs';
+import common from './common.cjs';
 const dirname = 'own';
-export default { helper, url: import.meta.url, dir: import.meta.dirname, file: import.meta.filename, pack, dirname, __dirname } // last`,
+export default { helper, url: import.meta.url, dir: import.meta.dirname, file: import.meta.filename, pack, own, common, dirname, __dirname } // last`,
   );
   const url = (path: string) => pathToFileURL(path).href;
   assert.deepEqual(await defaultOf(folder, job), {
@@ -215,6 +225,8 @@ export default { helper, url: import.meta.url, dir: import.meta.dirname, file: i
     dir: folder.root,
     file: job,
     pack: 1,
+    own: [folder.root, folder.path('own.mjs')],
+    common: folder.path('x'),
     dirname: 'own',
     __dirname: folder.root,
   });
