@@ -8,7 +8,14 @@ import { normalize } from 'node:path';
 import { processFindings } from './check-process.js';
 import { sinkFindings, sourceFindings } from './check-spec.js';
 import { nameProblem, show } from './names.js';
-import type { Graph, GraphNode, ProcessNode, SinkNode, SourceNode } from './node.js';
+import {
+  type Graph,
+  type GraphNode,
+  inputsOf,
+  type ProcessNode,
+  type SinkNode,
+  type SourceNode,
+} from './node.js';
 
 type NamedNode = SourceNode | ProcessNode | SinkNode;
 
@@ -107,10 +114,4 @@ function reachFindings(nodes: readonly GraphNode[]): string[] {
       (source) =>
         `${label(source)}: what it reads reaches no sink and no process operator: add .sink(uid, …)`,
     );
-}
-
-/** The nodes that feed this one. */
-export function inputsOf(node: GraphNode): readonly number[] {
-  if (node.kind === 'source') return [];
-  return node.kind === 'union' ? node.inputs : [node.input];
 }

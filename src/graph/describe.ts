@@ -1,7 +1,13 @@
 /** The dataflow as plain JSON, for `plan` and for what compares two graphs. Functions do not appear in it. */
 import { operatorId } from '../base/operator-id.js';
-import { inputsOf } from './check.js';
-import type { Graph, GraphNode, ProcessNode, SinkNode, SourceNode } from './node.js';
+import {
+  type Graph,
+  type GraphNode,
+  inputsOf,
+  type ProcessNode,
+  type SinkNode,
+  type SourceNode,
+} from './node.js';
 import type { JobSettings } from './settings.js';
 import type { StateKind } from './state.js';
 

@@ -87,3 +87,9 @@ export type GraphNode =
 export interface Graph {
   readonly nodes: readonly GraphNode[];
 }
+
+/** The nodes that feed this one; a union may name one twice. */
+export function inputsOf(node: GraphNode): readonly number[] {
+  if (node.kind === 'source') return [];
+  return node.kind === 'union' ? node.inputs : [node.input];
+}

@@ -21,6 +21,7 @@ import {
   state,
   type,
 } from 'tidemark';
+import * as v from 'valibot';
 import { z } from 'zod';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -323,6 +324,10 @@ export function states() {
   );
   // @ts-expect-error no such option
   state.value<number>({ formally: ['old'] });
+  const valibot = state.list(v.object({ n: v.number() }));
+  same<NonNullable<typeof valibot.handle> extends { add(value: infer V): void } ? V : never, { n: number }>(
+    true,
+  );
   schema(z.number())
     // @ts-expect-error the step gives what the next version is
     .next(z.string(), (v) => v * 2);
