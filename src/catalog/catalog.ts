@@ -53,6 +53,11 @@ export class Catalog {
     return jobs.createJob(this.#context, frozen);
   }
 
+  /** See {@link jobs.replaceDefinition}. */
+  replaceDefinition(job: string, mended: jobs.MendedCode): JobRecord {
+    return jobs.replaceDefinition(this.#context, job, mended);
+  }
+
   /** By name, id or prefix of the id; see {@link jobs.findJob}. */
   job(reference: string): JobRecord {
     return jobs.findJob(this.#context, reference);

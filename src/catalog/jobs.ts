@@ -5,7 +5,7 @@ import { newJobId } from '../base/ids.js';
 import type { CatalogContext } from './context.js';
 import { makeFolder } from './home.js';
 import { readJob, type StoredJob, storedJob, withLost } from './job-row.js';
-import { isLive } from './job-state.js';
+import { isLive, isOver } from './job-state.js';
 import type { FrozenJob, JobRecord } from './records.js';
 
 const JOB_FOLDER_MODE = 0o700;
@@ -46,6 +46,26 @@ export function createJob(context: CatalogContext, frozen: FrozenJob): JobRecord
       createdAt: clock.now(),
     });
     return fresh;
+  });
+  return storedJob(context, id);
+}
+
+/** What mended code changes of a frozen job. */
+export type MendedCode = Pick<FrozenJob, 'definition' | 'bundle' | 'params'>;
+
+/** Gives a job other code to go on with. The caller holds its lock, or knows that nobody does. */
+export function replaceDefinition(context: CatalogContext, id: string, mended: MendedCode): JobRecord {
+  const { db } = context;
+  db.transaction(() => {
+    const job = storedJob(context, id);
+    if (isOver(job.state))
+      throw new TidemarkError('JOB_ENDED', `job ${job.name} (${id}) is ${job.state}, which is for good`);
+    db.run('UPDATE jobs SET definition = ?, bundle = ?, params = ? WHERE id = ?', [
+      mended.definition,
+      mended.bundle,
+      JSON.stringify(mended.params),
+      id,
+    ]);
   });
   return storedJob(context, id);
 }

@@ -77,7 +77,8 @@ export class Attempt {
     this.described = this.#described.promise;
     this.running = this.#running.promise;
     const workerData: DataThreadData = { ...options.data, where: this.#where };
-    const limits = options.heap === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: options.heap } };
+    const limits =
+      options.heap === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: options.heap } };
     this.#worker = new Worker(new URL('./data-thread.js', import.meta.url), {
       workerData,
       stdout: true,

@@ -7,16 +7,17 @@
  * Invariants: one checkpoint at a time, and the next only after the commit of the previous; one counts only when
  * its bytes are fsynced and its row is committed; only then do sinks commit; only then are older ones dropped.
  */
-import type { Catalog } from '../catalog/catalog.js';
-import type { CheckpointRecord } from '../catalog/records.js';
-import { type CheckpointProgress, decide } from '../checkpoint/decide.js';
-import { retention } from '../checkpoint/retention.js';
+
 import { present } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
 import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import { failpoint } from '../base/failpoint.js';
 import type { HomePaths } from '../base/home.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { CheckpointRecord } from '../catalog/records.js';
+import { type CheckpointProgress, decide } from '../checkpoint/decide.js';
+import { retention } from '../checkpoint/retention.js';
 import type { CheckpointSettings } from '../graph/settings.js';
 import type { Attempt, Drained } from './attempt.js';
 import type { RunnerEvent } from './events.js';
@@ -225,7 +226,10 @@ export class Checkpointer {
   }
 
   #giveBack(bytes: Uint8Array): void {
-    const memory = present(bytes.buffer instanceof ArrayBuffer ? bytes.buffer : undefined, 'a transferable buffer');
+    const memory = present(
+      bytes.buffer instanceof ArrayBuffer ? bytes.buffer : undefined,
+      'a transferable buffer',
+    );
     this.#options.attempt.send({ type: 'buffer', buffer: bytes }, [memory]);
   }
 

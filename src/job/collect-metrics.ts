@@ -65,7 +65,7 @@ function stateOf(
   sizes: Sizes,
 ): Pick<SubtaskMetrics, 'stateEntries' | 'stateBytes' | 'timers'> {
   if (operator === undefined || node.kind !== 'process') return { stateEntries: 0, stateBytes: 0, timers: 0 };
-  const counts = operator.backend.counts();
+  const counts = new Map(operator.backend.counts().map(({ table, entries }) => [table, entries]));
   const { start, end } = operator.range;
   let stateEntries = 0;
   let stateBytes = 0;

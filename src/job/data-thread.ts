@@ -33,7 +33,8 @@ const port = present(parentPort, 'the port of a worker');
 const data = workerData as DataThreadData;
 const where = new Where(data.where);
 
-const send = (message: FromData, transfer: readonly ArrayBuffer[] = []) => port.postMessage(message, [...transfer]);
+const send = (message: FromData, transfer: readonly ArrayBuffer[] = []) =>
+  port.postMessage(message, [...transfer]);
 const output = guardOutput((stream, text) => send({ type: 'output', stream, text }));
 
 /** Prints that the main thread has not yet written. */
@@ -53,7 +54,9 @@ port.on('message', (message: ToData) => {
   }
 });
 process.on('uncaughtException', (error) => {
-  const outside = new TidemarkError('USER_CODE', `outside of any callback: ${userMessage(error)}`, { cause: error });
+  const outside = new TidemarkError('USER_CODE', `outside of any callback: ${userMessage(error)}`, {
+    cause: error,
+  });
   if (loop === undefined) fail(outside);
   else loop.fail(outside);
 });
@@ -75,7 +78,7 @@ async function main(): Promise<void> {
   if (data.mode === 'commit') await dataflow.recoverSinks(false);
   else await run(dataflow, barrierTime);
   await dataflow.close();
-  output.flush();
+  output.close();
 }
 
 function build(graph: Graph): Dataflow {
@@ -108,7 +111,9 @@ async function restore(dataflow: Dataflow): Promise<number | undefined> {
     if (message.type === 'tables') tables = message.tables;
     else {
       assert(message.type === 'restore', `a ${message.type} before go`);
-      const reader = new ByteReader(Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length));
+      const reader = new ByteReader(
+        Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length),
+      );
       for (let i = 0; i < message.entries; i++) dataflow.restore(readEntry(reader), tables);
       send({ type: 'restored' });
     }
@@ -118,7 +123,16 @@ async function restore(dataflow: Dataflow): Promise<number | undefined> {
 async function run(dataflow: Dataflow, barrierTime: number | undefined): Promise<void> {
   const { attempt: epoch, liveSinks, metricsEvery } = data;
   const flushOutput = () => output.flush();
-  loop = new DataLoop({ dataflow, where, clock: systemClock, epoch, liveSinks, metricsEvery, send, flushOutput });
+  loop = new DataLoop({
+    dataflow,
+    where,
+    clock: systemClock,
+    epoch,
+    liveSinks,
+    metricsEvery,
+    send,
+    flushOutput,
+  });
   for (const message of early.splice(0)) loop.command(message);
   try {
     await dataflow.open(barrierTime);

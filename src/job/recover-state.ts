@@ -1,9 +1,10 @@
 /** Gives a fresh data thread the state of a completed checkpoint, block by block, in bounded memory. */
-import type { Catalog } from '../catalog/catalog.js';
-import type { CheckpointRecord } from '../catalog/records.js';
+
 import type { Disk } from '../base/disk.js';
 import { TidemarkError } from '../base/errors.js';
 import type { HomePaths } from '../base/home.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { CheckpointRecord } from '../catalog/records.js';
 import { decodeManifest, type Manifest } from '../format/manifest.js';
 import { SegmentReader } from '../format/segment.js';
 import { incompatibilities } from '../restore/compatible.js';
@@ -27,10 +28,16 @@ export function findRecovery(catalog: Catalog, job: string): Recovery | undefine
 export function checkFits(manifest: Manifest, facts: GraphFacts): void {
   const findings = incompatibilities(manifest, facts);
   if (findings.length === 0) return;
-  const lines = findings.map(({ operator, state, message }) => `  ${state === '' ? operator : `${operator}.${state}`}: ${message}`);
-  throw new TidemarkError('INCOMPATIBLE', `the definition does not fit the job's state:\n${lines.join('\n')}`, {
-    hint: "give renamed operators and states formerly: ['old name'], or resume with the old definition",
-  });
+  const lines = findings.map(
+    ({ operator, state, message }) => `  ${state === '' ? operator : `${operator}.${state}`}: ${message}`,
+  );
+  throw new TidemarkError(
+    'INCOMPATIBLE',
+    `the definition does not fit the job's state:\n${lines.join('\n')}`,
+    {
+      hint: "give renamed operators and states formerly: ['old name'], or resume with the old definition",
+    },
+  );
 }
 
 /** Streams every entry to the attempt and lets it go. */

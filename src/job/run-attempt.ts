@@ -2,12 +2,13 @@
  * One attempt from its first to its last moment: the data thread, the state it starts from, its checkpoints, and
  * how it is asked to end.
  */
-import type { Catalog } from '../catalog/catalog.js';
-import type { JobRecord } from '../catalog/records.js';
+
 import type { Clock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
 import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import type { HomePaths } from '../base/home.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { JobRecord } from '../catalog/records.js';
 import type { JobSettings } from '../graph/settings.js';
 import { Attempt, type AttemptEvents } from './attempt.js';
 import { type AskedKind, Checkpointer } from './checkpointer.js';
@@ -38,7 +39,8 @@ export interface RunAttemptOptions {
 
 /** How an attempt ended: its input did, it was asked to, or it failed. */
 export type AttemptOutcome =
-  | { readonly kind: 'finished' | 'suspended' }
+  | { readonly kind: 'finished' }
+  | { readonly kind: 'suspended' }
   | { readonly kind: 'failed'; readonly error: TidemarkError };
 
 export class RunningAttempt {
@@ -49,7 +51,7 @@ export class RunningAttempt {
   #checkpointer: Checkpointer | undefined;
   #suspending = false;
   #inputEnded = false;
-  #ended: AttemptOutcome['kind'] = 'suspended';
+  #ended: 'finished' | 'suspended' = 'suspended';
 
   constructor(options: RunAttemptOptions) {
     this.#options = options;
@@ -110,7 +112,7 @@ export class RunningAttempt {
     this.#start().catch(failed);
     const error = await this.#attempt.ended;
     await this.#checkpointer?.stop();
-    return error === undefined ? { kind: this.#ended as 'finished' | 'suspended' } : { kind: 'failed', error };
+    return error === undefined ? { kind: this.#ended } : { kind: 'failed', error };
   }
 
   async #start(): Promise<void> {

@@ -2,8 +2,9 @@
  * A snapshot's bytes on their way from the data thread to a segment file. Chunks are written in order while more
  * arrive; each buffer goes back as soon as it is written, which is what bounds memory.
  */
-import { TidemarkError, toTidemarkError } from '../base/errors.js';
+
 import type { Disk } from '../base/disk.js';
+import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import { SegmentWriter, type WrittenSegment } from '../format/segment.js';
 
 export class SnapshotFile {

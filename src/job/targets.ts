@@ -1,5 +1,5 @@
 /** The sink folders a job owns: taken before its first element, held over restarts, freed at the end. */
-import { type TargetClaim, type TargetOwner, claimTarget } from '../catalog/target-lock.js';
+import { claimTarget, type TargetClaim, type TargetOwner } from '../catalog/target-lock.js';
 
 export class Targets {
   readonly #owner: TargetOwner;

@@ -22,7 +22,7 @@ export interface NewOperator {
   readonly keyType: string | null;
 }
 
-export interface NewTable extends SnapshotTable {
+export interface NewTable extends Omit<SnapshotTable, 'entries'> {
   readonly formerly: readonly string[];
 }
 
@@ -61,9 +61,12 @@ function tableFindings(was: SnapshotTable, graph: NewGraph): readonly Finding[] 
     if (was.entries === 0) return [];
     return finding(`operator ${was.operator} is not in the definition; its ${label(was)} would be lost`);
   }
-  const theirs = graph.tables.filter((table) => table.operator === operator.uid && sameFamily(table.kind, was.kind));
+  const theirs = graph.tables.filter(
+    (table) => table.operator === operator.uid && sameFamily(table.kind, was.kind),
+  );
   const is =
-    theirs.find(({ name }) => name === was.name) ?? theirs.find(({ formerly }) => formerly.includes(was.name));
+    theirs.find(({ name }) => name === was.name) ??
+    theirs.find(({ formerly }) => formerly.includes(was.name));
   if (is === undefined) {
     return was.entries === 0 ? [] : finding(`${label(was)} is not declared any more; it would be lost`);
   }
@@ -73,9 +76,12 @@ function tableFindings(was: SnapshotTable, graph: NewGraph): readonly Finding[] 
       `was written with codec ${was.codec.id} v${was.codec.version}, not ${is.codec.id} v${is.codec.version}`,
     );
   }
-  if (is.mapKey !== was.mapKey) return finding(`map keys were ${was.mapKey ?? 'none'} and are ${is.mapKey ?? 'none'} now`);
+  if (is.mapKey !== was.mapKey)
+    return finding(`map keys were ${was.mapKey ?? 'none'} and are ${is.mapKey ?? 'none'} now`);
   if (is.schemaVersion < was.schemaVersion) {
-    return finding(`has schema version ${was.schemaVersion}, newer than ${is.schemaVersion} of the definition`);
+    return finding(
+      `has schema version ${was.schemaVersion}, newer than ${is.schemaVersion} of the definition`,
+    );
   }
   return [];
 }

@@ -7,7 +7,15 @@
 import { assert, present, unreachable } from '../base/assert.js';
 import { rangeOf } from '../base/key-groups.js';
 import { keyCodecById } from '../codec/keys.js';
-import type { Graph, GraphNode, KeyByNode, ProcessNode, SinkNode, SourceNode } from '../graph/node.js';
+import {
+  type Graph,
+  type GraphNode,
+  inputsOf,
+  type KeyByNode,
+  type ProcessNode,
+  type SinkNode,
+  type SourceNode,
+} from '../graph/node.js';
 import type { SourceContext } from '../graph/source.js';
 import type { BackendOptions, KeyedBackend } from '../state/backend.js';
 import { KeyByOperator } from './key-by.js';
@@ -110,12 +118,21 @@ class Compiler {
       case 'map':
         return this.#stateless(node.id, (i) => new MapOperator(node, i, where, this.#outputOf(node.id, i)));
       case 'filter':
-        return this.#stateless(node.id, (i) => new FilterOperator(node, i, where, this.#outputOf(node.id, i)));
+        return this.#stateless(
+          node.id,
+          (i) => new FilterOperator(node, i, where, this.#outputOf(node.id, i)),
+        );
       case 'flatMap':
-        return this.#stateless(node.id, (i) => new FlatMapOperator(node, i, where, this.#outputOf(node.id, i)));
+        return this.#stateless(
+          node.id,
+          (i) => new FlatMapOperator(node, i, where, this.#outputOf(node.id, i)),
+        );
       case 'union':
       case 'side':
-        this.#inputs.set(node.id, this.#each((i) => this.#outputOf(node.id, i)));
+        this.#inputs.set(
+          node.id,
+          this.#each((i) => this.#outputOf(node.id, i)),
+        );
         return;
       case 'keyBy':
         return this.#keyBy(node);
@@ -157,7 +174,10 @@ class Compiler {
       assert(user.kind === 'process', 'only keyed operators read from keyBy');
       return present(this.#processes.get(user.id), 'a compiled operator');
     });
-    this.#inputs.set(node.id, this.#each((i) => new KeyByOperator(node, i, maxParallelism, where, targets)));
+    this.#inputs.set(
+      node.id,
+      this.#each((i) => new KeyByOperator(node, i, maxParallelism, where, targets)),
+    );
   }
 
   #process(node: ProcessNode): void {
@@ -168,7 +188,9 @@ class Compiler {
     const operators = this.#each((subtask) => {
       const range = rangeOf(subtask, parallelism, maxParallelism);
       const sideInputs = Object.keys(node.spec.sides ?? {}).map((name) => {
-        const readers = sides.filter(({ side }) => side === name).map(({ id }) => this.#outputOf(id, subtask));
+        const readers = sides
+          .filter(({ side }) => side === name)
+          .map(({ id }) => this.#outputOf(id, subtask));
         return [name, fanOut(readers)] as const;
       });
       return new ProcessOperator(node, {
@@ -195,7 +217,16 @@ class Compiler {
       if (declared === undefined || table.kind === 'timer') return [];
       const mapKeys = table.mapKey === null ? {} : { mapKeys: keyCodecById(table.mapKey) };
       const { name, id } = table;
-      return [{ table: id, name, kind: declared.kind, codec: declared.codec, initial: declared.initial, ...mapKeys }];
+      return [
+        {
+          table: id,
+          name,
+          kind: declared.kind,
+          codec: declared.codec,
+          initial: declared.initial,
+          ...mapKeys,
+        },
+      ];
     });
     const timers = tables.filter(({ kind }) => kind === 'timer').map(({ id, name }) => ({ table: id, name }));
     const { maxParallelism } = this.#options;
@@ -209,9 +240,4 @@ class Compiler {
     this.#instances.set(node.id, operators);
     this.#sinks.push(new SinkGroup(node, operators, where));
   }
-}
-
-function inputsOf(node: GraphNode): readonly number[] {
-  if (node.kind === 'source') return [];
-  return node.kind === 'union' ? node.inputs : [node.input];
 }

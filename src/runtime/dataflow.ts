@@ -8,16 +8,16 @@
  * Life: `new` → `restore` any number of times → `open` → `step` … → `close`.
  */
 import { TidemarkError } from '../base/errors.js';
+import type { Entry, EntryWriter } from '../format/entry.js';
 import type { Graph } from '../graph/node.js';
 import type { SinkContext, Transaction } from '../graph/sink.js';
 import type { SourceContext } from '../graph/source.js';
-import { compile, type Compiled } from './compile.js';
+import type { BackendFactory } from './compile.js';
+import { type Compiled, compile } from './compile.js';
 import { ProcessingTime } from './processing-time.js';
 import { Restored } from './restored.js';
 import { Snapshot } from './snapshot.js';
-import type { Entry, EntryWriter } from '../format/entry.js';
 import type { Table } from './tables.js';
-import type { BackendFactory } from './compile.js';
 import type { Where } from './where.js';
 
 /** Timers fired in one step at most, so that commands are heard in between. */

@@ -1,6 +1,7 @@
 /** The exchange in front of keyed operators: finds each element's key, key group and owner, and calls the owner. */
-import { keyGroupOf, subtaskOf } from '../base/key-groups.js';
+
 import { TidemarkError } from '../base/errors.js';
+import { keyGroupOf, subtaskOf } from '../base/key-groups.js';
 import { type KeyCodec, KeyRefused } from '../codec/key.js';
 import type { KeyByNode } from '../graph/node.js';
 import { type Input, isPromise, type KeyedInput, PROMISE_MESSAGE } from './operator.js';
@@ -54,9 +55,13 @@ export class KeyByOperator implements Input {
     if (!(error instanceof KeyRefused)) return this.#where.fail(error, this.#node, value);
     const refused = isPromise(key)
       ? new TidemarkError('USER_PROMISE', PROMISE_MESSAGE)
-      : new TidemarkError('KEY_REFUSED', `${error.message} (key ${show(key, 100)} of element ${show(value)})`, {
-          hint: `keys are declared as ${this.#codec.id}; return another key from keyBy, or filter such elements out before it`,
-        });
+      : new TidemarkError(
+          'KEY_REFUSED',
+          `${error.message} (key ${show(key, 100)} of element ${show(value)})`,
+          {
+            hint: `keys are declared as ${this.#codec.id}; return another key from keyBy, or filter such elements out before it`,
+          },
+        );
     return this.#where.fail(refused, this.#node, value);
   }
 }

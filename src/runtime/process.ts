@@ -1,6 +1,7 @@
 /** The keyed operator: makes the element's key current in the backend and calls the user's callbacks. */
-import type { KeyGroupRange } from '../base/key-groups.js';
+
 import { TidemarkError } from '../base/errors.js';
+import type { KeyGroupRange } from '../base/key-groups.js';
 import type { Key, KeyCodec } from '../codec/key.js';
 import type { ProcessNode } from '../graph/node.js';
 import type { OpenContext, ProcessContext } from '../graph/process.js';
@@ -36,7 +37,12 @@ class Context {
   readonly now: () => number;
   readonly #emit: (value: unknown) => void;
 
-  constructor(parts: ProcessParts, states: readonly string[], timers: readonly string[], operator: ProcessOperator) {
+  constructor(
+    parts: ProcessParts,
+    states: readonly string[],
+    timers: readonly string[],
+    operator: ProcessOperator,
+  ) {
     this.state = Object.fromEntries(states.map((name, i) => [name, parts.backend.state(i)]));
     this.timers = Object.fromEntries(timers.map((name, i) => [name, parts.backend.timer(i)]));
     this.side = Object.fromEntries(

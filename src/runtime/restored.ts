@@ -6,8 +6,8 @@
  * was checked before (restore/compatible.ts).
  */
 import { assert } from '../base/assert.js';
-import { subtaskOf } from '../base/key-groups.js';
 import { TidemarkError } from '../base/errors.js';
+import { subtaskOf } from '../base/key-groups.js';
 import { BytesDamaged, ValueRefused } from '../codec/codec.js';
 import { keyCodecById } from '../codec/keys.js';
 import { ByteReader } from '../codec/reader.js';
@@ -39,7 +39,8 @@ export class Restored {
 
   take(entry: Entry, tables: readonly Table[]): void {
     const theirs = tables[entry.table];
-    if (theirs === undefined) throw new TidemarkError('SEGMENT_CORRUPT', `an entry of unknown table ${entry.table}`);
+    if (theirs === undefined)
+      throw new TidemarkError('SEGMENT_CORRUPT', `an entry of unknown table ${entry.table}`);
     try {
       this.#take(entry, theirs);
     } catch (error) {
@@ -53,7 +54,12 @@ export class Restored {
   splits(uid: string, schema: Schema<unknown>): readonly SplitPosition[] {
     return (this.#splits.get(uid) ?? []).map(({ value, schemaVersion }) => ({
       ...value,
-      position: upgrade(schema, value.position, schemaVersion, `position of split ${value.id} of source ${uid}`),
+      position: upgrade(
+        schema,
+        value.position,
+        schemaVersion,
+        `position of split ${value.id} of source ${uid}`,
+      ),
     }));
   }
 
@@ -62,7 +68,9 @@ export class Restored {
     return (this.#transactions.get(uid) ?? []).map(({ value, schemaVersion }) => ({
       id: value.id,
       value:
-        schema === undefined ? value.value : upgrade(schema, value.value, schemaVersion, `transaction of sink ${uid}`),
+        schema === undefined
+          ? value.value
+          : upgrade(schema, value.value, schemaVersion, `transaction of sink ${uid}`),
     }));
   }
 
@@ -70,7 +78,10 @@ export class Restored {
     const { kind, schemaVersion } = theirs;
     const uid = kind === 'splits' || kind === 'transactions' ? this.#find(theirs).operator : '';
     if (kind === 'splits') {
-      const { position, done } = valueCodec.read(new ByteReader(entry.value)) as { position: unknown; done: boolean };
+      const { position, done } = valueCodec.read(new ByteReader(entry.value)) as {
+        position: unknown;
+        done: boolean;
+      };
       const id = stringKeys.read(new ByteReader(entry.key)) as string;
       append(this.#splits, uid, { value: { id, position, done }, schemaVersion });
     } else if (kind === 'transactions') {
@@ -86,7 +97,7 @@ export class Restored {
     const ours = this.#find(theirs);
     const owner = processes.get(ours.operator)?.[subtaskOf(entry.group, parallelism, maxParallelism)];
     assert(owner !== undefined, `no owner for ${ours.operator}`);
-    owner.backend.restore(ours.id === entry.table ? entry : { ...entry, table: ours.id });
+    owner.backend.restore(entry, ours.id);
   }
 
   #find(theirs: Table): Table {
@@ -94,7 +105,10 @@ export class Restored {
     if (found !== undefined) return found;
     const ours = matchTable(this.#compiled.graph, this.#compiled.tables, theirs);
     if (ours === undefined) {
-      throw new TidemarkError('INCOMPATIBLE', `state ${theirs.operator}.${theirs.name} has no place in this definition`);
+      throw new TidemarkError(
+        'INCOMPATIBLE',
+        `state ${theirs.operator}.${theirs.name} has no place in this definition`,
+      );
     }
     this.#match.set(theirs.id, ours);
     return ours;
@@ -112,6 +126,8 @@ function upgrade(schema: Schema<unknown>, value: unknown, version: number, what:
     return schema.upgrade(value, version);
   } catch (error) {
     if (!(error instanceof ValueRefused)) throw error;
-    throw new TidemarkError('INCOMPATIBLE', `${what} does not match its schema: ${error.message}`, { cause: error });
+    throw new TidemarkError('INCOMPATIBLE', `${what} does not match its schema: ${error.message}`, {
+      cause: error,
+    });
   }
 }

@@ -36,7 +36,10 @@ function renderObject(value: object, depth: number): string {
   }
   if (value instanceof Set) return `Set {${items([...take(value)], (item) => render(item, depth + 1))}}`;
   if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes)`;
-  const body = items(Object.entries(value), ([name, item]) => `${JSON.stringify(name)}:${render(item, depth + 1)}`);
+  const body = items(
+    Object.entries(value),
+    ([name, item]) => `${JSON.stringify(name)}:${render(item, depth + 1)}`,
+  );
   const kind = Object.getPrototypeOf(value)?.constructor?.name;
   return `${kind === undefined || kind === 'Object' ? '' : `${kind} `}{${body}}`;
 }

@@ -77,7 +77,11 @@ export class SinkGroup {
   }
 
   /** Commits what the snapshot holds and drops what is newer, then opens the writers. Mute sinks do neither. */
-  async open(context: SinkContext, restored: readonly Transaction<unknown>[], writers: boolean): Promise<void> {
+  async open(
+    context: SinkContext,
+    restored: readonly Transaction<unknown>[],
+    writers: boolean,
+  ): Promise<void> {
     const { sink } = this.node;
     await this.#guard('opening', async () => {
       this.#committer = await sink.committer?.(context);
@@ -131,7 +135,8 @@ export class SinkGroup {
       return await act();
     } catch (error) {
       const element = `(${doing})`;
-      if (!(error instanceof TidemarkError)) throw this.#where.fail(error, this.node.id, element, 'SINK_FAILED');
+      if (!(error instanceof TidemarkError))
+        throw this.#where.fail(error, this.node.id, element, 'SINK_FAILED');
       throw this.#where.fail(error, this.node.id, element);
     }
   }

@@ -42,7 +42,9 @@ export class Snapshot {
     this.out = out;
     this.#writePositions();
     this.#drains = compiled.keyed.map((operator) => operator.backend.freeze(out));
-    this.prepared = Promise.all(compiled.sinks.map((group) => group.prepare(checkpoint, ids))).then(() => undefined);
+    this.prepared = Promise.all(compiled.sinks.map((group) => group.prepare(checkpoint, ids))).then(
+      () => undefined,
+    );
     // Whoever waits for it hears of a rejection; until then it must not count as unhandled.
     this.prepared.catch(() => undefined);
   }

@@ -149,7 +149,10 @@ export class SourceGroup {
   async #list(): Promise<readonly Split<unknown>[]> {
     const splits = await this.node.source.splits(this.#context);
     if (splits.length > MAX_SPLITS) {
-      throw new TidemarkError('SOURCE_FAILED', `${splits.length} splits; at most ${MAX_SPLITS} are supported`);
+      throw new TidemarkError(
+        'SOURCE_FAILED',
+        `${splits.length} splits; at most ${MAX_SPLITS} are supported`,
+      );
     }
     const ids = new Set(splits.map(({ id }) => id));
     if (ids.size === splits.length && !ids.has('')) return splits;

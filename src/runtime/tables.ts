@@ -1,5 +1,5 @@
 /** The tables of a snapshot: every kind of state of every operator, numbered in graph order. */
-import { unchecked, type Schema } from '../codec/schema.js';
+import { type Schema, unchecked } from '../codec/schema.js';
 import { valueCodec } from '../codec/value.js';
 import type { Graph, ProcessNode } from '../graph/node.js';
 
@@ -20,7 +20,13 @@ export interface Table {
 
 export function tablesOf(graph: Graph): readonly Table[] {
   const tables: Table[] = [];
-  const add = (operator: string, name: string, kind: TableKind, schema?: Schema<unknown>, codec = valueCodec) => {
+  const add = (
+    operator: string,
+    name: string,
+    kind: TableKind,
+    schema?: Schema<unknown>,
+    codec = valueCodec,
+  ) => {
     const { id, version } = codec;
     tables.push({
       id: tables.length,
@@ -59,7 +65,9 @@ function addProcess(node: ProcessNode, add: Add): void {
 
 /** Names this table's state went by before. */
 export function formerNames(graph: Graph, table: Table): readonly string[] {
-  const node = graph.nodes.find((candidate) => candidate.kind === 'process' && candidate.uid === table.operator);
+  const node = graph.nodes.find(
+    (candidate) => candidate.kind === 'process' && candidate.uid === table.operator,
+  );
   if (node?.kind !== 'process' || table.kind === 'timer') return [];
   return node.spec.state?.[table.name]?.formerly ?? [];
 }
@@ -68,7 +76,8 @@ export function formerNames(graph: Graph, table: Table): readonly string[] {
 export function matchTable(graph: Graph, tables: readonly Table[], theirs: Table): Table | undefined {
   const named = graph.nodes.filter((node) => 'uid' in node);
   const operator =
-    named.find(({ uid }) => uid === theirs.operator) ?? named.find(({ formerly }) => formerly.includes(theirs.operator));
+    named.find(({ uid }) => uid === theirs.operator) ??
+    named.find(({ formerly }) => formerly.includes(theirs.operator));
   const candidates = tables.filter((table) => table.operator === operator?.uid && table.kind === theirs.kind);
   return (
     candidates.find(({ name }) => name === theirs.name) ??

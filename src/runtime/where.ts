@@ -10,8 +10,8 @@
  *
  * Writes are plain stores, as cheap as any; the reader may see a torn text, and shows it as it is.
  */
-import { TidemarkError, type ErrorCode } from '../base/errors.js';
-import { userMessage, show } from './show.js';
+import { type ErrorCode, TidemarkError } from '../base/errors.js';
+import { show, userMessage } from './show.js';
 
 const TURN = 0;
 const NODE = 1;

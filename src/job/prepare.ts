@@ -1,0 +1,71 @@
+/** Freezes a definition into a job: bundle, parameters, working directory and settings, as they are now. */
+import { resolve } from 'node:path';
+import type { HomePaths } from '../base/home.js';
+import { realDisk } from '../base/real-disk.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { JobRecord } from '../catalog/records.js';
+import { resolveSettings, type SettingsFlags } from '../graph/resolve-settings.js';
+import type { JobSettings } from '../graph/settings.js';
+import { describeDefinition } from './describe-definition.js';
+import { graphOfBundle } from './graph-of-bundle.js';
+import { checkFits, findRecovery } from './recover-state.js';
+
+export interface StartOptions {
+  /** Path of the definition. */
+  readonly definition: string;
+  /** The job's name; the definition's when absent. */
+  readonly name?: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly flags: SettingsFlags;
+  readonly cwd: string;
+  /** Where secrets come from. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Bundles, loads and checks the definition, and creates the job. Rejects with what describeDefinition and createJob do. */
+export async function prepareJob(
+  home: HomePaths,
+  catalog: Catalog,
+  options: StartOptions,
+): Promise<JobRecord> {
+  const { params, environment, flags } = options;
+  const file = resolve(options.cwd, options.definition);
+  const store = { disk: realDisk, home };
+  const described = await describeDefinition(file, { params, environment, overrides: flags, store });
+  const settings = resolveSettings(described.settings, flags);
+  return catalog.createJob({
+    name: options.name ?? described.name,
+    definition: file,
+    bundle: described.bundle.hash,
+    params,
+    cwd: options.cwd,
+    settings,
+    parallelism: settings.parallelism,
+    maxParallelism: settings.maxParallelism,
+  });
+}
+
+/**
+ * Gives a job that does not run mended code, once it is known that the job's state fits it. The settings and the
+ * working directory stay as frozen. The caller's next step is to run it.
+ * @throws INCOMPATIBLE with all findings; the job is then as before.
+ */
+export async function replaceDefinition(
+  home: HomePaths,
+  catalog: Catalog,
+  job: JobRecord,
+  definition: string,
+  options: Pick<StartOptions, 'cwd' | 'environment'>,
+): Promise<JobRecord> {
+  const file = resolve(options.cwd, definition);
+  const { params } = job;
+  const store = { disk: realDisk, home };
+  const described = await describeDefinition(file, { params, environment: options.environment, store });
+  const bundle = described.bundle.hash;
+  const recovery = findRecovery(catalog, job.id);
+  if (recovery !== undefined) {
+    const what = { bundle: home.bundle(bundle), job: { id: job.id, name: job.name }, params, cwd: job.cwd };
+    checkFits(recovery.manifest, await graphOfBundle(what, job.settings as JobSettings));
+  }
+  return catalog.replaceDefinition(job.id, { definition: file, bundle, params });
+}

@@ -1,0 +1,313 @@
+/**
+ * Runs one job in this process, attempt after attempt, until it finishes, fails, or is asked to stop.
+ *
+ *     created ─▶ running ⇄ restarting ─▶ finished │ failed │ suspended │ canceled
+ *
+ * Invariants: who runs a job holds its lock from the first to the last write to the catalog; every write names the
+ * attempt's epoch; the state in the catalog changes before anybody is told; sink targets are freed last.
+ */
+import { mkdirSync } from 'node:fs';
+import { type Clock, systemClock } from '../base/clock.js';
+import type { Disk } from '../base/disk.js';
+import { type ErrorRecord, TidemarkError, toTidemarkError } from '../base/errors.js';
+import type { HomePaths } from '../base/home.js';
+import { realDisk } from '../base/real-disk.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { Lock } from '../catalog/lock.js';
+import type { CheckpointRecord, EndedBy, JobRecord } from '../catalog/records.js';
+import { type ControlServer, serveControl } from '../control/server.js';
+import type { JobSettings } from '../graph/settings.js';
+import { verifyBundle } from './bundle-store.js';
+import type { RunnerEvent } from './events.js';
+import { isFatal } from './fatal.js';
+import { JobLog } from './log.js';
+import type { AttemptMetrics } from './metrics.js';
+import { type AttemptFailure, boundHistory, decideRestart } from './restart-decision.js';
+import { type AttemptOutcome, RunningAttempt } from './run-attempt.js';
+import { checkpointRow, jobOutcome, statusDocument } from './status.js';
+import { sweepHome } from './sweep.js';
+import { Targets } from './targets.js';
+
+export type { RunnerEvent } from './events.js';
+
+export interface RunnerOptions {
+  readonly home: HomePaths;
+  readonly catalog: Catalog;
+  /** The job's id. */
+  readonly job: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock?: Clock;
+  readonly disk?: Disk;
+  /** Writes for `stdout` sinks; resolves when more may follow. */
+  stdout(text: string): Promise<void>;
+  onEvent(event: RunnerEvent): void;
+}
+
+type Wish = { readonly kind: 'suspend'; readonly by: 'signal' | 'suspend' } | { readonly kind: 'cancel' };
+
+export class Runner {
+  /** Resolves once with the job as it stands at the end; rejects only with what the catalog refuses. */
+  readonly ended: Promise<JobRecord>;
+  readonly #options: RunnerOptions;
+  readonly #clock: Clock;
+  readonly #disk: Disk;
+  readonly #lock: Lock;
+  readonly #log: JobLog;
+  readonly #targets: Targets;
+  readonly #settings: JobSettings;
+  #control: ControlServer | undefined;
+  #attempt: RunningAttempt | undefined;
+  #epoch: number;
+  #wish: Wish | undefined;
+  #wake: AbortController = new AbortController();
+  #metrics: AttemptMetrics | undefined;
+
+  private constructor(options: RunnerOptions, job: JobRecord, lock: Lock) {
+    const { home } = options;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#disk = options.disk ?? realDisk;
+    this.#lock = lock;
+    this.#epoch = job.epoch;
+    this.#settings = job.settings as JobSettings;
+    this.#log = new JobLog(home.job(job.id).log, this.#clock);
+    this.#targets = new Targets({ job: job.id, name: job.name, home: home.root });
+    this.ended = this.#open(job).finally(() => this.#close());
+  }
+
+  /** Takes the job's lock and begins. @throws JOB_RUNNING when another process has it. */
+  static async start(options: RunnerOptions): Promise<Runner> {
+    const { catalog, home } = options;
+    const job = catalog.job(options.job);
+    mkdirSync(home.job(job.id).folder, { recursive: true, mode: 0o700 });
+    mkdirSync(home.segments, { recursive: true, mode: 0o700 });
+    return new Runner(options, job, lockJob(catalog, job));
+  }
+
+  /** What the running attempt last told. */
+  metrics(): AttemptMetrics | undefined {
+    return this.#attempt?.metrics ?? this.#metrics;
+  }
+
+  /** One last checkpoint, then the end; the job may be resumed. */
+  suspend(by: 'signal' | 'suspend'): void {
+    if (this.#wish !== undefined) return;
+    this.#wish = { kind: 'suspend', by };
+    this.#wake.abort();
+    this.#attempt?.suspend();
+  }
+
+  /** Ends the job for good: what completed checkpoints hold is committed first. */
+  cancel(): void {
+    if (this.#wish?.kind === 'cancel') return;
+    this.#wish = { kind: 'cancel' };
+    this.#wake.abort();
+    void this.#attempt?.terminate();
+  }
+
+  async #open(job: JobRecord): Promise<JobRecord> {
+    const { home, environment } = this.#options;
+    const handlers = {
+      status: async () => this.#status(),
+      checkpoint: async () => this.#checkpoint(),
+      suspend: async () => this.#asked(() => this.suspend('suspend')),
+      cancel: async () => this.#asked(() => this.cancel()),
+    };
+    this.#control = await serveControl({ jobFolder: home.job(job.id).folder, environment, handlers });
+    await sweepHome(this.#disk, this.#options.catalog, job.id, this.#clock.now());
+    return await this.#attempts(job);
+  }
+
+  /** Attempt after attempt. */
+  async #attempts(job: JobRecord): Promise<JobRecord> {
+    let history: { readonly failures: readonly AttemptFailure[] } = { failures: [] };
+    for (;;) {
+      if (this.#wish !== undefined) return this.#endAsWished(job);
+      const { outcome, progressed } = await this.#runOnce(job);
+      if (this.#wish !== undefined && outcome.kind !== 'finished') return this.#endAsWished(job, outcome);
+      if (outcome.kind === 'finished') return this.#end(job, 'finished', 'input');
+      if (outcome.kind === 'suspended') return this.#end(job, 'suspended', 'suspend');
+      const failure = { at: this.#clock.now(), progressed };
+      history = boundHistory(this.#settings.restart, { failures: [...history.failures, failure] });
+      const decision = isFatal(outcome.error.code)
+        ? { restart: false as const, why: 'restarting cannot help' }
+        : decideRestart(this.#settings.restart, history, this.#clock.now());
+      this.#tellFailure(outcome.error, decision.restart ? decision.delay : null);
+      if (!decision.restart) return this.#fail(job, outcome.error, decision.why);
+      await this.#pauseBeforeRestart(job, outcome.error, decision.delay);
+    }
+  }
+
+  async #runOnce(job: JobRecord): Promise<{ outcome: AttemptOutcome; progressed: boolean }> {
+    const { catalog, home } = this.#options;
+    this.#epoch = catalog.beginAttempt(job.id, { pid: process.pid, socket: this.#control?.path });
+    this.#tell({ type: 'attempt', epoch: this.#epoch });
+    this.#tell({ type: 'state', state: 'running' });
+    catalog.sweep(job.id, this.#epoch);
+    try {
+      await verifyBundle(this.#disk, home, job.bundle);
+    } catch (error) {
+      return { outcome: { kind: 'failed', error: toTidemarkError(error) }, progressed: false };
+    }
+    const attempt = this.#start(job, 'run');
+    // A wish that came while the bundle was read has found no attempt to tell.
+    if (this.#wish?.kind === 'cancel') void attempt.terminate();
+    else if (this.#wish !== undefined) attempt.suspend();
+    const outcome = await attempt.outcome;
+    this.#keepMetrics(job, attempt);
+    return { outcome, progressed: attempt.progressed };
+  }
+
+  #start(job: JobRecord, mode: 'run' | 'commit'): RunningAttempt {
+    const attempt = new RunningAttempt({
+      ...this.#options,
+      disk: this.#disk,
+      clock: this.#clock,
+      job,
+      settings: this.#settings,
+      epoch: this.#epoch,
+      targets: this.#targets,
+      mode,
+      onEvent: (event) => this.#tell(event),
+      onOutput: (_stream, text) => this.#tell({ type: 'log', text }),
+    });
+    this.#attempt = attempt;
+    return attempt;
+  }
+
+  #keepMetrics(job: JobRecord, attempt: RunningAttempt): void {
+    this.#metrics = attempt.metrics ?? this.#metrics;
+    this.#attempt = undefined;
+    if (this.#metrics !== undefined) this.#options.catalog.saveMetrics(job.id, this.#epoch, this.#metrics);
+  }
+
+  async #pauseBeforeRestart(job: JobRecord, error: TidemarkError, delay: number): Promise<void> {
+    const { catalog } = this.#options;
+    catalog.transition(job.id, this.#epoch, 'restarting', { error: error.toRecord() });
+    catalog.countRestart(job.id, this.#epoch);
+    this.#tell({ type: 'state', state: 'restarting' });
+    await this.#clock.sleep(delay, this.#wake.signal);
+  }
+
+  /** Suspended or canceled, whatever the attempt came to. */
+  async #endAsWished(job: JobRecord, outcome?: AttemptOutcome): Promise<JobRecord> {
+    if (this.#wish?.kind === 'cancel') return this.#cancel(job);
+    const by = this.#wish?.by === 'signal' ? 'signal' : 'suspend';
+    if (outcome?.kind !== 'failed') return this.#end(job, 'suspended', by);
+    this.#tell({ type: 'log', text: `suspended without a last checkpoint: ${outcome.error.message}` });
+    return this.#end(job, 'suspended', by, outcome.error.toRecord());
+  }
+
+  /** Finishes the commits of the last completed checkpoint, drops all, ends. */
+  async #cancel(job: JobRecord): Promise<JobRecord> {
+    const { catalog } = this.#options;
+    if (job.epoch === 0 && this.#epoch === 0)
+      this.#epoch = catalog.beginAttempt(job.id, { pid: process.pid, socket: undefined });
+    const outcome = await this.#start(job, 'commit').outcome;
+    if (outcome.kind === 'failed') return this.#fail(job, outcome.error, 'its commits could not be finished');
+    return this.#end(job, 'canceled', 'cancel');
+  }
+
+  #fail(job: JobRecord, error: TidemarkError, why: string): Promise<JobRecord> {
+    const record: ErrorRecord = { ...error.toRecord(), message: `${error.message} (gave up: ${why})` };
+    return this.#end(job, 'failed', 'error', record);
+  }
+
+  async #end(
+    job: JobRecord,
+    state: 'finished' | 'suspended' | 'canceled' | 'failed',
+    endedBy: EndedBy,
+    error?: ErrorRecord,
+  ): Promise<JobRecord> {
+    const { catalog } = this.#options;
+    catalog.transition(job.id, this.#epoch, state, { endedBy, ...(error === undefined ? {} : { error }) });
+    const over = state === 'finished' || state === 'canceled';
+    const drops =
+      state === 'finished' || (state === 'canceled' && this.#settings.checkpoint.onCancel === 'delete');
+    if (drops) catalog.removeSegments(catalog.dropCheckpoints(job.id));
+    this.#targets.release(over);
+    this.#tell({ type: 'state', state });
+    return catalog.job(job.id);
+  }
+
+  async #close(): Promise<void> {
+    this.#targets.release(false);
+    await this.#control?.close();
+    this.#log.close();
+    this.#lock.release();
+  }
+
+  #status(): unknown {
+    const { catalog } = this.#options;
+    const job = catalog.job(this.#options.job);
+    return statusDocument(job, catalog.lastCompleted(job.id), this.metrics());
+  }
+
+  async #checkpoint(): Promise<unknown> {
+    const { catalog } = this.#options;
+    if (this.#attempt === undefined) {
+      throw new TidemarkError('JOB_NOT_RUNNING', 'the job is between two attempts', {
+        hint: `wait for it: tidemark wait ${this.#options.job} --until running`,
+      });
+    }
+    const id = await this.#attempt.checkpoint('asked');
+    const row: CheckpointRecord = catalog.checkpoint(catalog.job(this.#options.job).id, id);
+    return checkpointRow(row);
+  }
+
+  async #asked(act: () => void): Promise<unknown> {
+    act();
+    return jobOutcome(this.#options.catalog.job(this.#options.job));
+  }
+
+  #tellFailure(error: TidemarkError, restartInMs: number | null): void {
+    this.#tell({ type: 'failure', error: error.toRecord(), restartInMs });
+  }
+
+  #tell(event: RunnerEvent): void {
+    const line = logLine(event);
+    if (line !== undefined) this.#log.write(line);
+    this.#options.onEvent(event);
+  }
+}
+
+/** For jobs without a process: finishes the commits of the last completed checkpoint, drops all, ends the job. */
+export async function cancelOffline(options: RunnerOptions): Promise<JobRecord> {
+  const runner = await Runner.start(options);
+  runner.cancel();
+  return runner.ended;
+}
+
+function lockJob(catalog: Catalog, job: JobRecord): Lock {
+  const lock = catalog.lockJob(job.id, { pid: process.pid });
+  if (lock !== undefined) return lock;
+  throw new TidemarkError('JOB_RUNNING', `job ${job.name} (${job.id}) is run by another process`, {
+    hint: `tidemark status ${job.name}, or stop it first: tidemark suspend ${job.name}`,
+  });
+}
+
+/** What the job's log says of an event. */
+function logLine(event: RunnerEvent): string | undefined {
+  switch (event.type) {
+    case 'attempt':
+      return `attempt ${event.epoch}`;
+    case 'running':
+      return event.fromCheckpoint === undefined
+        ? 'running from the start'
+        : `running from checkpoint ${event.fromCheckpoint}`;
+    case 'state':
+      return `state ${event.state}`;
+    case 'checkpoint':
+      return `checkpoint ${event.id}: ${event.bytes} bytes in ${event.durationMs} ms`;
+    case 'checkpoint-failed':
+      return `checkpoint ${event.id} failed: ${event.error.message}`;
+    case 'failure': {
+      const { error, restartInMs } = event;
+      const next = restartInMs === null ? 'no restart' : `restart in ${restartInMs} ms`;
+      const at = error.at === undefined ? '' : `\n  at ${error.at}`;
+      return `failed (${next}): ${error.code}: ${error.message}${at}${error.stack === undefined ? '' : `\n${error.stack}`}`;
+    }
+    case 'log':
+      return event.text;
+  }
+}
