@@ -1,0 +1,159 @@
+/**
+ * The contract of a state backend: the keyed state and the timers of one operator in one subtask.
+ *
+ * Words: a *table* is what one declared state or timer name keeps, for all keys. An *entry* is its unit in a
+ * snapshot: a value, a number or a list of one key; one user key of a map; one timer. To *freeze* is to fix what
+ * a snapshot holds; to *drain* is to write that out while the job runs on.
+ *
+ * Duties of the caller
+ * - Selects a key before it lets user code touch a handle. `group` is the key's own and lies in `range`.
+ * - Restores before the first `select` of an element, freezes only between two elements and timers, and not again
+ *   before the last drain is done or aborted.
+ * - Calls `slice` until it says true, then flushes the writer; or `abort`, and then throws away what was written.
+ *   Writers may be shared between backends of one thread.
+ * - Does not change what it passed to a handle, nor what a handle gave it.
+ *
+ * Duties of a backend
+ * - What a drain writes is exactly the state at the freeze, each entry once, in no particular order within a key
+ *   group, whatever is read, changed, set or fired meanwhile. An entry about to change, or to be handed out as an
+ *   object that could be changed, is written first.
+ * - An empty list or map, and a key with nothing in it, are absent: no entry, no memory.
+ * - A value that its codec refuses is a TidemarkError VALUE_REFUSED that names state, key and path; what was
+ *   pending is pending still.
+ * - Nothing restored points into the buffers of the entry, as long as the codecs do not.
+ */
+import type { KeyGroupRange } from '../base/key-groups.js';
+import type { Codec } from '../codec/codec.js';
+import type { Key, KeyCodec, KeyIdentity } from '../codec/key.js';
+import type { Entry, EntryWriter } from '../format/entry.js';
+
+export interface StateTable {
+  /** Index into the snapshot's list of tables. */
+  readonly table: number;
+  readonly name: string;
+  readonly kind: 'value' | 'number' | 'list' | 'map';
+  /** Of the value; of one element of a list; of one value of a map. What it reads must not point into its input. */
+  readonly codec: Codec<unknown>;
+  /** For maps, and only there: how user keys are checked and kept. Every key must take at least one byte. */
+  readonly mapKeys?: KeyCodec;
+  /** What `get` gives where nothing was set: for `value` and `number`. */
+  readonly initial: unknown;
+}
+
+export interface TimerTable {
+  /** Index into the snapshot's list of tables. */
+  readonly table: number;
+  readonly name: string;
+}
+
+export interface BackendOptions {
+  /** The key groups this subtask owns. */
+  readonly range: KeyGroupRange;
+  readonly maxParallelism: number;
+  readonly keys: KeyCodec;
+  readonly states: readonly StateTable[];
+  readonly timers: readonly TimerTable[];
+}
+
+export interface KeyedBackend {
+  /**
+   * Makes `key` current: every handle acts on it until the next `select` or `fireTimer`. `key` is normalised,
+   * `identity` is `keys.identity(key)`, `group` its key group. Cheap, and keeps nothing for a key without state.
+   */
+  select(key: Key, identity: KeyIdentity, group: number): void;
+  /** The handle of `states[index]`: always the same object, of the handle type of its kind. */
+  state(index: number): StateHandle;
+  /** The handle of `timers[index]`: always the same object. */
+  timer(index: number): TimerHandle;
+  /** The time of the earliest timer, or Infinity. */
+  nextTimer(): number;
+  /**
+   * Takes out the earliest timer that is due at or before `now` (the one set first among equals) and makes its key
+   * current. Undefined when none is due.
+   */
+  fireTimer(now: number): FiredTimer | undefined;
+  /** Takes out all timers and says how many there were: what the end of input does. */
+  dropTimers(): number;
+  /** Fixes what a snapshot holds, in a time that does not grow with the state, and starts its drain into `out`. */
+  freeze(out: EntryWriter): Drain;
+  /**
+   * Inserts one entry. `table` is the backend's table it belongs to; give it where the snapshot numbers its tables
+   * otherwise. Entries of key groups outside `range` must be left out. Throws BytesDamaged for an entry that does
+   * not fit its table or is there already, and what the codecs throw.
+   */
+  restore(entry: Entry, table?: number): void;
+  /** Live entries by table: the states, then the timers, in the order of the options. */
+  counts(): readonly TableCount[];
+}
+
+/** What goes on after a freeze. When `slice` throws, the drain is over, as if aborted. */
+export interface Drain {
+  /** Writes entries until `deadline()` is true, at least a few, or all is written. True when done. */
+  slice(deadline: () => boolean): boolean;
+  /** Gives up: nothing more is written, and the next freeze may come. Does nothing after the end. */
+  abort(): void;
+}
+
+export interface TableCount {
+  readonly table: number;
+  readonly entries: number;
+}
+
+export interface FiredTimer {
+  /** Which of `timers`. */
+  readonly index: number;
+  readonly time: number;
+  readonly key: Key;
+}
+
+/*
+ * The handles, as `src/graph/state.ts` and `src/graph/process.ts` promise them to user code. `unknown` where only
+ * the definition knows the type. What user code passes in is checked as far as a wrong type would corrupt state.
+ */
+
+export type StateHandle = ValueHandle | NumberHandle | ListHandle | MapHandle;
+
+export interface ValueHandle<T = unknown> {
+  get(): T;
+  /** `undefined` is a value like any other here; `clear` removes. */
+  set(value: T): void;
+  update(change: (value: T) => T): void;
+  clear(): void;
+}
+
+export interface NumberHandle {
+  get(): number;
+  set(value: number): void;
+  add(amount: number): void;
+  clear(): void;
+}
+
+export interface ListHandle<T = unknown> {
+  get(): readonly T[];
+  add(element: T): void;
+  addAll(elements: Iterable<T>): void;
+  set(elements: Iterable<T>): void;
+  update(change: (elements: readonly T[]) => Iterable<T>): void;
+  clear(): void;
+  readonly size: number;
+}
+
+/** Iterates in order of insertion and behaves like a Map that is changed while it is iterated. */
+export interface MapHandle<K = unknown, V = unknown> {
+  get(key: K): V | undefined;
+  has(key: K): boolean;
+  set(key: K, value: V): void;
+  delete(key: K): boolean;
+  entries(): IterableIterator<[K, V]>;
+  keys(): IterableIterator<K>;
+  clear(): void;
+  readonly size: number;
+}
+
+/** Unique by key, name and time. Times are whole milliseconds since 1970. */
+export interface TimerHandle {
+  set(time: number): void;
+  delete(time: number): void;
+  /** All of this name for the current key. */
+  clear(): void;
+}

@@ -1,0 +1,123 @@
+/**
+ * Timers by time: a binary heap, earliest first, among equals the one set first. A timer that is taken out elsewhere
+ * is only marked; it leaves when it comes to the top, or when more than half of the heap is such.
+ */
+import { assert } from '../../base/assert.js';
+import type { TimerColumn } from './timers.js';
+
+/** Below this many, dead timers are not worth clearing away. */
+const LEAST_COMPACTED = 64;
+
+export class TimerCell {
+  readonly time: number;
+  /** Counts settings, so that equal times have an order. */
+  readonly sequence: number;
+  readonly column: TimerColumn;
+  readonly bucket: number;
+  /** Stays the key's row as long as the timer is live. */
+  readonly row: number;
+  /** The mark: see store.ts. */
+  epoch: number;
+  live = true;
+
+  constructor(
+    column: TimerColumn,
+    bucket: number,
+    row: number,
+    time: number,
+    sequence: number,
+    epoch: number,
+  ) {
+    this.column = column;
+    this.bucket = bucket;
+    this.row = row;
+    this.time = time;
+    this.sequence = sequence;
+    this.epoch = epoch;
+  }
+}
+
+export class TimerHeap {
+  #cells: TimerCell[] = [];
+  #dead = 0;
+  #sequence = 0;
+
+  nextSequence(): number {
+    return this.#sequence++;
+  }
+
+  push(cell: TimerCell): void {
+    this.#cells.push(cell);
+    this.#rise(this.#cells.length - 1);
+  }
+
+  /** The earliest live timer. */
+  peek(): TimerCell | undefined {
+    for (;;) {
+      const top = this.#cells[0];
+      if (top === undefined || top.live) return top;
+      this.#removeTop();
+      this.#dead--;
+    }
+  }
+
+  /** All live timers, in no order. */
+  live(): TimerCell[] {
+    return this.#cells.filter((cell) => cell.live);
+  }
+
+  /** To be called once for each timer that is in the heap and shall not be. */
+  bury(cell: TimerCell): void {
+    assert(cell.live, 'a timer dies once');
+    cell.live = false;
+    if (++this.#dead * 2 > this.#cells.length && this.#cells.length >= LEAST_COMPACTED) this.#compact();
+  }
+
+  #compact(): void {
+    this.#cells = this.live();
+    this.#dead = 0;
+    for (let at = (this.#cells.length >> 1) - 1; at >= 0; at--) this.#sink(at);
+  }
+
+  #removeTop(): void {
+    const last = this.#cells.pop();
+    if (last === undefined || this.#cells.length === 0) return;
+    this.#cells[0] = last;
+    this.#sink(0);
+  }
+
+  #rise(from: number): void {
+    const cells = this.#cells;
+    const cell = cells[from] as TimerCell;
+    let at = from;
+    while (at > 0) {
+      const up = (at - 1) >> 1;
+      const parent = cells[up] as TimerCell;
+      if (!before(cell, parent)) break;
+      cells[at] = parent;
+      at = up;
+    }
+    cells[at] = cell;
+  }
+
+  #sink(from: number): void {
+    const cells = this.#cells;
+    const cell = cells[from] as TimerCell;
+    const { length } = cells;
+    let at = from;
+    for (;;) {
+      let down = 2 * at + 1;
+      if (down >= length) break;
+      if (down + 1 < length && before(cells[down + 1] as TimerCell, cells[down] as TimerCell)) down++;
+      const child = cells[down] as TimerCell;
+      if (!before(child, cell)) break;
+      cells[at] = child;
+      at = down;
+    }
+    cells[at] = cell;
+  }
+}
+
+function before(a: TimerCell, b: TimerCell): boolean {
+  return a.time < b.time || (a.time === b.time && a.sequence < b.sequence);
+}
