@@ -32,8 +32,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     group: RUN,
     summary: 'start a job',
     detail:
-      'Starts a job and stays with it until it ends. Ctrl-C suspends it: a last checkpoint is taken and\n' +
-      'tidemark resume goes on from there; a second Ctrl-C ends it at once. The definition, its parameters and\n' +
+      'Starts a job and stays with it until it ends. Ctrl-C suspends it: a last checkpoint is taken and ' +
+      'tidemark resume goes on from there; a second Ctrl-C ends it at once. The definition, its parameters and ' +
       'the options are frozen with the job, for every restart and resume.',
     operands: [DEFINITION],
     options: [
@@ -125,7 +125,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     group: LOOK,
     summary: 'wait until a job runs, has a checkpoint or has finished',
     detail:
-      'Exits with 0 when it is so, 8 when the time is over, 3 when the job failed, and 5 when it cannot\n' +
+      'Exits with 0 when it is so, 8 when the time is over, 3 when the job failed, and 5 when it cannot ' +
       'happen any more unless somebody resumes the job.',
     operands: [JOB],
     options: [
@@ -162,7 +162,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     group: STEER,
     summary: 'end a job for good, without a last checkpoint',
     detail:
-      'Commits what completed checkpoints hold, and drops the checkpoints unless the job retains them\n' +
+      'Commits what completed checkpoints hold, and drops the checkpoints unless the job retains them ' +
       '(--on-cancel retain). Also ends a suspended, lost or failed job.',
     operands: [JOB],
     options: [TIMEOUT],

@@ -5,6 +5,8 @@ import { type CommandSpec, GLOBAL_OPTIONS, type OptionSpec } from './command-spe
 import { Given } from './context.js';
 import { overview } from './overview.js';
 
+const MAX_HELP_WIDTH = 110;
+
 export interface Invocation {
   readonly spec: CommandSpec;
   readonly given: Given;
@@ -50,6 +52,8 @@ export function buildProgram(
       // Errors are thrown, and written once, by whoever catches them.
       writeErr: (text) => output.err(text),
       outputError: () => {},
+      getOutHelpWidth: helpWidth,
+      getErrHelpWidth: helpWidth,
     });
   program.helpInformation = overview;
   for (const option of GLOBAL_OPTIONS) program.addOption(toOption(option));
@@ -75,10 +79,14 @@ function toCommand(
   for (const option of spec.options) command.addOption(toOption(option));
   if (spec.raw === true) command.allowUnknownOption().helpOption(false);
   else command.allowExcessArguments(false);
-  if (spec.examples.length > 0) command.addHelpText('after', `\n${examplesText(spec)}`);
+  if (spec.examples.length > 0) command.addHelpText('after', `\n${examplesText(spec)}\n`);
   return command.action(() => {
     onCommand({ spec, given: new Given(command.args, command.optsWithGlobals()) });
   });
+}
+
+function helpWidth(): number {
+  return Math.min(process.stdout.columns ?? MAX_HELP_WIDTH, MAX_HELP_WIDTH);
 }
 
 export function examplesText(spec: CommandSpec): string {

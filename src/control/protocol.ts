@@ -3,8 +3,8 @@
  *
  *     GET  /v1/status                       the job, its operators and subtasks
  *     POST /v1/checkpoint  {"full": true}   takes a checkpoint; answers once it is complete
- *     POST /v1/suspend                      a last checkpoint, then the job is suspended; answers once it is
- *     POST /v1/cancel                       ends the job for good; answers once it has ended
+ *     POST /v1/suspend                      a last checkpoint, then the job is suspended; answers once it is told
+ *     POST /v1/cancel                       ends the job for good; answers once it is told
  *
  * Every answer is one JSON document. A refusal is `{"type":"error","code","message","hint"}`, with a status that
  * follows from the code. Fields are added, never renamed.

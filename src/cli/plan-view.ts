@@ -1,0 +1,126 @@
+/** What a definition would run, for people. Pure. */
+import { formatDuration } from '../base/duration.js';
+import type { NodeDescription } from '../graph/describe.js';
+import type { JobSettings, RestartSettings } from '../graph/settings.js';
+import type { DescribedParam } from '../job/describe-worker.js';
+import { type Paint, printable } from './printer.js';
+import { properties, table } from './table.js';
+
+export interface Plan {
+  readonly name: string;
+  readonly definition: string;
+  readonly bundle: string;
+  readonly inputs: readonly string[];
+  readonly external: readonly string[];
+  readonly params: readonly DescribedParam[];
+  readonly settings: JobSettings | null;
+  readonly replayable: boolean;
+  readonly nodes: readonly NodeDescription[];
+}
+
+export function planView(plan: Plan, paint: Paint): string {
+  const parts = [
+    properties(head(plan, paint)),
+    table([{ title: '' }, { title: 'OPERATOR' }, { title: 'DOES' }], plan.nodes.map(nodeRow)),
+  ];
+  const states = plan.nodes.flatMap(stateRows);
+  if (states.length > 0) {
+    const columns = ['STATE', 'KIND', 'CODEC', 'VERSION'].map((title) => ({ title }));
+    parts.push(table(columns, states));
+  }
+  if (plan.params.length > 0) {
+    const columns = ['PARAMETER', 'KIND', 'DEFAULT'].map((title) => ({ title }));
+    parts.push(table(columns, plan.params.map(paramRow)));
+  }
+  if (plan.settings !== null) parts.push(properties(settingPairs(plan.settings)));
+  if (!plan.replayable)
+    parts.push(
+      paint.yellow(
+        'A source cannot be read again: what it gave after the last checkpoint is lost in a failure.\n',
+      ),
+    );
+  return parts.join('\n');
+}
+
+function head(plan: Plan, paint: Paint): readonly (readonly [string, string])[] {
+  return [
+    ['job', paint.bold(printable(plan.name))],
+    ['definition', printable(plan.definition)],
+    [
+      'bundle',
+      `${plan.bundle.slice(0, 12)}, of ${plan.inputs.length} file${plan.inputs.length === 1 ? '' : 's'}`,
+    ],
+    ...(plan.external.length === 0 ? [] : [['not bundled', printable(plan.external.join(', '))] as const]),
+  ];
+}
+
+function nodeRow(node: NodeDescription): readonly string[] {
+  const inputs = node.inputs.length === 0 ? '' : `${node.inputs.join(', ')} → `;
+  return [`${inputs}${node.id}`, printable(node.name), printable(does(node))];
+}
+
+function does(node: NodeDescription): string {
+  const { source, sink } = node;
+  if (source !== undefined) {
+    return [
+      `source: ${source.describe ?? source.kind}`,
+      ...(source.rate === undefined ? [] : [`${source.rate}/s`]),
+      ...(source.replayable ? [] : ['cannot be read again']),
+    ].join(', ');
+  }
+  if (sink !== undefined) return `sink: ${sink.describe ?? sink.kind}, ${sink.delivery}`;
+  if (node.side !== undefined) return `side output ${node.side}`;
+  const timers = node.timers ?? [];
+  return [
+    node.keyType === undefined ? node.kind : `${node.kind} by ${node.keyType}`,
+    ...(timers.length === 0 ? [] : [`timers: ${timers.map((timer) => timer.name).join(', ')}`]),
+    ...(node.formerly === undefined || node.formerly.length === 0
+      ? []
+      : [`formerly ${node.formerly.join(', ')}`]),
+  ].join('; ');
+}
+
+function stateRows(node: NodeDescription): readonly (readonly string[])[] {
+  return (node.states ?? []).map((state) => [
+    printable(`${node.name}.${state.name}`),
+    state.kind,
+    state.codec,
+    String(state.version),
+  ]);
+}
+
+function paramRow(param: DescribedParam): readonly string[] {
+  const fallback = param.default === undefined ? 'must be given' : JSON.stringify(param.default);
+  return [param.name, param.kind, printable(param.env === undefined ? fallback : `from $${param.env}`)];
+}
+
+function settingPairs(settings: JobSettings): readonly (readonly [string, string])[] {
+  const { checkpoint, heap } = settings;
+  const interval =
+    checkpoint.interval === 0 ? 'only when asked' : `every ${formatDuration(checkpoint.interval)}`;
+  return [
+    ['parallelism', `${settings.parallelism} of at most ${settings.maxParallelism}`],
+    ['backend', settings.backend],
+    [
+      'checkpoints',
+      `${interval}, ${checkpoint.mode}, ${checkpoint.retain} kept; on cancel: ${checkpoint.onCancel}`,
+    ],
+    ['restart', restartText(settings.restart)],
+    ['step timeout', formatDuration(settings.stepTimeout)],
+    ...(heap === undefined ? [] : [['heap', `${heap} MiB`] as const]),
+    ['sinks', settings.sinks],
+  ];
+}
+
+function restartText(restart: RestartSettings): string {
+  switch (restart.strategy) {
+    case 'none':
+      return 'none';
+    case 'fixed-delay':
+      return `after ${formatDuration(restart.delay)}, ${restart.attempts} times`;
+    case 'exponential-delay':
+      return `after ${formatDuration(restart.initial)} to ${formatDuration(restart.maximum)}, ${restart.attempts} times without a new checkpoint`;
+    case 'failure-rate':
+      return `after ${formatDuration(restart.delay)}, unless ${restart.failures} failures in ${formatDuration(restart.window)}`;
+  }
+}
