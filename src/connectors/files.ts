@@ -6,6 +6,7 @@
  * byte offset with a fingerprint of what precedes it, so that reading on yields exactly what follows or fails.
  */
 import { join, posix } from 'node:path';
+import { parseDuration } from '../base/duration.js';
 import { TidemarkError } from '../base/errors.js';
 import { type StandardSchema, schema } from '../codec/schema.js';
 import type { SourceContext, SourceSpec, Split } from '../graph/source.js';
@@ -41,8 +42,8 @@ interface CommonOptions {
   readonly rate?: number;
   /** The longest line allowed, in bytes; a longer one fails the job. Default 16 MiB. */
   readonly maxLine?: number;
-  /** With `follow`: milliseconds between two looks. Default 200. */
-  readonly pollInterval?: number;
+  /** With `follow`: time between two looks, `'1s'` or milliseconds. Default 200 ms. */
+  readonly pollInterval?: string | number;
 }
 
 export interface LineFiles extends CommonOptions {
@@ -97,7 +98,7 @@ export function files(pattern: string, options: FilesOptions = {}): SourceSpec<u
   checkOptions(pattern, options);
   const format = formatOf(options);
   const following = options.follow ?? false;
-  const pollInterval = options.pollInterval ?? DEFAULT_POLL_INTERVAL;
+  const pollInterval = parseDuration(options.pollInterval ?? DEFAULT_POLL_INTERVAL, 'files(): pollInterval');
   return {
     kind: 'files',
     describe: following ? `${pattern}, as it grows` : pattern,
@@ -185,7 +186,7 @@ function checkOptions(pattern: string, options: FilesOptions): void {
   if (!['lines', 'json', 'csv', undefined].includes(options.format)) {
     wrong(`the format is 'lines', 'json' or 'csv', not ${JSON.stringify(options.format)}`);
   }
-  for (const name of ['rate', 'maxLine', 'pollInterval'] as const) {
+  for (const name of ['rate', 'maxLine'] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isFinite(value) && value > 0)) wrong(`${name} is a number above 0`);
   }

@@ -8,7 +8,7 @@
  * whose pending name still stands is renamed at the next chance; only this job's own pending files are removed,
  * and only after every committed one has its name.
  */
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { present } from '../../base/assert.js';
 import type { Disk } from '../../base/disk.js';
 import { TidemarkError, toTidemarkError } from '../../base/errors.js';
@@ -55,7 +55,7 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
   /** Reads the ledger and gives the files it names as committed their names. */
   async #open(): Promise<void> {
     await this.close();
-    await makeFolder(this.#disk, join(this.#folder, TARGET_FOLDER));
+    await this.#disk.mkdir(join(this.#folder, TARGET_FOLDER));
     // What is seen renamed from here on is durably so, and may be folded.
     await this.#disk.syncFolder(this.#folder);
     const opened = await LedgerFile.open(this.#disk, this.#folder, this.#context.sink, (commits) =>
@@ -139,14 +139,4 @@ function corrupt(message: string): TidemarkError {
   return new TidemarkError('TARGET_CORRUPT', message, {
     hint: 'put the file or the ledger back, or restore into a new target folder',
   });
-}
-
-/** Makes a folder and those above it, durably. */
-async function makeFolder(disk: Disk, folder: string): Promise<void> {
-  const made: string[] = [];
-  for (let at = folder; dirname(at) !== at && (await disk.stat(at)) === undefined; at = dirname(at))
-    made.push(at);
-  if (made.length === 0) return;
-  await disk.mkdir(folder);
-  for (const path of made) await disk.syncFolder(dirname(path));
 }

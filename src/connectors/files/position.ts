@@ -118,7 +118,7 @@ function isPosition(value: unknown): value is FilePosition {
     isCount(head) &&
     isCount(tail) &&
     (header === undefined || (Array.isArray(header) && header.every((name) => typeof name === 'string'))) &&
-    (inode === undefined || isCount(inode)) &&
+    (inode === undefined || typeof inode === 'number') &&
     (modified === undefined || typeof modified === 'number')
   );
 }
