@@ -49,7 +49,12 @@ export class SegmentWriter {
     const path = join(folder, `${Buffer.from(random.bytes(12)).toString('hex')}${UNFINISHED_SUFFIX}`);
     const file = await disk.create(path, { exclusive: true });
     const writer = new SegmentWriter(disk, folder, path, file);
-    await writer.#guarded(() => writer.#write(writer.#encoder.header()));
+    try {
+      await writer.#guarded(() => writer.#write(writer.#encoder.header()));
+    } catch (error) {
+      await writer.discard();
+      throw error;
+    }
     return writer;
   }
 

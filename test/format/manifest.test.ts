@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { TidemarkError } from '../../src/base/errors.js';
+import { operatorId } from '../../src/base/operator-id.js';
+import { decodeManifest, encodeManifest, type Manifest, TABLE_KINDS } from '../../src/format/manifest.js';
+
+const operator = (uid: string) => ({
+  uid,
+  operatorId: operatorId(uid),
+  kind: 'process' as const,
+  maxParallelism: 128,
+  keyType: 'tuple(string,long)',
+});
+const table = (id: number) => ({
+  id,
+  operator: 'count',
+  name: 'seen',
+  kind: 'number' as const,
+  codec: { id: 'value', version: 1 },
+  schemaVersion: 1,
+  mapKey: null,
+  entries: 3,
+  bytes: 40,
+});
+const sound: Manifest = {
+  formatVersion: 1,
+  layout: 'native',
+  mode: 'full',
+  backend: 'memory',
+  job: { id: '0123456789ab', name: 'word-count' },
+  checkpointId: 7,
+  parallelism: 2,
+  barrierTime: 1_700_000_000_000,
+  operators: [operator('count'), { ...operator('in'), kind: 'source', keyType: null }],
+  tables: [table(0), { ...table(1), kind: 'map', mapKey: 'auto' }],
+  entries: 6,
+  bytes: 80,
+};
+
+const corrupt = (error: unknown) =>
+  error instanceof TidemarkError &&
+  error.code === 'MANIFEST_CORRUPT' &&
+  error.message.startsWith('checkpoint 7 has a damaged manifest: ') &&
+  error.message.length < 600;
+
+test('a manifest comes back through JSON', () => {
+  const json: unknown = JSON.parse(JSON.stringify(encodeManifest(sound)));
+  assert.deepEqual(decodeManifest(json, 'checkpoint 7'), sound);
+});
+
+test('all kinds of table there will be are taken already', () => {
+  const tables = TABLE_KINDS.map((kind, id) => ({
+    ...table(id),
+    kind,
+    mapKey: kind === 'map' ? 'auto' : null,
+  }));
+  assert.equal(decodeManifest({ ...sound, tables }, 'x').tables.length, 12);
+});
+
+test('one that could not be read back is not written', () => {
+  assert.throws(() => encodeManifest({ ...sound, parallelism: 0 }), /assertion failed/);
+  assert.throws(() => encodeManifest({ ...sound, tables: [table(0), table(0)] }), /assertion failed/);
+});
+
+test('a later version says so, whatever else is in it', () => {
+  assert.throws(() => decodeManifest({ formatVersion: 2, new: true }, 'checkpoint 7'), {
+    code: 'FORMAT_NEWER',
+    message: /^checkpoint 7 has format version 2/,
+  });
+});
+
+describe('damaged', () => {
+  const cases: Readonly<Record<string, unknown>> = {
+    'no object': null,
+    'a list': [],
+    'a text': 'manifest',
+    'no version': { ...sound, formatVersion: undefined },
+    'a version that is none': { ...sound, formatVersion: 1.5 },
+    'an unknown field': { ...sound, color: 'red' },
+    'an unknown field in a table': { ...sound, tables: [{ ...table(0), ttl: 1 }] },
+    'a negative count': { ...sound, entries: -1 },
+    'a broken count': { ...sound, bytes: 0.5 },
+    'an unsafe count': { ...sound, bytes: 2 ** 53 },
+    'a job id that is none': { ...sound, job: { id: '../../etc/pwd', name: 'x' } },
+    'a long name': { ...sound, job: { ...sound.job, name: 'x'.repeat(256) } },
+    'a huge parallelism': { ...sound, parallelism: 32_769 },
+    'a parallelism above maxParallelism': { ...sound, parallelism: 129 },
+    'an unknown kind': { ...sound, tables: [{ ...table(0), kind: 'queue' }] },
+    'a table id beyond the limit': { ...sound, tables: [table(65_536)] },
+    'a table twice': { ...sound, tables: [table(0), table(0)] },
+    'a table of no operator': { ...sound, tables: [{ ...table(0), operator: 'other' }] },
+    'a map without a type of map key': { ...sound, tables: [{ ...table(0), kind: 'map' }] },
+    'a number with a type of map key': { ...sound, tables: [{ ...table(0), mapKey: 'auto' }] },
+    'an operator twice': { ...sound, operators: [operator('count'), operator('count')] },
+    'the id of another operator': {
+      ...sound,
+      operators: [{ ...operator('count'), operatorId: operatorId('x') }],
+    },
+    'a key type that is none': { ...sound, operators: [{ ...operator('count'), keyType: '__proto__' }] },
+    'too many operators': {
+      ...sound,
+      operators: Array.from({ length: 16_385 }, (_, i) => operator(`o${i}`)),
+    },
+    'text where a number is due': { ...sound, checkpointId: '7'.repeat(10_000) },
+  };
+  for (const [name, json] of Object.entries(cases)) {
+    test(name, () => assert.throws(() => decodeManifest(json, 'checkpoint 7'), corrupt));
+  }
+
+  test('with any field replaced by anything', () => {
+    const fields = fc.constantFrom(...Object.keys(sound));
+    fc.assert(
+      fc.property(fields, fc.jsonValue(), (field, json) => {
+        try {
+          decodeManifest({ ...sound, [field]: json }, 'checkpoint 7');
+        } catch (error) {
+          assert.ok(corrupt(error) || (error instanceof TidemarkError && error.code === 'FORMAT_NEWER'));
+        }
+      }),
+    );
+  });
+});
