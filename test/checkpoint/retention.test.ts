@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type RetentionCandidate, retention } from '../../src/checkpoint/retention.js';
+
+const one = (id: number, change: Partial<RetentionCandidate> = {}): RetentionCandidate => ({
+  id,
+  state: 'completed',
+  committedAt: id * 10,
+  retainedBy: ['retain'],
+  ...change,
+});
+
+test('the newest stay, by id', () => {
+  assert.deepEqual(retention([one(1), one(3), one(2)], 1), { keep: [3], subsume: [1, 2] });
+  assert.deepEqual(retention([one(10), one(9), one(8)], 2), { keep: [9, 10], subsume: [8] });
+  assert.deepEqual(retention([], 1), { keep: [], subsume: [] });
+});
+
+test('recovery always has one', () => {
+  assert.deepEqual(retention([one(1), one(2)], 0), { keep: [2], subsume: [1] });
+});
+
+test('pinned and uncommitted ones stay', () => {
+  const all = [one(1, { retainedBy: ['retain', 'pin'] }), one(2, { committedAt: undefined }), one(3), one(4)];
+  assert.deepEqual(retention(all, 1), { keep: [1, 2, 4], subsume: [3] });
+});
+
+test('only completed ones are looked at', () => {
+  const all = [
+    one(1),
+    one(2, { state: 'pending' }),
+    one(3, { state: 'failed' }),
+    one(4, { state: 'subsumed' }),
+  ];
+  assert.deepEqual(retention(all, 1), { keep: [1], subsume: [] });
+});
+
+test('for any set: each is in one of the two, and each dropped one is old, committed and not pinned', () => {
+  const candidate = fc.record({
+    state: fc.constantFrom('pending', 'completed', 'failed', 'subsumed'),
+    committedAt: fc.option(fc.nat(), { nil: undefined }),
+    retainedBy: fc.constantFrom<readonly string[]>([], ['retain'], ['retain', 'pin']),
+  });
+  const sets = fc.array(candidate, { maxLength: 12 }).chain((some) =>
+    fc.shuffledSubarray(
+      some.map((rest, id) => ({ id, ...rest })),
+      { minLength: some.length },
+    ),
+  );
+  fc.assert(
+    fc.property(sets, fc.integer({ min: 0, max: 6 }), (all, retain) => {
+      const { keep, subsume } = retention(all, retain);
+      const completed = all.filter(({ state }) => state === 'completed');
+      assert.deepEqual(
+        [...keep, ...subsume].sort((a, b) => a - b),
+        completed.map(({ id }) => id).sort((a, b) => a - b),
+      );
+      for (const id of subsume) {
+        const dropped = completed.find((some) => some.id === id);
+        assert.ok(dropped?.committedAt !== undefined && !dropped.retainedBy.includes('pin'));
+        assert.ok(completed.filter((newer) => newer.id > id).length >= Math.max(1, retain));
+      }
+      for (const id of keep) {
+        const kept = completed.find((some) => some.id === id);
+        const newer = completed.filter((some) => some.id > id).length;
+        assert.ok(
+          kept?.committedAt === undefined || kept.retainedBy.includes('pin') || newer < Math.max(1, retain),
+        );
+      }
+      const left = all.filter(({ id }) => !subsume.includes(id));
+      assert.deepEqual(retention(left, retain).subsume, [], 'a second look finds nothing more');
+    }),
+  );
+});
