@@ -146,8 +146,8 @@ export class Catalog {
   }
 
   /** See {@link segments.orphanSegments}; what it returns goes to {@link removeSegments}. */
-  orphanSegments(existing: readonly string[]): string[] {
-    return segments.orphanSegments(this.#context, existing);
+  orphanSegments(existing: readonly string[], idle?: string): string[] {
+    return segments.orphanSegments(this.#context, existing, idle);
   }
 
   /** See {@link segments.removeSegments}: the one way to remove a segment's file. */

@@ -91,13 +91,19 @@ export function sweep(context: CatalogContext, job: string, epoch: number): numb
 
 /**
  * Which of the segments found on disk no checkpoint refers to. None while any running job of the home is taking
- * a checkpoint, since its new segments have no rows yet.
+ * a checkpoint, since its new segments have no rows yet. `idle` is a job whose lock the caller holds without
+ * writing: what it has pending was left by a dead attempt.
  */
-export function orphanSegments(context: CatalogContext, existing: readonly string[]): string[] {
+export function orphanSegments(
+  context: CatalogContext,
+  existing: readonly string[],
+  idle?: string,
+): string[] {
   const { db, home } = context;
   return db.snapshot(() => {
-    const writers = db.all("SELECT DISTINCT job FROM checkpoints WHERE state = 'pending'");
-    if (writers.some((row) => isLocked(home.job(String(row['job'])).lock))) return [];
+    const rows = db.all("SELECT DISTINCT job FROM checkpoints WHERE state = 'pending'");
+    const writers = rows.map((row) => new RowReader('checkpoints', 'pending', row).text('job'));
+    if (writers.some((job) => job !== idle && isLocked(home.job(job).lock))) return [];
     return existing.filter((name) => !knows(db, name));
   });
 }

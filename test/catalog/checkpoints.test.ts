@@ -181,6 +181,11 @@ test('orphans are told only while no running job is writing', (t) => {
   catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', layout: 'full' });
   const names = readdirSync(home.home.segments).map((file) => file.replace('.seg', ''));
   assert.deepEqual(catalog.orphanSegments(names), []);
+  assert.deepEqual(
+    catalog.orphanSegments(names, job.id),
+    [orphan.name],
+    'its writer says that it is not writing',
+  );
   lock.release();
   assert.deepEqual(catalog.orphanSegments(names), [orphan.name], 'its writer is dead');
   assert.equal(catalog.removeSegments(names), 1);

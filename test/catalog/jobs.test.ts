@@ -3,7 +3,10 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { JOB_ID } from '../../src/base/ids.js';
+import { seededRandom } from '../../src/base/random.js';
 import { Catalog } from '../../src/catalog/catalog.js';
+import { storedJob, withLost } from '../../src/catalog/job-row.js';
+import { openCatalog } from '../../src/catalog/open.js';
 import { frozen, openHome, startJob, takeLock, tempFolder } from './fixture.js';
 import { startPeer } from './peer.js';
 
@@ -136,6 +139,18 @@ test('lost is told from the lock, never from the process id', async (t) => {
     home.catalog.attempts(id).map(({ outcome }) => outcome),
     ['lost', undefined],
   );
+});
+
+test('a job that ends between the look at its row and at its lock is not lost', (t) => {
+  const home = openHome(t);
+  const db = openCatalog(home.home, { create: false, clock: home.clock, random: seededRandom(1) });
+  t.after(() => db.close());
+  const context = { db, home: home.home, clock: home.clock, random: seededRandom(1) };
+  const { job, epoch, lock } = startJob(t, home, 'job');
+  const seen = storedJob(context, job.id);
+  home.catalog.transition(job.id, epoch, 'finished', { endedBy: 'input' });
+  lock.release();
+  assert.equal(withLost(context, seen).state, 'finished');
 });
 
 test('jobs are listed newest first, the ended ones only when asked for', (t) => {
