@@ -2,7 +2,7 @@
  * The manifest of a snapshot: what is in it, as JSON. FORMAT.md has the fields and the limits.
  *
  * Invariants: a decoded manifest is sound in itself: uids and table ids are unique, every table belongs to an
- * operator of the manifest, operator ids are those of the uids. Unknown fields are refused: a reader that skipped
+ * operator of the manifest, operator ids are those of the uids, totals are the sums over the tables. Unknown fields are refused: a reader that skipped
  * one would take a newer manifest for an older one.
  */
 import * as v from 'valibot';
@@ -167,6 +167,10 @@ function contradiction(manifest: Manifest): string | undefined {
       return `table ${table.id} belongs to '${table.operator}', which is not listed`;
     if ((table.mapKey !== null) !== (table.kind === 'map'))
       return `table ${table.id} of kind ${table.kind} has mapKey ${table.mapKey}`;
+  }
+  for (const count of ['entries', 'bytes'] as const) {
+    const sum = manifest.tables.reduce((total, table) => total + table[count], 0);
+    if (sum !== manifest[count]) return `${sum} ${count} in its tables, ${manifest[count]} in all`;
   }
   return undefined;
 }

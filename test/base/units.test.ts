@@ -22,7 +22,6 @@ test('what is no duration is a usage error that names the setting', () => {
   const wrong = [
     '',
     'abc',
-    '10',
     -1,
     1.5,
     Number.NaN,

@@ -55,7 +55,7 @@ test('all kinds of table there will be are taken already', () => {
     kind,
     mapKey: kind === 'map' ? 'auto' : null,
   }));
-  assert.equal(decodeManifest({ ...sound, tables }, 'x').tables.length, 12);
+  assert.equal(decodeManifest({ ...sound, tables, entries: 36, bytes: 480 }, 'x').tables.length, 12);
 });
 
 test('one that could not be read back is not written', () => {
@@ -98,6 +98,8 @@ describe('damaged', () => {
       operators: [{ ...operator('count'), operatorId: operatorId('x') }],
     },
     'a key type that is none': { ...sound, operators: [{ ...operator('count'), keyType: '__proto__' }] },
+    'a total that is not the sum': { ...sound, entries: 7 },
+    'a total of bytes that is not the sum': { ...sound, bytes: 79 },
     'too many operators': {
       ...sound,
       operators: Array.from({ length: 16_385 }, (_, i) => operator(`o${i}`)),
