@@ -23,7 +23,7 @@ export function manifestMaker(
       layout: 'native',
       mode: settings.checkpoint.mode,
       backend: settings.backend,
-      job,
+      job: { id: job.id, name: job.name },
       checkpointId: drained.id,
       parallelism: settings.parallelism,
       barrierTime: drained.barrierTime,

@@ -65,7 +65,7 @@ export class Dataflow {
 
   /** Finishes the commits of the snapshot, opens sinks, user code and sources, in this order. */
   async open(barrierTime?: number): Promise<void> {
-    const { context, where } = this.#options;
+    const { where } = this.#options;
     if (barrierTime !== undefined) this.time.raise(barrierTime);
     await this.recoverSinks(this.#options.liveSinks);
     for (const operator of this.compiled.keyed) {
@@ -81,7 +81,6 @@ export class Dataflow {
         throw where.fail(error, source.node.id, '(listing its splits)', 'SOURCE_FAILED');
       }
     }
-    context.log(`reading ${this.compiled.sources.length} source(s)`);
   }
 
   /** Finishes the commits of the snapshot; with `writers`, also opens the sinks for writing. */

@@ -1,0 +1,81 @@
+/**
+ * A job on an input that lasts a minute, killed 30 times with SIGKILL at random moments and at a named one, then
+ * with SIGTERM: its sink holds what an uninterrupted run gives, each line once.
+ */
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { seededRandom } from '../../src/base/random.js';
+import { committedLines, countedLines, difference, type Finished, Sandbox } from './harness.js';
+
+/** With `TIDEMARK_TEST_LONG=1`, ten times the kills. */
+const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 300 : 30;
+/** Kills at the stop point between a checkpoint's completion and its commit. */
+const NAMED_EVERY = 6;
+const SECONDS = KILLS * 2;
+const RATE = 2000;
+const KEYS = 97;
+
+interface CheckpointRow {
+  readonly id: number;
+  readonly completedAt: string | null;
+}
+
+const sandbox = new Sandbox();
+after(() => sandbox.remove());
+
+const output = sandbox.path('out');
+const ARGS = [
+  ...['run', 'fixtures/jobs/slow-count.ts', '--resume', '-p', '3', '--checkpoint-interval', '200ms', '--quiet'],
+  ...['--param', `count=${SECONDS * RATE}`, '--param', `rate=${RATE}`, '--param', `keys=${KEYS}`],
+  ...['--param', 'splits=4', '--param', `output=${output}`],
+];
+
+/** The newest checkpoint that was completed; 0 before the first. */
+function newestCheckpoint(): number {
+  const rows = sandbox.json<CheckpointRow[]>(['checkpoints', 'slow-count']);
+  return Math.max(0, ...rows.filter(({ completedAt }) => completedAt !== null).map(({ id }) => id));
+}
+
+async function killOnce(random: () => number, named: boolean): Promise<Finished> {
+  // Counted from the start of the process; the first checkpoint completes some 600 ms later.
+  const environment = named ? { TIDEMARK_FAILPOINT: `checkpoint-before-commit:${1 + Math.floor(random() * 3)}` } : {};
+  const running = sandbox.start(ARGS, environment as Record<string, string>);
+  if (named) return running.finished;
+  const moment = 300 + random() * 2200;
+  const timer = setTimeout(() => running.process.kill('SIGKILL'), moment);
+  const finished = await running.finished;
+  clearTimeout(timer);
+  return finished;
+}
+
+test('kill -9 at any moment loses nothing and doubles nothing', { timeout: SECONDS * 1000 * 5 }, async () => {
+  const seeded = seededRandom(Number(process.env['TIDEMARK_TEST_SEED'] ?? 1));
+  const random = () => seeded.next();
+  let afterNew = 0;
+  let atNamed = 0;
+  let newest = 0;
+  for (let kill = 0; kill < KILLS; kill++) {
+    const named = kill % NAMED_EVERY === NAMED_EVERY - 1;
+    const { code, signal, stderr } = await killOnce(random, named);
+    assert.equal(signal, 'SIGKILL', `killed, not ended by itself with ${code}: ${stderr}`);
+    const now = newestCheckpoint();
+    if (now > newest) afterNew++;
+    if (named) atNamed++;
+    newest = now;
+    // What is committed so far is a part of the whole, no line twice.
+    const lines = committedLines(output);
+    assert.equal(new Set(lines).size, lines.length, 'a committed line stands twice');
+  }
+  const [row] = sandbox.json<{ state: string }[]>(['list']);
+  assert.equal(row?.state, 'lost');
+  assert.ok(afterNew >= KILLS / 2, `${afterNew} of ${KILLS} kills came after a new checkpoint`);
+  assert.ok(atNamed >= KILLS / 10, `${atNamed} kills between completion and commit`);
+
+  const running = sandbox.start(ARGS);
+  setTimeout(() => running.process.kill('SIGTERM'), 1500);
+  const suspended = await running.finished;
+  assert.equal(suspended.code, 143, suspended.stderr);
+  const last = await sandbox.start(ARGS).finished;
+  assert.equal(last.code, 0, last.stderr);
+  assert.equal(difference(committedLines(output), countedLines(SECONDS * RATE, KEYS)), '');
+});
