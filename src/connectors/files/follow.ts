@@ -95,11 +95,7 @@ class Follower<T> {
     while (!signal.aborted) {
       yield* this.#drain(open, limit, false);
       this.#next = await this.#newer(open);
-      if (this.#next !== undefined) {
-        open.refresh();
-        yield* this.#drain(open, limit, true);
-        return;
-      }
+      if (this.#next !== undefined) return yield* this.#drain(open, limit, true);
       await this.#pause();
       const now = await open.file.stat();
       if (now.size === seen.size && now.modified === seen.modified) continue;

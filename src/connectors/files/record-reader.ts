@@ -127,8 +127,6 @@ export class RecordReader {
     const run = { bytes: this.#buffer.subarray(this.#from, end), offset: this.#offset };
     this.#offset += end - this.#from;
     this.#from = end;
-    if (this.#scanned < end) this.#scanned = end;
-    if (end === this.#to) this.#options.ends.reset();
     return run;
   }
 
