@@ -4,15 +4,17 @@ import { isLive, isOver } from '../../catalog/job-state.js';
 import type { JobRecord } from '../../catalog/records.js';
 import type { Context, Given } from '../context.js';
 import { endLiveJob, tellEnd } from '../end-job.js';
+import type { Deadline } from '../follow-job.js';
 import { withCatalog } from '../session.js';
 import { deadlineOf, jobEnded } from '../steer.js';
 
 export function run(given: Given, context: Context): Promise<number> {
+  const deadline = deadlineOf(given, context);
   return withCatalog(context, false, async (catalog) => {
     const job = catalog.job(given.operands[0] ?? '');
     if (isOver(job.state)) throw jobEnded(job);
     const ended = isLive(job.state)
-      ? await cancelLive(given, context, catalog, job)
+      ? await cancelLive(context, catalog, job, deadline)
       : await cancelAtRest(context, catalog, job);
     const kept = catalog.lastCompleted(job.id);
     const checkpoints = kept === undefined ? '' : `; its checkpoint ${kept.id} is retained`;
@@ -20,8 +22,13 @@ export function run(given: Given, context: Context): Promise<number> {
   });
 }
 
-function cancelLive(given: Given, context: Context, catalog: Catalog, job: JobRecord): Promise<JobRecord> {
-  return endLiveJob(context, catalog, job, deadlineOf(given, context), {
+function cancelLive(
+  context: Context,
+  catalog: Catalog,
+  job: JobRecord,
+  deadline: Deadline,
+): Promise<JobRecord> {
+  return endLiveJob(context, catalog, job, deadline, {
     path: '/v1/cancel',
     doing: `canceling ${job.name}`,
   });

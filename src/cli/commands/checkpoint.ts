@@ -9,10 +9,11 @@ import { withCatalog } from '../session.js';
 import { ask, deadlineOf } from '../steer.js';
 
 export function run(given: Given, context: Context): Promise<number> {
+  const deadline = deadlineOf(given, context);
   return withCatalog(context, false, async (catalog) => {
     const { printer } = context;
     const job = catalog.job(given.operands[0] ?? '');
-    const answer = await ask(context, catalog, job, deadlineOf(given, context), {
+    const answer = await ask(context, catalog, job, deadline, {
       path: '/v1/checkpoint',
       body: { full: given.flag('full') },
       doing: `taking a checkpoint of ${job.name}`,

@@ -5,10 +5,11 @@ import { withCatalog } from '../session.js';
 import { deadlineOf } from '../steer.js';
 
 export function run(given: Given, context: Context): Promise<number> {
+  const deadline = deadlineOf(given, context);
   return withCatalog(context, false, async (catalog) => {
     const job = catalog.job(given.operands[0] ?? '');
     const { name, id } = job;
-    const ended = await endLiveJob(context, catalog, job, deadlineOf(given, context), {
+    const ended = await endLiveJob(context, catalog, job, deadline, {
       path: '/v1/suspend',
       doing: `suspending ${name}: taking a last checkpoint`,
     });

@@ -12,9 +12,9 @@ export type Goal = 'running' | 'checkpoint' | 'finished';
 
 export function run(given: Given, context: Context): Promise<number> {
   const goal = goalOf(given.text('until'));
+  const deadline = deadlineOf(given, context);
   return withCatalog(context, false, async (catalog) => {
     const { id, name } = catalog.job(given.operands[0] ?? '');
-    const deadline = deadlineOf(given, context);
     const wheel = await context.printer.spinner(`waiting for ${name}: ${goal}`);
     try {
       const job = await until(context, deadline, `${name} is not ${goal}`, () => {
