@@ -28,6 +28,9 @@ type Kind = CheckpointRecord['kind'];
 /** Why one is taken other than by the schedule: a person, the end of the input, a suspension. */
 export type AskedKind = Exclude<Kind, 'periodic'>;
 
+/** The longest a timer can wait; after it the decision is simply asked for again. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 export interface CheckpointerOptions {
   readonly catalog: Catalog;
   readonly home: HomePaths;
@@ -142,7 +145,7 @@ export class Checkpointer {
         return this.#failAttempt(this.#lastFailure ?? gone());
       case 'wait':
         if (decision.until === Number.POSITIVE_INFINITY) return;
-        this.#timer = setTimeout(() => this.#tick(), Math.max(1, decision.until - now));
+        this.#timer = setTimeout(() => this.#tick(), Math.min(Math.max(1, decision.until - now), MAX_TIMER_MS));
     }
   }
 

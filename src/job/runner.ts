@@ -13,6 +13,7 @@ import { type ErrorRecord, TidemarkError, toTidemarkError } from '../base/errors
 import type { HomePaths } from '../base/home.js';
 import { realDisk } from '../base/real-disk.js';
 import type { Catalog } from '../catalog/catalog.js';
+import { isLive } from '../catalog/job-state.js';
 import type { Lock } from '../catalog/lock.js';
 import type { CheckpointRecord, EndedBy, JobRecord } from '../catalog/records.js';
 import { type ControlServer, serveControl } from '../control/server.js';
@@ -198,14 +199,15 @@ export class Runner {
     return this.#end(job, 'suspended', by, outcome.error.toRecord());
   }
 
-  /** Finishes the commits of the last completed checkpoint, drops all, ends. */
+  /**
+   * Finishes the commits of the last completed checkpoint, drops all, ends. When the commits fail, a job that ran
+   * here has failed, and one that did not stays as it was; both can be canceled again.
+   */
   async #cancel(job: JobRecord): Promise<JobRecord> {
-    const { catalog } = this.#options;
-    if (job.epoch === 0 && this.#epoch === 0)
-      this.#epoch = catalog.beginAttempt(job.id, { pid: process.pid, socket: undefined });
     const outcome = await this.#start(job, 'commit').outcome;
-    if (outcome.kind === 'failed') return this.#fail(job, outcome.error, 'its commits could not be finished');
-    return this.#end(job, 'canceled', 'cancel');
+    if (outcome.kind !== 'failed') return this.#end(job, 'canceled', 'cancel');
+    if (!isLive(this.#options.catalog.job(job.id).state)) throw outcome.error;
+    return this.#fail(job, outcome.error, 'its commits could not be finished');
   }
 
   #fail(job: JobRecord, error: TidemarkError, why: string): Promise<JobRecord> {

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { EXIT } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
 import { committedLines, countedLines, difference, type Finished, Sandbox } from './harness.js';
 
@@ -32,7 +33,9 @@ const ARGS = [
 
 /** The newest checkpoint that was completed; 0 before the first. */
 function newestCheckpoint(): number {
-  const rows = sandbox.json<CheckpointRow[]>(['checkpoints', 'slow-count']);
+  const { code, stdout } = sandbox.run(['checkpoints', 'slow-count', '--json']);
+  if (code === EXIT.notFound) return 0; // Killed before the job was created.
+  const rows = JSON.parse(stdout) as CheckpointRow[];
   return Math.max(0, ...rows.filter(({ completedAt }) => completedAt !== null).map(({ id }) => id));
 }
 
