@@ -1,0 +1,100 @@
+// The test runner behind `npm test`.
+//
+//     npm test                                  every test
+//     npm test -- format graph/params           test files whose path holds one of these
+//     npm test -- --test-name-pattern=rescale   options of `node --test` (written with =) go through
+//
+// It hands `node --test` a list of files, because what it makes of folders and globs differs between Node 20, 22 and
+// 24. Each run has a temporary folder of its own, removed with all that tests left there.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { dirname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
+const DIST = join(PROJECT, 'dist');
+const OUTPUT = /\.(?:js|js\.map|d\.ts)$/;
+const TEST = /\.test\.js$/;
+/** Several tests start processes that keep a core busy; more at a time makes them wait, not finish earlier. */
+const CONCURRENCY = 2;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args) {
+  sweep();
+  const missing = uncompiled();
+  if (missing.length > 0) {
+    return fail(`not compiled: ${missing.join(', ')}`, 'rm -rf dist && npm run build');
+  }
+  const wanted = args.filter((arg) => !arg.startsWith('-'));
+  const options = args.filter((arg) => arg.startsWith('-'));
+  const files = listFiles(join(DIST, 'test'))
+    .filter((file) => TEST.test(file))
+    .filter((file) => wanted.length === 0 || wanted.some((part) => shown(file).includes(part)))
+    .sort();
+  if (files.length === 0) return fail(`no test file matches ${wanted.join(', ')}`, 'ls test/*/*.test.ts');
+  return await run(options, files);
+}
+
+/** A compiled file whose source is gone would be run, or imported, for ever. */
+function sweep() {
+  for (const file of listFiles(DIST)) {
+    if (OUTPUT.test(file) && !existsSync(sourceOf(file))) rmSync(file);
+  }
+}
+
+/** tsc's record of what is compiled does not notice that its output was removed. */
+function uncompiled() {
+  const source = join(PROJECT, 'test');
+  return listFiles(source)
+    .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) => !existsSync(join(DIST, 'test', file.slice(source.length).replace(/\.ts$/, '.js'))))
+    .map((file) => file.slice(PROJECT.length + 1));
+}
+
+function run(options, files) {
+  const temporary = mkdtempSync(join(tmpdir(), 'tidemark-'));
+  const env = { ...process.env, TMPDIR: temporary };
+  delete env.TIDEMARK_HOME;
+  const node = ['--test', `--test-concurrency=${CONCURRENCY}`, ...reporter(options), ...options, ...files];
+  const child = spawn(process.execPath, node, { cwd: PROJECT, env, stdio: 'inherit' });
+  // The terminal sends these to the tests as well; here they only must not leave the folder behind.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      rmSync(temporary, { recursive: true, force: true, maxRetries: 3 });
+      resolve(code ?? 128 + constants.signals[signal]);
+    });
+  });
+}
+
+/** Node 20 and 22 choose another reporter where stdout is no terminal. */
+function reporter(options) {
+  if (options.some((option) => option.startsWith('--test-reporter'))) return [];
+  return ['--test-reporter=spec', '--test-reporter-destination=stdout'];
+}
+
+function listFiles(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+}
+
+function sourceOf(file) {
+  return join(PROJECT, file.slice(DIST.length).replace(OUTPUT, '.ts'));
+}
+
+function shown(file) {
+  return sourceOf(file)
+    .slice(PROJECT.length + 1)
+    .split(sep)
+    .join('/');
+}
+
+function fail(message, hint) {
+  process.stderr.write(`error: ${message}\n  hint: ${hint}\n`);
+  return 2;
+}

@@ -1,0 +1,316 @@
+/**
+ * The house rules that a compiler cannot hold: which room imports which (the table in src/README.md is the source),
+ * one place for each library, who writes to the terminal, names, lengths, suppressions.
+ *
+ * Every rule is a function from a file to findings, so that each can be shown to find something.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { join, posix, resolve, sep } from 'node:path';
+import { describe, test } from 'node:test';
+
+const PROJECT = resolve(import.meta.dirname, '../..');
+const MAX_LINES = 500;
+
+/** The one file that imports a library; what only its types are needed for may stand elsewhere. */
+const PLACES: Readonly<Record<string, string>> = {
+  'better-sqlite3': 'src/catalog/sqlite.ts',
+  chalk: 'src/cli/printer.ts',
+  commander: 'src/cli/program.ts',
+  'csv-parse': 'src/connectors/files/csv.ts',
+  esbuild: 'src/job/bundle.ts',
+  ora: 'src/cli/printer.ts',
+  tinyglobby: 'src/connectors/files/glob.ts',
+  valibot: 'src/format/manifest.ts',
+};
+
+type Rule =
+  | 'arrows'
+  | 'library'
+  | 'terminal'
+  | 'lines'
+  | 'name'
+  | 'js'
+  | 'suppression'
+  | 'machine'
+  | 'unused';
+
+/** The only exceptions, each with its reason; one that is not needed any more is a finding itself. */
+const EXCEPTIONS: readonly { readonly rule: Rule; readonly of: string; readonly why: string }[] = [
+  { rule: 'terminal', of: 'src/cli/dispatch.ts', why: 'hands the streams to the printer and to commander' },
+  {
+    rule: 'terminal',
+    of: 'src/cli/main.ts',
+    why: 'the overview is shown before anything is loaded; broken pipes',
+  },
+  { rule: 'terminal', of: 'src/cli/program.ts', why: 'asks how wide the terminal is' },
+  {
+    rule: 'terminal',
+    of: 'src/job/describe-definition.ts',
+    why: 'what user code prints, where no caller takes it',
+  },
+  { rule: 'suppression', of: 'src/graph/names.ts', why: 'a pattern that looks for control characters' },
+  { rule: 'suppression', of: 'src/cli/printer.ts', why: 'a pattern that takes out control characters' },
+  {
+    rule: 'unused',
+    of: 'tar',
+    why: 'archives come with the next issue; installed already so that it is measured',
+  },
+];
+
+interface Source {
+  /** Within the project, with slashes. */
+  readonly path: string;
+  readonly text: string;
+}
+
+interface Finding {
+  readonly rule: Rule;
+  readonly of: string;
+  readonly message: string;
+}
+
+interface Import {
+  readonly from: string;
+  /** Erased by the compiler. */
+  readonly typeOnly: boolean;
+}
+
+function importsOf(text: string): Import[] {
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+  const found: Import[] = [];
+  for (const [, type, from = ''] of code.matchAll(
+    /^(?:import|export)\b(\s+type\b(?!\s*,|\s+from))?[^;'"]*?from\s*'([^']+)'/gm,
+  )) {
+    found.push({ from, typeOnly: type !== undefined });
+  }
+  for (const [, from = ''] of code.matchAll(/^import\s*'([^']+)'/gm)) found.push({ from, typeOnly: false });
+  for (const [, type, from = ''] of code.matchAll(/(typeof\s+)?\bimport\(\s*'([^']+)'/g)) {
+    found.push({ from, typeOnly: type !== undefined });
+  }
+  for (const [, from = ''] of code.matchAll(/new URL\(\s*'([^']+\.[jt]s)',\s*import\.meta\.url/g)) {
+    found.push({ from, typeOnly: false });
+  }
+  return found;
+}
+
+interface Room {
+  readonly name: string;
+  readonly later: boolean;
+  readonly mayImport: ReadonlySet<string>;
+}
+
+/** The rows of the first table whose head says `room`. */
+function readRooms(markdown: string): Map<string, Room> {
+  const rooms = new Map<string, Room>();
+  const [, table = ''] = /^\| room \|.*\n\|[- |]+\|\n((?:\|.*\n)+)/m.exec(markdown) ?? [];
+  for (const line of table.trimEnd().split('\n')) {
+    const [, room = '', , allowed = ''] = line.split('|').map((cell) => cell.trim());
+    const [, name = ''] = /^`([^`]+)`/.exec(room) ?? [];
+    const words = allowed === '–' ? [] : allowed.split(',').map((word) => word.trim());
+    const mayImport = new Set(words.flatMap((word) => (word === 'all above' ? [...rooms.keys()] : [word])));
+    for (const other of mayImport)
+      assert(rooms.has(other), `${name} may import ${other}, which is no row above`);
+    rooms.set(name, { name, later: room.includes('(later)'), mayImport });
+  }
+  return rooms;
+}
+
+/** The first folder under src, or the file itself where it lies in src. */
+function roomOf(path: string): string {
+  return path.split('/')[1] ?? '';
+}
+
+function packageOf(from: string): string {
+  return from.split('/', from.startsWith('@') ? 2 : 1).join('/');
+}
+
+function checkImports({ path, text }: Source, rooms: ReadonlyMap<string, Room>): Finding[] {
+  const findings: Finding[] = [];
+  const own = roomOf(path);
+  for (const { from, typeOnly } of importsOf(text)) {
+    if (from.startsWith('.')) {
+      // Tests hold definitions as text; that their own imports end in .js is for tsc to say.
+      if (!path.startsWith('src/')) continue;
+      const target = posix.join(posix.dirname(path), from).replace(/\.js$/, '.ts');
+      if (target === posix.join(posix.dirname(path), from)) {
+        findings.push({ rule: 'js', of: path, message: `'${from}' does not end in .js` });
+      }
+      const room = target.startsWith('src/') ? roomOf(target) : target;
+      if (room !== own && rooms.get(own)?.mayImport.has(room) !== true) {
+        findings.push({ rule: 'arrows', of: path, message: `${own} may not import ${room} (${from})` });
+      }
+    } else if (path.startsWith('src/') && !isBuiltin(from) && !typeOnly && PLACES[packageOf(from)] !== path) {
+      const place = PLACES[packageOf(from)] ?? 'no file';
+      findings.push({ rule: 'library', of: path, message: `'${from}' is imported by ${place} only` });
+    }
+  }
+  return findings;
+}
+
+function checkText({ path, text }: Source): Finding[] {
+  const findings: Finding[] = [];
+  const add = (rule: Rule, message: string) => findings.push({ rule, of: path, message });
+  const lines = text.split('\n').length - 1;
+  if (lines > MAX_LINES) add('lines', `${lines} lines, at most ${MAX_LINES}`);
+  for (const name of path.split('/').slice(1)) {
+    if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)*$/.test(name) && !/^[A-Z]+\.md$/.test(name)) {
+      add('name', `'${name}' is not in kebab-case`);
+    }
+  }
+  if (path.startsWith('src/')) {
+    const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+    if (/\bprocess\s*\.\s*std(?:out|err)\b|\bconsole\s*\.\s*\w/.test(code))
+      add('terminal', 'uses the terminal');
+    const suppressed = /biome-ignore\S*|@ts-(?:ignore|expect-error|nocheck)/.exec(text);
+    if (suppressed !== null) add('suppression', suppressed[0]);
+  }
+  const machine = /(?<![\w.*])\/(?:root|home\/\w+|Users\/\w+|work\/(?:main|shared))\b/.exec(text);
+  if (machine !== null) add('machine', `names a folder of one machine: ${machine[0]}`);
+  return findings;
+}
+
+function checkDependencies(dependencies: readonly string[]): Finding[] {
+  const findings: Finding[] = [];
+  for (const name of dependencies) {
+    const place = PLACES[name.replace(/-napi$/, '')];
+    if (place === undefined || !existsSync(join(PROJECT, place))) {
+      findings.push({ rule: 'unused', of: name, message: 'is a dependency that nothing imports' });
+    }
+  }
+  return findings;
+}
+
+/** Findings that no exception covers, and exceptions that cover none. */
+function left(findings: readonly Finding[], rules: readonly Rule[]): string[] {
+  const exceptions = EXCEPTIONS.filter(({ rule }) => rules.includes(rule));
+  const covers = (finding: Finding) =>
+    exceptions.some(({ rule, of }) => rule === finding.rule && of === finding.of);
+  const unused = exceptions.filter(
+    ({ rule, of }) => !findings.some((finding) => finding.rule === rule && finding.of === of),
+  );
+  return [
+    ...findings.filter((finding) => !covers(finding)).map(({ of, message }) => `${of}: ${message}`),
+    ...unused.map(({ rule, of }) => `${of}: the exception from '${rule}' is not needed any more`),
+  ];
+}
+
+function listSources(...folders: readonly string[]): Source[] {
+  return folders.flatMap((folder) =>
+    readdirSync(join(PROJECT, folder), { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isFile() && /\.(?:ts|mjs|md)$/.test(entry.name))
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((file) => ({
+        path: file
+          .slice(PROJECT.length + 1)
+          .split(sep)
+          .join('/'),
+        text: readFileSync(file, 'utf8'),
+      })),
+  );
+}
+
+function readJson(name: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(PROJECT, name), 'utf8')) as Record<string, unknown>;
+}
+
+const rooms = readRooms(readFileSync(join(PROJECT, 'src/README.md'), 'utf8'));
+
+describe('the tree is tidy', () => {
+  const sources = listSources('src', 'test', 'fixtures/jobs');
+  const code = sources.filter(({ path }) => path.endsWith('.ts'));
+
+  test('rooms import what src/README.md allows, libraries in one place, files by their .js name', () => {
+    const findings = code.flatMap((source) => checkImports(source, rooms));
+    assert.deepEqual(left(findings, ['arrows', 'library', 'js']), []);
+  });
+
+  test('files are short, named in kebab-case, name no machine, suppress nothing, and leave the terminal alone', () => {
+    const findings = sources
+      .filter(({ path }) => path !== 'test/tidy.test.ts')
+      .flatMap(checkText)
+      .filter(({ rule, of }) => rule !== 'lines' || of.endsWith('.ts'));
+    assert.deepEqual(left(findings, ['lines', 'name', 'machine', 'suppression', 'terminal']), []);
+  });
+
+  test('every room has a row, and every row that is not for later a room', () => {
+    const found = new Set(
+      sources.filter(({ path }) => /^src\/.*\.ts$/.test(path)).map(({ path }) => roomOf(path)),
+    );
+    const expected = [...rooms.values()].filter(({ later }) => !later).map(({ name }) => name);
+    assert.deepEqual([...found].sort(), expected.sort());
+  });
+
+  test('every dependency is imported somewhere', () => {
+    const manifest = readJson('package.json');
+    const names = [manifest['dependencies'], manifest['optionalDependencies']].flatMap((group) =>
+      Object.keys(group as object),
+    );
+    assert.deepEqual(left(checkDependencies(names), ['unused']), []);
+  });
+
+  test('biome refuses any, non-null assertions and console', () => {
+    const { linter } = readJson('biome.json') as {
+      linter: { rules: Record<string, Record<string, string>> };
+    };
+    assert.equal(linter.rules['suspicious']?.['noExplicitAny'], 'error');
+    assert.equal(linter.rules['suspicious']?.['noConsole'], 'error');
+    assert.equal(linter.rules['style']?.['noNonNullAssertion'], 'error');
+  });
+
+  test('the lock file says what package.json says and names no download address', () => {
+    const manifest = readJson('package.json');
+    const lock = readJson('package-lock.json') as { packages: Record<string, Record<string, unknown>> };
+    const root = lock.packages[''] ?? {};
+    for (const group of ['version', 'dependencies', 'optionalDependencies', 'devDependencies', 'engines']) {
+      assert.deepEqual(root[group], manifest[group], group);
+    }
+    const addressed = Object.keys(lock.packages).filter(
+      (name) => lock.packages[name]?.['resolved'] !== undefined,
+    );
+    assert.deepEqual(addressed, []);
+  });
+});
+
+describe('the rules find what they are for', () => {
+  const about = (path: string, text: string) =>
+    [...checkImports({ path, text }, rooms), ...checkText({ path, text })].map(({ rule }) => rule);
+
+  test('imports', () => {
+    assert.deepEqual(about('src/base/a.ts', "import { a } from '../cli/main.js';\n"), ['arrows']);
+    assert.deepEqual(about('src/base/a.ts', "import {\n  a,\n  b,\n} from '../codec/key.js';\n"), ['arrows']);
+    assert.deepEqual(about('src/base/a.ts', "export * from '../codec/key.js';\n"), ['arrows']);
+    assert.deepEqual(about('src/base/a.ts', "const a = await import('../codec/key.js');\n"), ['arrows']);
+    assert.deepEqual(about('src/cli/a.ts', "import '../../test/helpers/values.js';\n"), ['arrows']);
+    assert.deepEqual(about('src/graph/a.ts', "import { job } from '../index.js';\n"), ['arrows']);
+    assert.deepEqual(about('src/cli/a.ts', "import { a } from '../base/ids.ts';\n"), ['js']);
+    assert.deepEqual(about('src/cli/a.ts', "import chalk from 'chalk';\n"), ['library']);
+    assert.deepEqual(about('src/cli/a.ts', "const { parse } = await import('csv-parse/sync');\n"), [
+      'library',
+    ]);
+    assert.deepEqual(
+      about('src/cli/a.ts', "import type { Ora } from 'ora';\nimport { x } from './x.js';\n"),
+      [],
+    );
+    assert.deepEqual(about('src/cli/a.ts', "// import { a } from '../nowhere/a.js';\n"), []);
+  });
+
+  test('texts', () => {
+    assert.deepEqual(about('src/base/a.ts', 'process.stdout.write(text);\n'), ['terminal']);
+    assert.deepEqual(about('src/base/a.ts', 'console.error(text);\n'), ['terminal']);
+    assert.deepEqual(about('src/base/a.ts', '// console.log is for tests\n'), []);
+    assert.deepEqual(about('src/base/aB.ts', ''), ['name']);
+    assert.deepEqual(about('src/base/a.ts', '// @ts-ignore\n'), ['suppression']);
+    assert.deepEqual(about('test/base/a.test.ts', '// @ts-expect-error\n'), []);
+    assert.deepEqual(about('test/base/a.test.ts', "const at = '/home/someone/project';\n"), ['machine']);
+    assert.deepEqual(about('src/base/a.ts', '\n'.repeat(501)), ['lines']);
+  });
+
+  test('exceptions', () => {
+    const terminal = { rule: 'terminal', of: 'src/base/a.ts', message: 'uses the terminal' } as const;
+    const messages = left([terminal], ['terminal']);
+    assert.equal(messages[0], 'src/base/a.ts: uses the terminal');
+    assert.match(messages[1] ?? '', /^src\/cli\/dispatch\.ts: the exception from 'terminal' is not needed/);
+  });
+});
