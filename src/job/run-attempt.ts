@@ -125,7 +125,8 @@ export class RunningAttempt {
     if (recovery !== undefined) checkFits(recovery.manifest, facts);
     await feed(attempt, recovery, this.#options);
     if (mode === 'commit') return;
-    await Promise.race([attempt.running, attempt.ended]);
+    const begun = await Promise.race([attempt.running.then(() => true), attempt.ended.then(() => false)]);
+    if (!begun) return;
     if (recovery !== undefined) catalog.commitCheckpoint(job.id, epoch, recovery.checkpoint.id);
     if (this.#suspending) return;
     const manifest = manifestMaker(job, settings, facts);
