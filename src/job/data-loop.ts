@@ -95,6 +95,7 @@ export class DataLoop {
   /** Runs until told to finish. Throws what fails the attempt. */
   async run(): Promise<void> {
     const { dataflow, clock } = this.#options;
+    this.#tell(true); // `status` has operators to show as soon as the job runs.
     while (!this.#finished) {
       for (let command = this.#commands.shift(); command !== undefined; command = this.#commands.shift()) {
         await this.#obey(command);
