@@ -1,9 +1,11 @@
 /** Real processes of the real command line, started, killed and looked at. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { once } from 'node:events';
+import type { ErrorRecord } from '../../src/base/errors.js';
+import type { StatusDocument } from '../../src/job/status.js';
 
 /** The project's folder: compiled tests lie in dist/test/<room>. */
 export const PROJECT = resolve(import.meta.dirname, '../../..');
@@ -20,34 +22,71 @@ export interface Finished {
 export interface Running {
   readonly process: ChildProcess;
   readonly finished: Promise<Finished>;
+  /** What it has written to stderr so far. */
+  stderr(): string;
+  /** Resolves once the pattern stands in its stderr; rejects when it ends without. */
+  says(pattern: RegExp): Promise<void>;
 }
 
-/** A folder of its own for one test, removed at its end. */
+/** What scripts read of a job: `list --json`, and with it `status --json`. */
+export type Status = StatusDocument;
+
+/** Milliseconds that anything awaited may take before the test gives up. */
+const PATIENCE = 60_000;
+const LOOK_EVERY = 25;
+
+type Environment = Readonly<Record<string, string>>;
+
+/** A folder of its own for one test, removed at its end, with all that was started in it. */
 export class Sandbox {
   readonly folder = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
-  readonly home = join(this.folder, 'home');
+  readonly home: string;
+  readonly #children = new Set<ChildProcess>();
+
+  constructor(home = 'home') {
+    this.home = join(this.folder, home);
+  }
 
   path(name: string): string {
     return join(this.folder, name);
   }
 
-  start(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Running {
-    const child = spawn(process.execPath, [BIN, ...args], {
+  start(args: readonly string[], environment: Environment = {}): Running {
+    return this.spawn(process.execPath, [BIN, ...args], environment);
+  }
+
+  /** Any other program, with the sandbox's environment. */
+  spawn(command: string, args: readonly string[], environment: Environment = {}): Running {
+    const child = spawn(command, args, {
       cwd: PROJECT,
-      env: { ...process.env, TIDEMARK_HOME: this.home, ...environment },
+      env: this.#environment(environment),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    this.#children.add(child);
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    const finished = once(child, 'close').then(([code, signal]) => ({ code, signal, stdout, stderr }));
-    return { process: child, finished };
+    const finished = once(child, 'close').then(([code, signal]) => {
+      this.#children.delete(child);
+      return { code, signal, stdout, stderr };
+    });
+    const says = (pattern: RegExp) =>
+      eventually(`${args.join(' ')} says ${pattern}`, () => {
+        if (pattern.test(stderr)) return true;
+        const ended = child.exitCode !== null || child.signalCode !== null;
+        if (ended) throw new Error(`${args.join(' ')} ended without saying ${pattern}: ${stderr}`);
+        return undefined;
+      }).then(() => undefined);
+    return { process: child, finished, stderr: () => stderr, says };
   }
 
-  run(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Finished {
-    const env = { ...process.env, TIDEMARK_HOME: this.home, ...environment };
-    const result = spawnSync(process.execPath, [BIN, ...args], { cwd: PROJECT, env, encoding: 'utf8' });
+  run(args: readonly string[], environment: Environment = {}): Finished {
+    const result = spawnSync(process.execPath, [BIN, ...args], {
+      cwd: PROJECT,
+      env: this.#environment(environment),
+      encoding: 'utf8',
+    });
     return { code: result.status, signal: result.signal, stdout: result.stdout, stderr: result.stderr };
   }
 
@@ -58,9 +97,66 @@ export class Sandbox {
     return JSON.parse(stdout) as T;
   }
 
-  remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+  status(job: string): Status {
+    return this.json<Status>(['status', job]);
   }
+
+  /** Ends what still runs, detached jobs too, and removes the folder. */
+  remove(): void {
+    for (const child of this.#children) child.kill('SIGKILL');
+    for (const pid of this.#runners()) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended by itself.
+      }
+    }
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** The processes that say they hold the lock of a job of this home. */
+  #runners(): number[] {
+    const jobs = join(this.home, 'jobs');
+    const locks = existsSync(jobs) ? readdirSync(jobs).map((id) => join(jobs, id, 'lock.json')) : [];
+    return locks.filter(existsSync).map((path) => JSON.parse(readFileSync(path, 'utf8')).pid as number);
+  }
+
+  #environment(more: Environment): NodeJS.ProcessEnv {
+    // The first two are the caller's own; certificates cost every start of Node 20 some 40 ms.
+    const {
+      TIDEMARK_HOME: _home,
+      TIDEMARK_FAILPOINT: _point,
+      NODE_EXTRA_CA_CERTS: _certs,
+      ...rest
+    } = process.env;
+    return { ...rest, TIDEMARK_HOME: this.home, ...more };
+  }
+}
+
+/** Looks again and again until `look` gives something; rejects after a minute, or with what `look` throws. */
+export async function eventually<T>(what: string, look: () => T | undefined | false): Promise<T> {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    const found = look();
+    if (found !== undefined && found !== false) return found;
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+  }
+}
+
+/** The error that a command under `--json` ended with: the last line of its stderr. */
+export function errorOf({ stderr, code }: Finished): ErrorRecord & { readonly type: string } {
+  const last = stderr.trimEnd().split('\n').at(-1) ?? '';
+  if (!last.startsWith('{')) throw new Error(`exit ${code} without an error document: ${stderr}`);
+  return JSON.parse(last);
+}
+
+/** Whatever the file sink at `folder` has committed, at least `count` lines of it. */
+export function committed(folder: string, count: number): Promise<string[]> {
+  return eventually(`${count} lines in ${folder}`, () => {
+    const lines = committedLines(folder);
+    return lines.length >= count && lines;
+  });
 }
 
 /** Every committed line of a file sink, in no particular order. */
@@ -78,7 +174,8 @@ export function committedLines(folder: string): string[] {
 /** What a keyed count over 0 … count−1 by n mod keys emits: for each key 1, 2, 3, … */
 export function countedLines(count: number, keys: number): string[] {
   const lines: string[] = [];
-  for (let n = 0; n < count; n++) lines.push(JSON.stringify({ key: n % keys, seen: Math.floor(n / keys) + 1 }));
+  for (let n = 0; n < count; n++)
+    lines.push(JSON.stringify({ key: n % keys, seen: Math.floor(n / keys) + 1 }));
   return lines;
 }
 
@@ -90,6 +187,10 @@ export function difference(found: readonly string[], expected: readonly string[]
   const missing = [...counts].filter(([, n]) => n > 0);
   const doubled = [...counts].filter(([, n]) => n < 0);
   if (missing.length + doubled.length === 0) return '';
-  const some = (lines: [string, number][]) => lines.slice(0, 3).map(([line]) => line).join(' ');
+  const some = (lines: [string, number][]) =>
+    lines
+      .slice(0, 3)
+      .map(([line]) => line)
+      .join(' ');
   return `${missing.length} missing (${some(missing)}), ${doubled.length} doubled or foreign (${some(doubled)})`;
 }

@@ -26,7 +26,16 @@ after(() => sandbox.remove());
 
 const output = sandbox.path('out');
 const ARGS = [
-  ...['run', 'fixtures/jobs/slow-count.ts', '--resume', '-p', '3', '--checkpoint-interval', '200ms', '--quiet'],
+  ...[
+    'run',
+    'fixtures/jobs/slow-count.ts',
+    '--resume',
+    '-p',
+    '3',
+    '--checkpoint-interval',
+    '200ms',
+    '--quiet',
+  ],
   ...['--param', `count=${SECONDS * RATE}`, '--param', `rate=${RATE}`, '--param', `keys=${KEYS}`],
   ...['--param', 'splits=4', '--param', `output=${output}`],
 ];
@@ -41,7 +50,9 @@ function newestCheckpoint(): number {
 
 async function killOnce(random: () => number, named: boolean): Promise<Finished> {
   // Counted from the start of the process; the first checkpoint completes some 600 ms later.
-  const environment = named ? { TIDEMARK_FAILPOINT: `checkpoint-before-commit:${1 + Math.floor(random() * 3)}` } : {};
+  const environment = named
+    ? { TIDEMARK_FAILPOINT: `checkpoint-before-commit:${1 + Math.floor(random() * 3)}` }
+    : {};
   const running = sandbox.start(ARGS, environment as Record<string, string>);
   if (named) return running.finished;
   const moment = 300 + random() * 2200;
