@@ -340,19 +340,12 @@ test('from every position ever yielded, what follows is read once', async () => 
   await log.reopen();
   await log.line(20);
   const follower = await start({ batch: 3 });
-  for (const step of [
-    'partial',
-    'line',
-    'rotate',
-    'line',
-    'reopen',
-    'line',
-    'rotate',
-    'reopen',
-    'line',
-  ] as const) {
+  for (const step of ['partial', 'line', 'rotate', 'line', 'create', 'line', 'reopen', 'line'] as const) {
     await log[step]();
     await follower.look();
+    const { path: name } = lastPosition(follower);
+    if (step === 'create' || step === 'reopen')
+      assert.equal(name, 'app.log.1', 'an empty file has no writer');
   }
   await follower.stop();
   assert.deepEqual(follower.lines, log.lines);

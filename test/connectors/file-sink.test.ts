@@ -1,0 +1,400 @@
+/** The file sink under failures of every disk operation, lost power and torn writes. */
+import assert from 'node:assert/strict';
+import { basename } from 'node:path';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { WriteFile } from '../../src/base/disk.js';
+import { TidemarkError } from '../../src/base/errors.js';
+import { BUFFER_CHARS } from '../../src/connectors/file-sink/writer.js';
+import { fileSink } from '../../src/connectors/file-sink.js';
+import type { Transaction } from '../../src/graph/sink.js';
+import { FaultyDisk } from '../helpers/faulty-disk.js';
+import { SinkRun, sinkContext, TARGET } from './sink-run.js';
+
+const LEDGER = `${TARGET}/.tidemark/ledger-out.ndjson`;
+
+type Step = (run: SinkRun) => Promise<void>;
+const write =
+  (count: number): Step =>
+  (run) =>
+    run.write(count);
+const complete: Step = (run) => run.checkpoint(true);
+const fail: Step = (run) => run.checkpoint(false);
+const consume: Step = (run) => run.consume();
+const again: Step = (run) => run.commitAgain();
+
+const SCRIPT: readonly Step[] = [
+  ...[write(5), complete, write(4), fail, write(3), complete, consume, again, complete, complete],
+  ...[write(2), fail, fail, consume, write(1), complete, write(6)],
+];
+
+/** Runs the steps; when one fails, a new attempt begins and the step is tried again. */
+async function play(run: SinkRun, steps: readonly Step[], afterFailure: () => void): Promise<void> {
+  const restart = async (error: unknown) => {
+    assert.ok(error instanceof TidemarkError ? error.code !== 'TARGET_CORRUPT' : true, String(error));
+    afterFailure();
+    run.check();
+    await run.close();
+    await run.start();
+    run.check();
+  };
+  for (const step of [(r: SinkRun) => r.start(), ...steps, complete]) {
+    run.check();
+    await step(run).catch(restart);
+  }
+  run.disk.heal();
+  // What failed in the background of the last step shows only now.
+  await complete(run).catch(async (error: unknown) => {
+    await restart(error);
+    await complete(run);
+  });
+  run.check();
+  assert.equal(run.output().length, run.snapshot.position);
+  await run.close();
+  assert.deepEqual(run.hidden(), [], 'nothing is left behind');
+}
+
+async function operationsOf(steps: readonly Step[]): Promise<string[]> {
+  const disk = new FaultyDisk();
+  await play(new SinkRun(disk), steps, () => assert.fail('nothing fails here'));
+  return disk.operations;
+}
+
+describe('committed output is exactly once', () => {
+  for (const errno of ['ENOSPC', 'EIO']) {
+    test(`when any one operation fails with ${errno}`, async () => {
+      const operations = await operationsOf(SCRIPT);
+      assert.ok(operations.length > 100);
+      for (let n = 1; n <= operations.length; n++) {
+        const disk = new FaultyDisk();
+        disk.failAt(n, errno);
+        await play(new SinkRun(disk), SCRIPT, () => disk.heal());
+      }
+    });
+  }
+
+  test('when power is lost at any operation', async () => {
+    const operations = await operationsOf(SCRIPT);
+    for (let n = 1; n <= operations.length; n++) {
+      const disk = new FaultyDisk();
+      disk.failFrom(n, 'EIO');
+      await play(new SinkRun(disk), SCRIPT, () => disk.crash());
+    }
+  });
+
+  test('when any append is torn, with and without power lost', async () => {
+    const appends = (await operationsOf(SCRIPT)).filter((each) => each.startsWith('append'));
+    for (let n = 1; n <= appends.length; n++) {
+      for (const crashes of [true, false]) {
+        const disk = new FaultyDisk();
+        disk.tearAppend(n);
+        await play(new SinkRun(disk), SCRIPT, () => (crashes ? disk.crash() : disk.heal()));
+      }
+    }
+  });
+
+  test('when failures come upon failures, at random', async () => {
+    const step = fc.oneof(
+      { weight: 3, arbitrary: fc.integer({ min: 0, max: 5 }).map(write) },
+      { weight: 3, arbitrary: fc.constant(complete) },
+      { weight: 2, arbitrary: fc.constantFrom(fail, consume, again) },
+      {
+        weight: 2,
+        arbitrary: fc.tuple(fc.nat(40), fc.constantFrom('ENOSPC', 'EIO')).map(
+          ([n, errno]): Step =>
+            async (run) =>
+              run.disk.failFrom(n + 1, errno),
+        ),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.nat(6).map(
+          (n): Step =>
+            async (run) =>
+              run.disk.tearAppend(n + 1),
+        ),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.constant<Step>(async () => {
+          throw new Error('the attempt fails');
+        }),
+      },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.array(fc.boolean()), async (steps, crashes) => {
+        const disk = new FaultyDisk();
+        let failures = 0;
+        const healed: Step = async () => disk.heal();
+        await play(new SinkRun(disk), [...steps, healed], () => {
+          if (crashes[failures++ % Math.max(1, crashes.length)]) disk.crash();
+          else disk.heal();
+        });
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+async function started(disk = new FaultyDisk(), job?: string): Promise<SinkRun> {
+  const run = new SinkRun(disk, job);
+  await run.start();
+  return run;
+}
+
+async function refused(doing: Promise<unknown>, code: string, message: RegExp): Promise<void> {
+  await assert.rejects(doing, (error) => {
+    assert.ok(error instanceof TidemarkError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+describe('a target', () => {
+  test('shows whole files with names that say where they come from', async () => {
+    const run = await started();
+    await run.write(4);
+    await run.checkpoint(true);
+    assert.deepEqual(
+      run.disk.paths().map((path) => basename(path)),
+      [
+        '.pending-job0-0001-out-000-000001',
+        'ledger-out.ndjson',
+        'part-job0-0001-out-000-00000001.jsonl',
+        'part-job0-0001-out-001-00000001.jsonl',
+      ],
+    );
+    assert.equal(String(run.disk.peek(`${TARGET}/part-job0-0001-out-001-00000001.jsonl`)), '1\n3\n');
+  });
+
+  test('without its prepared file is refused, by its name', async () => {
+    const run = await started();
+    await run.write(2);
+    const removing: Step = async ({ disk }) => {
+      for (const name of run.hidden()) await disk.remove(`${TARGET}/${name}`);
+    };
+    const writer = run.checkpoint(false).then(() => removing(run));
+    await writer;
+    await refused(run.checkpoint(true), 'TARGET_CORRUPT', /out\/\.pending-job0-0001-out-00\d-000000 is gone/);
+  });
+
+  test('with a prepared file of another length is refused', async () => {
+    const run = await started();
+    await run.write(1);
+    await run.checkpoint(false);
+    const [name] = run.hidden();
+    const file = await run.disk.create(`${TARGET}/${name}`);
+    await file.append(Buffer.from('more'));
+    await refused(run.checkpoint(true), 'TARGET_CORRUPT', /has 6 bytes where 2 were prepared/);
+  });
+
+  test('that lost its ledger is refused rather than written twice', async () => {
+    const run = await started();
+    await run.write(2);
+    await run.checkpoint(true);
+    await run.disk.remove(LEDGER);
+    await refused(run.start(), 'TARGET_CORRUPT', /is gone, and no ledger says that it was committed/);
+  });
+
+  test('keeps what other jobs and other sinks have there', async () => {
+    const disk = new FaultyDisk();
+    const first = await started(disk, 'job1');
+    await first.write(3);
+    await first.checkpoint(true);
+    const left = first.hidden();
+    assert.equal(left.length, 1);
+    const names = ['.pending-job0-0001-out-2-000-000000', '.pending-job0-0001-outer-000-000000', '.other'];
+    for (const name of names) disk.plant(`${TARGET}/${name}`, Buffer.from('x'));
+    disk.plant(`${TARGET}/.pending-job0-0001-out-000-000009`, Buffer.from('x'));
+    const second = await started(disk, 'job0');
+    await second.close();
+    const now = disk.paths().map((path) => basename(path));
+    for (const name of [...left, ...names]) assert.ok(now.includes(name), name);
+    assert.ok(!now.includes('.pending-job0-0001-out-000-000009'));
+  });
+
+  test('knows commits of a sink that had another uid', async () => {
+    const disk = new FaultyDisk();
+    const run = await started(disk);
+    await run.write(2);
+    await run.checkpoint(true);
+    await run.consume();
+    const renamed = await fileSink<number>('out').committer?.(
+      sinkContext(disk, { sink: 'renamed', attempt: 2 }),
+    );
+    await renamed?.recover(run.snapshot.transactions);
+    await renamed?.commit(run.snapshot.transactions);
+  });
+
+  test('whose ledger is damaged before its last line is refused', async () => {
+    const run = await started();
+    for (let i = 0; i < 3; i++) {
+      await run.write(2);
+      await run.checkpoint(true);
+    }
+    const ledger = Buffer.from(run.disk.peek(LEDGER) ?? '');
+    const second = ledger.indexOf('\n') + 30;
+    ledger[second] = (ledger[second] ?? 0) ^ 1;
+    run.disk.plant(LEDGER, ledger);
+    await refused(run.start(), 'TARGET_CORRUPT', /ledger-out\.ndjson is damaged at line 2: its checksum/);
+  });
+
+  test('with a torn last line in its ledger goes on, and the line is cut off', async () => {
+    const run = await started();
+    await run.write(2);
+    await run.checkpoint(true);
+    run.disk.plant(
+      LEDGER,
+      Buffer.concat([run.disk.peek(LEDGER) ?? Buffer.alloc(0), Buffer.from('{"crc":"12')]),
+    );
+    await run.start();
+    run.check();
+    assert.match(String(run.disk.peek(LEDGER)), /\}\n$/);
+    assert.doesNotMatch(String(run.disk.peek(LEDGER)), /"12/);
+  });
+
+  test('is named in the spec, and transactions that lead out of it are refused', () => {
+    const sink = fileSink('out');
+    assert.equal(sink.target, 'out');
+    const good = { pending: '.pending-a', part: 'part-a', bytes: 1, lines: 1 };
+    assert.deepEqual(sink.transaction?.check(good), good);
+    for (const bad of [
+      { pending: '.pending-/../../x' },
+      { pending: 'x' },
+      { part: '../x' },
+      { part: '.x' },
+      { bytes: '1' },
+    ]) {
+      assert.throws(() => sink.transaction?.check({ ...good, ...bad }), JSON.stringify(bad));
+    }
+    for (const make of [
+      () => fileSink(''),
+      () => fileSink('a', { prefix: '.a' }),
+      () => fileSink('a', { prefix: 'a/b' }),
+    ]) {
+      assert.throws(make, (error) => error instanceof TidemarkError && error.code === 'DEFINITION_INVALID');
+    }
+  });
+});
+
+describe('a writer', () => {
+  const open = async <T>(disk: FaultyDisk, options = {}) => {
+    await disk.mkdir(TARGET);
+    return fileSink<T>('out', options).open({ ...sinkContext(disk), subtask: 0, parallelism: 1 });
+  };
+
+  test('makes nothing when nothing is written', async () => {
+    const disk = new FaultyDisk();
+    const writer = await open(disk);
+    await writer.write([]);
+    assert.equal(await writer.prepare?.(1), undefined);
+    await writer.close?.();
+    assert.deepEqual(disk.paths(), []);
+  });
+
+  test('takes an encoder', async () => {
+    const disk = new FaultyDisk();
+    const writer = await open<string>(disk, {
+      encode: (text: string) => text.toUpperCase(),
+      prefix: 'shout',
+    });
+    await writer.write(['a', 'ü']);
+    const value = await writer.prepare?.(7);
+    assert.deepEqual(value, {
+      pending: '.pending-job0-0001-out-000-000000',
+      part: 'shout-job0-0001-out-000-00000007.jsonl',
+      bytes: 5,
+      lines: 2,
+    });
+    assert.equal(String(disk.peek(`${TARGET}/${value?.pending}`)), 'A\nÜ\n');
+  });
+
+  test('refuses what JSON has not, and prepares nothing after that', async () => {
+    const disk = new FaultyDisk();
+    const writer = await open<unknown>(disk);
+    const refusal = (error: unknown) => error instanceof TidemarkError && error.code === 'VALUE_REFUSED';
+    assert.throws(() => writer.write([1, { n: 2n }]), refusal);
+    await assert.rejects(async () => writer.prepare?.(1), refusal);
+    await writer.close?.();
+    assert.deepEqual(disk.paths(), []);
+    const encoded = await open<unknown>(disk, { encode: () => 5 });
+    assert.throws(() => encoded.write([1]), refusal);
+  });
+
+  test('makes its caller wait once much is waiting for the disk', async () => {
+    const disk = new FaultyDisk();
+    await disk.mkdir(TARGET);
+    const waiting: (() => void)[] = [];
+    const create = disk.create.bind(disk);
+    disk.create = async (path, options): Promise<WriteFile> => {
+      const file = await create(path, options);
+      const append = async (bytes: Uint8Array) => {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+        await file.append(bytes);
+      };
+      return { append, sync: () => file.sync(), close: () => file.close() };
+    };
+    const writer = await open<string>(disk);
+    const element = 'x'.repeat(99_997);
+    let written = 0;
+    let wait: void | Promise<void>;
+    while (wait === undefined) {
+      wait = writer.write([element]);
+      written += element.length + 3;
+    }
+    assert.ok(written >= BUFFER_CHARS && written < BUFFER_CHARS + 300_000, `${written}`);
+    let done = false;
+    const waited = wait.then(() => {
+      done = true;
+    });
+    while (!done) {
+      waiting.shift()?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await waited;
+    assert.equal(disk.peek(`${TARGET}/.pending-job0-0001-out-000-000000`)?.length, written);
+  });
+
+  test('keeps long and odd uids apart, in names a file system takes', async () => {
+    const names = new Set<string>();
+    const uids = ['ü'.repeat(100), `${'ü'.repeat(100)}x`, 'a b', 'a-b', 'a%20b', '..'.repeat(3)];
+    for (const sink of uids) {
+      const disk = new FaultyDisk();
+      await disk.mkdir(TARGET);
+      const writer = await fileSink<number>('out').open({
+        ...sinkContext(disk, { sink }),
+        subtask: 0,
+        parallelism: 1,
+      });
+      await writer.write([1]);
+      const value = await writer.prepare?.(1);
+      assert.match(value?.part ?? '', /^[A-Za-z0-9_.%~-]{1,200}$/);
+      names.add(value?.part ?? '');
+    }
+    assert.equal(names.size, uids.length);
+  });
+});
+
+test('a ledger that grew long is folded, and forgets nothing', async () => {
+  const disk = new FaultyDisk();
+  await disk.mkdir(TARGET);
+  const committer = await fileSink<number>('out').committer?.(sinkContext(disk));
+  assert.ok(committer !== undefined);
+  await committer.recover([]);
+  const all: Transaction<{ pending: string; part: string; bytes: number; lines: number }>[] = [];
+  let longest = 0;
+  for (let checkpoint = 1; checkpoint <= 3000; checkpoint++) {
+    if (checkpoint % 10 === 0) continue;
+    const value = { pending: `.pending-${checkpoint}`, part: `part-${checkpoint}`, bytes: 0, lines: 0 };
+    const transaction = { id: { job: 'job0', attempt: 1, sink: 'out', subtask: 0, checkpoint }, value };
+    disk.plant(`${TARGET}/${value.pending}`, Buffer.alloc(0));
+    await committer.commit([transaction]);
+    all.push(transaction);
+    longest = Math.max(longest, disk.peek(LEDGER)?.length ?? 0);
+  }
+  assert.ok(longest < 300_000, `${longest}`);
+  await committer.commit(all);
+  const missing = all.map(({ id, value }) => ({ id: { ...id, checkpoint: 2990 }, value })).slice(0, 1);
+  await refused(committer.commit(missing), 'TARGET_CORRUPT', /\.pending-1 is gone/);
+});
