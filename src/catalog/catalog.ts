@@ -19,7 +19,8 @@ import * as jobs from './jobs.js';
 import { acquireLock, type Lock, type LockInfo } from './lock.js';
 import { openCatalog } from './open.js';
 import * as pins from './pins.js';
-import type { CheckpointRecord, FrozenJob, JobRecord, JobState } from './records.js';
+import type { CheckpointRecord, FrozenJob, JobRecord, JobState, SavepointRecord } from './records.js';
+import * as savepoints from './savepoints.js';
 import * as segments from './segments.js';
 
 export interface CatalogOptions {
@@ -49,8 +50,8 @@ export class Catalog {
   }
 
   /** See {@link jobs.createJob}. */
-  createJob(frozen: FrozenJob): JobRecord {
-    return jobs.createJob(this.#context, frozen);
+  createJob(frozen: FrozenJob, beginning?: jobs.Beginning): JobRecord {
+    return jobs.createJob(this.#context, frozen, beginning);
   }
 
   /** See {@link jobs.replaceDefinition}. */
@@ -153,6 +154,16 @@ export class Catalog {
   /** See {@link segments.removeSegments}: the one way to remove a segment's file. */
   removeSegments(names: readonly string[]): number {
     return segments.removeSegments(this.#context, names);
+  }
+
+  /** See {@link savepoints.recordSavepoint}. */
+  recordSavepoint(savepoint: SavepointRecord): void {
+    savepoints.recordSavepoint(this.#context, savepoint);
+  }
+
+  /** All that were taken of a job, oldest first; of all jobs without one. */
+  savepoints(job?: string): SavepointRecord[] {
+    return savepoints.listSavepoints(this.#context, job);
   }
 
   /** See {@link pins.pin}. */

@@ -5,7 +5,7 @@ import { RowReader } from './row.js';
 import type { Row } from './sqlite.js';
 
 const STATES = ['pending', 'completed', 'failed', 'subsumed'] as const;
-const KINDS = ['periodic', 'asked', 'final', 'suspend'] as const;
+const KINDS = ['periodic', 'asked', 'final', 'suspend', 'savepoint', 'stop'] as const;
 const LAYOUTS = ['full', 'incremental'] as const;
 
 /** What stands in other rows. */

@@ -3,7 +3,7 @@ import { TidemarkError } from '../base/errors.js';
 import type { CatalogContext } from './context.js';
 import { isLive, JOB_STATES, type StoredJobState } from './job-state.js';
 import { isLocked } from './lock.js';
-import type { EndedBy, JobRecord } from './records.js';
+import type { EndedBy, JobOrigin, JobRecord } from './records.js';
 import { RowReader } from './row.js';
 import type { Row } from './sqlite.js';
 
@@ -45,7 +45,20 @@ export function readJob(row: Row): StoredJob {
     pid: read.maybe('pid', read.count),
     socket: read.maybe('socket', read.text),
     metrics: read.maybe('metrics', read.json),
+    origin: read.maybe('origin', (column) => readOrigin(read, column)),
   };
+}
+
+function readOrigin(read: RowReader, column: string): JobOrigin {
+  const origin = (read.json(column) ?? {}) as Partial<JobOrigin>;
+  const { path, digest, lineage, dropped, rewind } = origin;
+  const sound =
+    typeof path === 'string' &&
+    typeof digest === 'string' &&
+    Array.isArray(lineage) &&
+    Array.isArray(dropped);
+  if (sound) return { path, digest, lineage, dropped, rewind: rewind === true };
+  return read.refuse(column, 'an origin with path, digest and lineage');
 }
 
 /** The row of a job that must be there. */

@@ -6,7 +6,7 @@ import type { CatalogContext } from './context.js';
 import { makeFolder } from './home.js';
 import { readJob, type StoredJob, storedJob, withLost } from './job-row.js';
 import { isLive, isOver } from './job-state.js';
-import type { FrozenJob, JobRecord } from './records.js';
+import type { FrozenJob, JobOrigin, JobRecord } from './records.js';
 
 const JOB_FOLDER_MODE = 0o700;
 /** How many ids are tried; two of one second meet once in 2^35. */
@@ -16,9 +16,15 @@ const SHOWN = 5;
 
 const INSERT = `
 INSERT INTO jobs (id, name, definition, bundle, params, cwd, settings, parallelism, max_parallelism,
-                  state, epoch, restarts, last_checkpoint, created_at)
+                  state, epoch, restarts, last_checkpoint, created_at, origin)
 VALUES (@id, @name, @definition, @bundle, @params, @cwd, @settings, @parallelism, @maxParallelism,
-        'created', 0, 0, 0, @createdAt)`;
+        'created', 0, 0, @lastCheckpoint, @createdAt, @origin)`;
+
+/** A job that begins from a snapshot: where that is, and the id its checkpoints go on counting from. */
+export interface Beginning {
+  readonly origin: JobOrigin;
+  readonly lastCheckpoint: number;
+}
 
 const HOLDS_NAME = `SELECT * FROM jobs WHERE name = ? AND state NOT IN ('finished', 'canceled', 'failed')`;
 
@@ -27,7 +33,7 @@ const HOLDS_NAME = `SELECT * FROM jobs WHERE name = ? AND state NOT IN ('finishe
  * Until its runner holds the job's lock it is shown as `lost`.
  * @throws NAME_TAKEN when a job that is not finished, canceled or failed has the name.
  */
-export function createJob(context: CatalogContext, frozen: FrozenJob): JobRecord {
+export function createJob(context: CatalogContext, frozen: FrozenJob, beginning?: Beginning): JobRecord {
   const { db, clock } = context;
   const id = db.transaction(() => {
     refuseTakenName(context, frozen.name);
@@ -44,6 +50,8 @@ export function createJob(context: CatalogContext, frozen: FrozenJob): JobRecord
       parallelism: frozen.parallelism,
       maxParallelism: frozen.maxParallelism,
       createdAt: clock.now(),
+      lastCheckpoint: beginning?.lastCheckpoint ?? 0,
+      origin: beginning === undefined ? null : JSON.stringify(beginning.origin),
     });
     return fresh;
   });

@@ -47,6 +47,40 @@ export interface JobRecord extends FrozenJob {
   readonly socket: string | undefined;
   /** The last metrics of an attempt, as JSON; shown when the job is not live. */
   readonly metrics: unknown;
+  /** The snapshot the job was restored from, if it was: what recovery starts from before the first checkpoint. */
+  readonly origin: JobOrigin | undefined;
+}
+
+/** Where a restored job's state comes from. */
+export interface JobOrigin {
+  /** Absolute path of the archive. */
+  readonly path: string;
+  readonly digest: string;
+  /** Whose transactions the state includes, up to which checkpoint. */
+  readonly lineage: readonly LineageEntry[];
+  /** State that the restore was allowed to leave behind, as `uid` or `uid.name`. */
+  readonly dropped: readonly string[];
+  /** Sinks were told to set aside what their targets hold beyond the snapshot. */
+  readonly rewind: boolean;
+}
+
+/** Transactions of `job` up to and with `checkpoint` are part of a state. */
+export interface LineageEntry {
+  readonly job: string;
+  readonly checkpoint: number;
+}
+
+/** A savepoint or an externalized checkpoint that was taken here. */
+export interface SavepointRecord {
+  readonly job: string;
+  readonly checkpoint: number;
+  readonly kind: 'savepoint' | 'stop' | 'checkpoint';
+  readonly layout: 'canonical' | 'native';
+  readonly path: string;
+  readonly digest: string;
+  readonly bytes: number;
+  readonly takenAt: number;
+  readonly reason: string | undefined;
 }
 
 export type CheckpointState = 'pending' | 'completed' | 'failed' | 'subsumed';
@@ -56,8 +90,8 @@ export interface CheckpointRecord {
   readonly job: string;
   readonly epoch: number;
   readonly state: CheckpointState;
-  /** Why it was taken: `periodic`, `asked`, `final` (end of input), `suspend`. */
-  readonly kind: 'periodic' | 'asked' | 'final' | 'suspend';
+  /** Why it was taken: by the schedule, by a person, at the end of input, to suspend, for a savepoint, to stop. */
+  readonly kind: 'periodic' | 'asked' | 'final' | 'suspend' | 'savepoint' | 'stop';
   readonly layout: 'full' | 'incremental';
   readonly triggeredAt: number;
   readonly completedAt: number | undefined;

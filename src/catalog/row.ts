@@ -16,7 +16,7 @@ export class RowReader {
 
   text(column: string): string {
     const value = this.#row[column];
-    return typeof value === 'string' ? value : this.#refuse(column, 'text');
+    return typeof value === 'string' ? value : this.refuse(column, 'text');
   }
 
   /** A whole number from 0 on. */
@@ -24,7 +24,7 @@ export class RowReader {
     const value = this.#row[column];
     return Number.isSafeInteger(value) && typeof value === 'number' && value >= 0
       ? value
-      : this.#refuse(column, 'a whole number from 0 on');
+      : this.refuse(column, 'a whole number from 0 on');
   }
 
   /** A number from 0 on, with fractions. */
@@ -32,12 +32,12 @@ export class RowReader {
     const value = this.#row[column];
     return typeof value === 'number' && value >= 0 && value < Number.POSITIVE_INFINITY
       ? value
-      : this.#refuse(column, 'a number from 0 on');
+      : this.refuse(column, 'a number from 0 on');
   }
 
   oneOf<T extends string>(column: string, values: readonly T[]): T {
     const value = this.#row[column];
-    return values.find((one) => one === value) ?? this.#refuse(column, `one of ${values.join(', ')}`);
+    return values.find((one) => one === value) ?? this.refuse(column, `one of ${values.join(', ')}`);
   }
 
   /** `undefined` for NULL, else what `read` makes of it. */
@@ -50,17 +50,17 @@ export class RowReader {
     try {
       return JSON.parse(text);
     } catch {
-      return this.#refuse(column, 'JSON');
+      return this.refuse(column, 'JSON');
     }
   }
 
   /** An object whose values are all strings. */
   strings(column: string): Readonly<Record<string, string>> {
     const value = this.json(column);
-    if (!isObject(value)) return this.#refuse(column, 'a JSON object');
+    if (!isObject(value)) return this.refuse(column, 'a JSON object');
     const strings: [name: string, value: string][] = [];
     for (const [name, item] of Object.entries(value)) {
-      if (typeof item !== 'string') return this.#refuse(column, 'a JSON object of strings');
+      if (typeof item !== 'string') return this.refuse(column, 'a JSON object of strings');
       strings.push([name, item]);
     }
     // Not by assignment: `__proto__` is a name like any other here.
@@ -69,17 +69,18 @@ export class RowReader {
 
   error(column: string): ErrorRecord {
     const value = this.json(column);
-    if (!isObject(value)) return this.#refuse(column, 'an error as a JSON object');
+    if (!isObject(value)) return this.refuse(column, 'an error as a JSON object');
     const { code, message, hint, operator, element, at, position, stack } = value;
     if (typeof code !== 'string' || typeof message !== 'string')
-      return this.#refuse(column, 'an error with code and message');
+      return this.refuse(column, 'an error with code and message');
     const rest = { hint, operator, element, at, position, stack };
     const texts = Object.entries(rest).filter(([, item]) => typeof item === 'string');
     // A code that a later tidemark added: its message still says all.
     return { code: isCode(code) ? code : 'JOB_FAILED', message, ...Object.fromEntries(texts) };
   }
 
-  #refuse(column: string, expected: string): never {
+  /** For what a reader of its own finds wrong. */
+  refuse(column: string, expected: string): never {
     const found = JSON.stringify(this.#row[column])?.slice(0, 80) ?? 'no such column';
     const where = `catalog table ${this.#table}, row ${this.#id}, column ${column}`;
     throw new TidemarkError('CATALOG_CORRUPT', `${where}: expected ${expected}, found ${found}`, {

@@ -66,7 +66,7 @@ CREATE TABLE checkpoints (
   id INTEGER NOT NULL CHECK (id > 0),
   epoch INTEGER NOT NULL CHECK (epoch > 0),
   state TEXT NOT NULL CHECK (state IN ('pending', 'completed', 'failed', 'subsumed')),
-  kind TEXT NOT NULL CHECK (kind IN ('periodic', 'asked', 'final', 'suspend')),
+  kind TEXT NOT NULL CHECK (kind IN ('periodic', 'asked', 'final', 'suspend', 'savepoint', 'stop')),
   layout TEXT NOT NULL CHECK (layout IN ('full', 'incremental')),
   triggered_at INTEGER NOT NULL CHECK (triggered_at >= 0),
   completed_at INTEGER CHECK (completed_at >= 0),
@@ -111,5 +111,24 @@ CREATE TABLE pins (
 CREATE INDEX pins_checkpoint ON pins (job, checkpoint);
 `;
 
+/** Savepoints, and jobs that began from one. */
+const SECOND = `
+ALTER TABLE jobs ADD COLUMN origin TEXT CHECK (${json('origin')});
+
+CREATE TABLE savepoints (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  checkpoint INTEGER NOT NULL CHECK (checkpoint > 0),
+  kind TEXT NOT NULL CHECK (kind IN ('savepoint', 'stop', 'checkpoint')),
+  layout TEXT NOT NULL CHECK (layout IN ('canonical', 'native')),
+  path TEXT NOT NULL CHECK (${text('path', 4096)}),
+  digest TEXT NOT NULL CHECK (${sha256('digest')}),
+  bytes INTEGER NOT NULL CHECK (bytes >= 0),
+  taken_at INTEGER NOT NULL CHECK (taken_at >= 0),
+  reason TEXT CHECK (length(reason) <= 4096)
+) STRICT;
+CREATE INDEX savepoints_job ON savepoints (job, id);
+`;
+
 /** Migration n (from 1) leads from version n−1 to n. */
-export const MIGRATIONS: readonly string[] = [FIRST];
+export const MIGRATIONS: readonly string[] = [FIRST, SECOND];
