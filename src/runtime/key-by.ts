@@ -4,7 +4,7 @@ import { TidemarkError } from '../base/errors.js';
 import { keyGroupOf, subtaskOf } from '../base/key-groups.js';
 import { type KeyCodec, KeyRefused } from '../codec/key.js';
 import type { KeyByNode } from '../graph/node.js';
-import { type Input, isPromise, type KeyedInput, PROMISE_MESSAGE } from './operator.js';
+import { type Input, isPromise, type KeyedInput } from './operator.js';
 import { show } from './show.js';
 import type { Where } from './where.js';
 
@@ -53,15 +53,11 @@ export class KeyByOperator implements Input {
 
   #refused(error: unknown, key: unknown, value: unknown): TidemarkError {
     if (!(error instanceof KeyRefused)) return this.#where.fail(error, this.#node, value);
-    const refused = isPromise(key)
-      ? new TidemarkError('USER_PROMISE', PROMISE_MESSAGE)
-      : new TidemarkError(
-          'KEY_REFUSED',
-          `${error.message} (key ${show(key, 100)} of element ${show(value)})`,
-          {
-            hint: `keys are declared as ${this.#codec.id}; return another key from keyBy, or filter such elements out before it`,
-          },
-        );
+    if (isPromise(key)) return this.#where.failPromise(this.#node, value);
+    const message = `${error.message} (key ${show(key, 100)} of element ${show(value)})`;
+    const refused = new TidemarkError('KEY_REFUSED', message, {
+      hint: `keys are declared as ${this.#codec.id}; return another key from keyBy, or filter such elements out before it`,
+    });
     return this.#where.fail(refused, this.#node, value);
   }
 }

@@ -45,6 +45,3 @@ export function fanOut(targets: readonly Input[]): Input {
 export function isPromise(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
-
-export const PROMISE_MESSAGE =
-  'returned a promise where a value is expected; elements flow synchronously, so await before the source yields, or use asyncMap';

@@ -1,12 +1,11 @@
 /** The keyed operator: makes the element's key current in the backend and calls the user's callbacks. */
 
-import { TidemarkError } from '../base/errors.js';
 import type { KeyGroupRange } from '../base/key-groups.js';
 import type { Key, KeyCodec } from '../codec/key.js';
 import type { ProcessNode } from '../graph/node.js';
 import type { OpenContext, ProcessContext } from '../graph/process.js';
 import type { KeyedBackend } from '../state/backend.js';
-import { type Counted, type Input, isPromise, type KeyedInput, PROMISE_MESSAGE } from './operator.js';
+import { type Counted, type Input, isPromise, type KeyedInput } from './operator.js';
 import type { ProcessingTime } from './processing-time.js';
 import type { Where } from './where.js';
 
@@ -149,8 +148,6 @@ export class ProcessOperator implements KeyedInput, Counted {
   }
 
   #refusePromise(result: unknown, element: unknown): void {
-    if (isPromise(result)) {
-      throw this.#where.fail(new TidemarkError('USER_PROMISE', PROMISE_MESSAGE), this.#node.id, element);
-    }
+    if (isPromise(result)) throw this.#where.failPromise(this.#node.id, element);
   }
 }

@@ -1,7 +1,7 @@
 /** The stateless operators: map, filter, flatMap. */
-import { TidemarkError } from '../base/errors.js';
+import type { TidemarkError } from '../base/errors.js';
 import type { FilterNode, FlatMapNode, MapNode } from '../graph/node.js';
-import { type Counted, type Input, isPromise, PROMISE_MESSAGE } from './operator.js';
+import { type Counted, type Input, isPromise } from './operator.js';
 import { show } from './show.js';
 import type { Where } from './where.js';
 
@@ -23,7 +23,7 @@ abstract class Stateless implements Input, Counted {
   abstract push(value: unknown): void;
 
   protected refusePromise(element: unknown): TidemarkError {
-    return this.where.fail(new TidemarkError('USER_PROMISE', PROMISE_MESSAGE), this.node, element);
+    return this.where.failPromise(this.node, element);
   }
 }
 

@@ -69,6 +69,14 @@ export class Where {
     return Buffer.from(this.#text.slice(0, length)).toString('utf8');
   }
 
+  /** User code returned a promise where nothing awaits one. */
+  failPromise(node: number, element: unknown): TidemarkError {
+    const message =
+      `operator ${this.#name(node)} returned a promise where a value is expected; elements flow ` +
+      'synchronously, so await before the source yields, or use asyncMap';
+    return this.fail(new TidemarkError('USER_PROMISE', message), node, element);
+  }
+
   /** What a failure of user code becomes. The first one wins, whatever user code does with it. */
   fail(error: unknown, node: number, element: unknown, code: ErrorCode = 'USER_CODE'): TidemarkError {
     if (this.failure !== undefined) return this.failure;
