@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * What a definition imports from `tidemark`. The only barrel: rooms import each other's files.
  *

@@ -263,7 +263,14 @@ describe('the tree is tidy', () => {
     const manifest = readJson('package.json');
     const lock = readJson('package-lock.json') as { packages: Record<string, Record<string, unknown>> };
     const root = lock.packages[''] ?? {};
-    for (const group of ['version', 'dependencies', 'optionalDependencies', 'devDependencies', 'engines']) {
+    for (const group of [
+      'version',
+      'dependencies',
+      'optionalDependencies',
+      'devDependencies',
+      'peerDependencies',
+      'engines',
+    ]) {
       assert.deepEqual(root[group], manifest[group], group);
     }
     const addressed = Object.keys(lock.packages).filter(
