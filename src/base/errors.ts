@@ -56,6 +56,8 @@ export const CODES = {
   HOME_NOT_FOUND: EXIT.notFound,
   JOB_NOT_FOUND: EXIT.notFound,
   CHECKPOINT_NOT_FOUND: EXIT.notFound,
+  /** The archive a job was restored from is gone before its first checkpoint. */
+  SNAPSHOT_GONE: EXIT.notFound,
   FILE_NOT_FOUND: EXIT.notFound,
 
   JOB_AMBIGUOUS: EXIT.conflict,
@@ -65,6 +67,7 @@ export const CODES = {
   JOB_ENDED: EXIT.conflict,
   HOME_LOCKED: EXIT.conflict,
   TARGET_LOCKED: EXIT.conflict,
+  TARGET_AHEAD: EXIT.conflict,
   FILE_EXISTS: EXIT.conflict,
 
   INCOMPATIBLE: EXIT.incompatible,

@@ -16,6 +16,9 @@
  * once per attempt before any writer is opened: it commits what it is given and drops what else this job left
  * behind uncommitted, and nothing of any other job's.
  *
+ * For jobs restored from a snapshot: `ahead` names what the target has committed beyond the given lineage, so that
+ * going on from there would write it twice; `rewind` sets exactly that aside. Both may be called again after a crash.
+ *
  * Duties of the runtime: one committer per sink, one writer per subtask. Calls to one writer do not overlap,
  * except that `write` goes on while `prepare` is pending. Transactions of a failed checkpoint are kept and
  * committed with the next completed one. A rejected promise fails the attempt.
@@ -39,8 +42,16 @@ export interface Transaction<X> {
   readonly value: X;
 }
 
+/** A state includes the transactions of `job` up to and with `checkpoint`. */
+export interface LineageEntry {
+  readonly job: string;
+  readonly checkpoint: number;
+}
+
 /** What a sink may use of the outside. */
 export interface SinkContext {
+  /** Of the snapshot this job was restored from, oldest ancestor first; empty for a job that began by itself. */
+  readonly lineage: readonly LineageEntry[];
   readonly job: { readonly id: string; readonly name: string };
   readonly attempt: number;
   readonly sink: string;
@@ -69,6 +80,10 @@ export interface SinkWriter<T, X> {
 export interface SinkCommitter<X> {
   recover(restored: readonly Transaction<X>[]): Promise<void>;
   commit(transactions: readonly Transaction<X>[]): Promise<void>;
+  /** Committed transactions that are not part of a state of this lineage, and follow from it or its ancestors. */
+  ahead?(lineage: readonly LineageEntry[]): Promise<readonly TransactionId[]>;
+  /** Sets those aside. */
+  rewind?(lineage: readonly LineageEntry[]): Promise<void>;
   close?(): void | Promise<void>;
 }
 

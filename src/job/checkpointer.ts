@@ -28,6 +28,12 @@ type Kind = CheckpointRecord['kind'];
 /** Why one is taken other than by the schedule: a person, the end of the input, a suspension. */
 export type AskedKind = Exclude<Kind, 'periodic'>;
 
+/** After the barrier of one of these nothing is processed, unless a stop is taken back. */
+const ENDING: ReadonlySet<Kind> = new Set<Kind>(['final', 'suspend', 'stop']);
+
+/** A failure of one of these is told to who asked, and the job runs on. */
+const ASKED: ReadonlySet<Kind> = new Set<Kind>(['asked', 'savepoint', 'stop']);
+
 /** The longest a timer can wait; after it the decision is simply asked for again. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -52,6 +58,7 @@ interface Request {
 
 interface Running {
   readonly id: number;
+  readonly kind: Kind;
   readonly startedAt: number;
   readonly file: SnapshotFile;
   /** Those it answers. */
@@ -87,6 +94,13 @@ export class Checkpointer {
       this.#requests.push({ kind, resolve, reject });
       this.#tick();
     });
+  }
+
+  /** Takes back the stop whose checkpoint is complete: elements flow again. */
+  goOn(): void {
+    this.#last = false;
+    this.#options.attempt.send({ type: 'go-on' });
+    this.#tick();
   }
 
   chunk(id: number, bytes: Uint8Array, used: number, entries: number): void {
@@ -145,7 +159,10 @@ export class Checkpointer {
         return this.#failAttempt(this.#lastFailure ?? gone());
       case 'wait':
         if (decision.until === Number.POSITIVE_INFINITY) return;
-        this.#timer = setTimeout(() => this.#tick(), Math.min(Math.max(1, decision.until - now), MAX_TIMER_MS));
+        this.#timer = setTimeout(
+          () => this.#tick(),
+          Math.min(Math.max(1, decision.until - now), MAX_TIMER_MS),
+        );
     }
   }
 
@@ -164,12 +181,12 @@ export class Checkpointer {
     const { catalog, job, epoch, settings, clock, disk, home, attempt } = this.#options;
     const requests = this.#requests.splice(0);
     const kind = strongest(requests);
-    this.#last = kind === 'final' || kind === 'suspend';
+    this.#last = ENDING.has(kind);
     this.#guard(() => {
       const id = catalog.beginCheckpoint(job, epoch, { kind, layout: settings.mode });
       const startedAt = clock.monotonic();
       const file = new SnapshotFile(disk, home.segments, (buffer) => this.#giveBack(buffer));
-      this.#running = { id, startedAt, file, requests, committing: false };
+      this.#running = { id, kind, startedAt, file, requests, committing: false };
       this.#lastTriggeredAt = startedAt;
       attempt.send({ type: 'checkpoint', id, last: this.#last });
     });
@@ -206,13 +223,14 @@ export class Checkpointer {
     attempt.send({ type: 'abort-checkpoint', id: running.id });
     void running.file.discard();
     this.#ended();
-    this.#failures++;
     this.#lastFailure = error;
+    if (!ASKED.has(running.kind)) this.#failures++;
     this.#guard(() => catalog.failCheckpoint(job, epoch, running.id, error.toRecord()));
     onEvent({ type: 'checkpoint-failed', id: running.id, error: error.toRecord() });
     for (const request of running.requests) request.reject(error);
     // After the barrier of a last checkpoint nothing is processed: such an attempt cannot go on.
-    if (this.#last) this.#failAttempt(error);
+    if (running.kind === 'stop') this.goOn();
+    else if (this.#last) this.#failAttempt(error);
     else this.#tick();
   }
 
@@ -252,7 +270,7 @@ export class Checkpointer {
 
 /** What ends the job outranks what only asks. */
 function strongest(requests: readonly Request[]): Kind {
-  return requests.find(({ kind }) => kind !== 'asked')?.kind ?? requests[0]?.kind ?? 'periodic';
+  return requests.find(({ kind }) => ENDING.has(kind))?.kind ?? requests[0]?.kind ?? 'periodic';
 }
 
 function slow(what: string, timeout: number): TidemarkError {

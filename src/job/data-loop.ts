@@ -133,6 +133,9 @@ export class DataLoop {
           (error: unknown) => this.fail(error),
         );
         return;
+      case 'go-on':
+        this.#stopped = false;
+        return;
       case 'finish':
         this.#finished = true;
         return;

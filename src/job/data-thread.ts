@@ -13,7 +13,7 @@ import { ByteReader } from '../codec/reader.js';
 import { readEntry } from '../format/entry.js';
 import type { Graph } from '../graph/node.js';
 import { resolveParams } from '../graph/param.js';
-import { Dataflow } from '../runtime/dataflow.js';
+import { type Beginning, Dataflow } from '../runtime/dataflow.js';
 import { userMessage } from '../runtime/show.js';
 import { Where } from '../runtime/where.js';
 import { createMemoryBackend } from '../state/memory/backend.js';
@@ -74,30 +74,32 @@ async function main(): Promise<void> {
   where.leave();
   const dataflow = build(graph);
   send({ type: 'described', facts: graphFacts(graph, dataflow, data.cwd) });
-  const barrierTime = await restore(dataflow);
-  if (data.mode === 'commit') await dataflow.recoverSinks(false);
-  else await run(dataflow, barrierTime);
+  const beginning = await restore(dataflow);
+  if (data.mode === 'run') await run(dataflow, beginning);
+  else if (data.mode === 'probe') send({ type: 'ahead', sinks: await dataflow.aheadOfSnapshot() });
+  else await dataflow.recoverSinks({ writers: false, fromOrigin: false });
   await dataflow.close();
   output.close();
 }
 
 function build(graph: Graph): Dataflow {
-  const { job, attempt, cwd, parallelism, maxParallelism, liveSinks } = data;
+  const { job, attempt, cwd, parallelism, maxParallelism, liveSinks, rewind, lineage } = data;
   const log = (text: string) => send({ type: 'log', text });
   return new Dataflow({
     graph,
     parallelism,
     maxParallelism,
     backend: createMemoryBackend,
-    context: { cwd, disk: realDisk, clock: systemClock, job, attempt, log, stdout: print },
+    context: { cwd, disk: realDisk, clock: systemClock, job, attempt, lineage, log, stdout: print },
     where,
     liveSinks,
+    rewind,
     wake: () => loop?.wake(),
   });
 }
 
-/** Takes entries until the main thread says go; returns the time of the snapshot's barrier. */
-async function restore(dataflow: Dataflow): Promise<number | undefined> {
+/** Takes entries until the main thread says go. */
+async function restore(dataflow: Dataflow): Promise<Beginning> {
   let tables = dataflow.tables;
   for (;;) {
     const message = early.shift();
@@ -107,7 +109,7 @@ async function restore(dataflow: Dataflow): Promise<number | undefined> {
       });
       continue;
     }
-    if (message.type === 'go') return message.barrierTime;
+    if (message.type === 'go') return message.beginning;
     if (message.type === 'tables') tables = message.tables;
     else {
       assert(message.type === 'restore', `a ${message.type} before go`);
@@ -120,7 +122,7 @@ async function restore(dataflow: Dataflow): Promise<number | undefined> {
   }
 }
 
-async function run(dataflow: Dataflow, barrierTime: number | undefined): Promise<void> {
+async function run(dataflow: Dataflow, beginning: Beginning): Promise<void> {
   const { attempt: epoch, liveSinks, metricsEvery } = data;
   const flushOutput = () => output.flush();
   loop = new DataLoop({
@@ -135,7 +137,7 @@ async function run(dataflow: Dataflow, barrierTime: number | undefined): Promise
   });
   for (const message of early.splice(0)) loop.command(message);
   try {
-    await dataflow.open(barrierTime);
+    await dataflow.open(beginning);
     send({ type: 'running' });
     await loop.run();
   } catch (error) {

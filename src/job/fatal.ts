@@ -11,6 +11,8 @@ const FATAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SOURCE_CHANGED',
   'FORMAT_NEWER',
   'TARGET_LOCKED',
+  'TARGET_AHEAD',
+  'SNAPSHOT_GONE',
   'TARGET_CORRUPT',
   'SEGMENT_CORRUPT',
   'BUNDLE_CORRUPT',

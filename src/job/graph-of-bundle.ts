@@ -9,7 +9,16 @@ type What = Pick<DataThreadData, 'bundle' | 'job' | 'params' | 'cwd'>;
 
 export async function graphOfBundle(what: What, settings: JobSettings): Promise<GraphFacts> {
   const { parallelism, maxParallelism, heap, stepTimeout } = settings;
-  const data = { ...what, attempt: 0, parallelism, maxParallelism, liveSinks: false, mode: 'run' as const };
+  const data = {
+    ...what,
+    attempt: 0,
+    parallelism,
+    maxParallelism,
+    liveSinks: false,
+    rewind: false,
+    lineage: [],
+    mode: 'run' as const,
+  };
   const ignore = () => undefined;
   const attempt = new Attempt(
     { data: { ...data, metricsEvery: Number.MAX_SAFE_INTEGER }, heap, stepTimeout, clock: systemClock },

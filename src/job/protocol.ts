@@ -10,6 +10,7 @@
  *      ├── completed ───────────────────▶ │  fsynced and in the catalog
  *      │ ◀──────────── committed ─────────┤
  *      │ ◀──────────── ended ─────────────┤  end of input: asks for the final checkpoint
+ *      ├── go-on (a stop that failed) ──▶ │  or
  *      ├── finish ──────────────────────▶ │
  *      │ ◀──────────── closed ────────────┤
  *
@@ -17,6 +18,8 @@
  * acknowledged one by one.
  */
 import type { ErrorRecord } from '../base/errors.js';
+import type { LineageEntry, TransactionId } from '../graph/sink.js';
+import type { Beginning } from '../runtime/dataflow.js';
 import type { Table } from '../runtime/tables.js';
 import type { AttemptMetrics } from './metrics.js';
 
@@ -37,8 +40,14 @@ export interface DataThreadData {
   readonly maxParallelism: number;
   readonly cwd: string;
   readonly liveSinks: boolean;
-  /** `run`: process. `commit`: only finish the commits of the snapshot, then close. */
-  readonly mode: 'run' | 'commit';
+  readonly rewind: boolean;
+  /** Of the snapshot the job was restored from; empty when it was not. */
+  readonly lineage: readonly LineageEntry[];
+  /**
+   * `run`: process. `commit`: only finish the commits of the snapshot, then close. `probe`: only tell what the sink
+   * targets hold beyond the lineage.
+   */
+  readonly mode: 'run' | 'commit' | 'probe';
   readonly where: SharedArrayBuffer;
   /** Milliseconds between two metrics messages. */
   readonly metricsEvery: number;
@@ -74,16 +83,18 @@ export interface TableSizes {
 export type ToData =
   | { readonly type: 'restore'; readonly payload: Uint8Array; readonly entries: number }
   | { readonly type: 'tables'; readonly tables: readonly Table[] }
-  | { readonly type: 'go'; readonly barrierTime: number | undefined }
+  | { readonly type: 'go'; readonly beginning: Beginning }
   | { readonly type: 'checkpoint'; readonly id: number; readonly last: boolean }
   | { readonly type: 'abort-checkpoint'; readonly id: number }
   | { readonly type: 'completed'; readonly id: number }
   | { readonly type: 'buffer'; readonly buffer: Uint8Array }
   | { readonly type: 'printed'; readonly id: number; readonly error: string | undefined }
+  | { readonly type: 'go-on' }
   | { readonly type: 'finish' };
 
 export type FromData =
   | { readonly type: 'described'; readonly facts: GraphFacts }
+  | { readonly type: 'ahead'; readonly sinks: ReadonlyMap<string, readonly TransactionId[]> }
   | { readonly type: 'restored' }
   | { readonly type: 'running' }
   | {

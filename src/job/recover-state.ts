@@ -57,5 +57,5 @@ export async function feed(
       }
     }
   }
-  attempt.send({ type: 'go', barrierTime: recovery?.manifest.barrierTime });
+  attempt.send({ type: 'go', beginning: { barrierTime: recovery?.manifest.barrierTime, fromOrigin: false } });
 }

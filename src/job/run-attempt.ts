@@ -51,6 +51,9 @@ export class RunningAttempt {
   #checkpointer: Checkpointer | undefined;
   #suspending = false;
   #inputEnded = false;
+  #stopping = false;
+  /** The last checkpoint has been asked for. */
+  #ending = false;
   #ended: 'finished' | 'suspended' = 'suspended';
 
   constructor(options: RunAttemptOptions) {
@@ -67,6 +70,8 @@ export class RunningAttempt {
           maxParallelism: settings.maxParallelism,
           cwd: job.cwd,
           liveSinks: settings.sinks === 'live',
+          rewind: job.origin?.rewind ?? false,
+          lineage: job.origin?.lineage ?? [],
           mode,
           metricsEvery: METRICS_MS,
         },
@@ -94,12 +99,38 @@ export class RunningAttempt {
     return this.#checkpointer.request(kind);
   }
 
+  /** A checkpoint after whose barrier nothing is processed, until `endStopped` or `goOn`. */
+  async stop(): Promise<number> {
+    if (this.#ending) throw new TidemarkError('JOB_ENDED', 'the job is ending already');
+    this.#stopping = true;
+    try {
+      return await this.checkpoint('stop');
+    } catch (error) {
+      this.#stopping = false;
+      this.#resumeEnding();
+      throw error;
+    }
+  }
+
+  /** Ends a stopped attempt. */
+  endStopped(): void {
+    this.#ended = 'finished';
+    this.#attempt.send({ type: 'finish' });
+  }
+
+  /** Takes a stop back: elements flow again. */
+  goOn(): void {
+    this.#stopping = false;
+    this.#checkpointer?.goOn();
+    this.#resumeEnding();
+  }
+
   /** One last checkpoint, then the end; an attempt that does not process yet just ends. */
   suspend(): void {
     if (this.#suspending) return;
     this.#suspending = true;
     if (this.#checkpointer === undefined) void this.#attempt.terminate();
-    else this.#last('suspend', 'suspended');
+    else if (!this.#stopping) this.#last('suspend', 'suspended');
   }
 
   /** Ends the attempt where it stands. */
@@ -141,8 +172,15 @@ export class RunningAttempt {
     if (this.#inputEnded) this.#last('final', 'finished');
   }
 
+  /** What waited for a stop that was taken back. */
+  #resumeEnding(): void {
+    if (this.#suspending) this.#last('suspend', 'suspended');
+    else if (this.#inputEnded) this.#last('final', 'finished');
+  }
+
   /** The last checkpoint, and after its commit the end. A failure of it fails the attempt by itself. */
   #last(kind: 'final' | 'suspend', ended: 'finished' | 'suspended'): void {
+    this.#ending = true;
     this.#checkpointer?.request(kind).then(
       () => {
         this.#ended = ended;
@@ -161,7 +199,7 @@ export class RunningAttempt {
       inputEnded: (dropped) => {
         if (dropped > 0) onEvent({ type: 'log', text: `end of input: ${dropped} pending timers dropped` });
         this.#inputEnded = true;
-        if (!this.#suspending) this.#last('final', 'finished');
+        if (!this.#suspending && !this.#stopping) this.#last('final', 'finished');
       },
       print: stdout,
       log: (text) => onEvent({ type: 'log', text }),

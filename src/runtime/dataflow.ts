@@ -10,12 +10,13 @@
 import { TidemarkError } from '../base/errors.js';
 import type { Entry, EntryWriter } from '../format/entry.js';
 import type { Graph } from '../graph/node.js';
-import type { SinkContext, Transaction } from '../graph/sink.js';
+import type { SinkContext, Transaction, TransactionId } from '../graph/sink.js';
 import type { SourceContext } from '../graph/source.js';
 import type { BackendFactory } from './compile.js';
 import { type Compiled, compile } from './compile.js';
 import { ProcessingTime } from './processing-time.js';
 import { Restored } from './restored.js';
+import type { SinkOpening } from './sink.js';
 import { Snapshot } from './snapshot.js';
 import type { Table } from './tables.js';
 import type { Where } from './where.js';
@@ -32,8 +33,18 @@ export interface DataflowOptions {
   readonly where: Where;
   /** Sinks take part; false: elements end at their inputs. */
   readonly liveSinks: boolean;
+  /** Sinks set aside what their targets hold beyond the snapshot the job was restored from. */
+  readonly rewind: boolean;
   /** Called when a source has something to look at. */
   wake(): void;
+}
+
+/** What an attempt starts from. */
+export interface Beginning {
+  /** Processing time at the snapshot's barrier. */
+  readonly barrierTime: number | undefined;
+  /** The state is the one the job was restored from, not a checkpoint of its own. */
+  readonly fromOrigin: boolean;
 }
 
 export class Dataflow {
@@ -64,10 +75,10 @@ export class Dataflow {
   }
 
   /** Finishes the commits of the snapshot, opens sinks, user code and sources, in this order. */
-  async open(barrierTime?: number): Promise<void> {
+  async open(beginning: Beginning): Promise<void> {
     const { where } = this.#options;
-    if (barrierTime !== undefined) this.time.raise(barrierTime);
-    await this.recoverSinks(this.#options.liveSinks);
+    if (beginning.barrierTime !== undefined) this.time.raise(beginning.barrierTime);
+    await this.recoverSinks({ writers: true, fromOrigin: beginning.fromOrigin });
     for (const operator of this.compiled.keyed) {
       where.enter();
       await operator.open();
@@ -83,17 +94,27 @@ export class Dataflow {
     }
   }
 
-  /** Finishes the commits of the snapshot; with `writers`, also opens the sinks for writing. */
-  async recoverSinks(writers: boolean): Promise<void> {
+  /** Finishes the commits of the snapshot; with `writers`, also opens the sinks for writing. Mute sinks do nothing. */
+  async recoverSinks(opening: Omit<SinkOpening, 'rewind'>): Promise<void> {
+    if (!this.#options.liveSinks) return;
     for (const group of this.compiled.sinks) {
-      if (!this.#options.liveSinks) continue;
       const { uid, sink } = group.node;
       const context: SinkContext = { ...this.#options.context, sink: uid };
       const restored: readonly Transaction<unknown>[] = this.#restored.transactions(uid, sink.transaction);
       this.#options.where.enter();
-      await group.open(context, restored, writers);
+      await group.open(context, restored, { ...opening, rewind: this.#options.rewind });
       this.#options.where.leave();
     }
+  }
+
+  /** By sink, what its target holds beyond the snapshot's lineage. Only before `open`. */
+  async aheadOfSnapshot(): Promise<ReadonlyMap<string, readonly TransactionId[]>> {
+    const found = new Map<string, readonly TransactionId[]>();
+    for (const group of this.compiled.sinks) {
+      const { uid } = group.node;
+      found.set(uid, await group.ahead({ ...this.#options.context, sink: uid }));
+    }
+    return found;
   }
 
   /**

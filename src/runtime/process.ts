@@ -71,6 +71,7 @@ export class ProcessOperator implements KeyedInput, Counted {
   readonly #context: Context;
   readonly #typedContext: AnyContext;
   readonly #onElement: Callback;
+  #opened = false;
   readonly #onTimer: readonly Callback[];
 
   constructor(node: ProcessNode, parts: ProcessParts) {
@@ -94,6 +95,7 @@ export class ProcessOperator implements KeyedInput, Counted {
     const { subtask, parallelism, log } = this.#parts;
     const context: OpenContext = { uid: this.#node.uid, subtask, parallelism, log };
     this.#where.at(this.#node.id, subtask);
+    this.#opened = true;
     try {
       await this.#node.spec.open?.(context);
     } catch (error) {
@@ -101,7 +103,9 @@ export class ProcessOperator implements KeyedInput, Counted {
     }
   }
 
+  /** Runs the user's `close`, if `open` was tried. */
   async close(): Promise<void> {
+    if (!this.#opened) return;
     this.#where.at(this.#node.id, this.subtask);
     try {
       await this.#node.spec.close?.();

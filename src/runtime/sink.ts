@@ -4,7 +4,14 @@
  */
 import { TidemarkError } from '../base/errors.js';
 import type { SinkNode } from '../graph/node.js';
-import type { SinkCommitter, SinkContext, SinkWriter, Transaction } from '../graph/sink.js';
+import type {
+  LineageEntry,
+  SinkCommitter,
+  SinkContext,
+  SinkWriter,
+  Transaction,
+  TransactionId,
+} from '../graph/sink.js';
 import type { Counted, Input } from './operator.js';
 import type { Where } from './where.js';
 
@@ -61,6 +68,30 @@ export class SinkOperator implements Input, Counted {
   }
 }
 
+/** How a sink is opened. */
+export interface SinkOpening {
+  /** False: only finish the commits of the snapshot. */
+  readonly writers: boolean;
+  /** The state comes from the snapshot the job was restored from, not from a checkpoint of its own. */
+  readonly fromOrigin: boolean;
+  /** Set aside what the target holds beyond that snapshot, rather than refuse. */
+  readonly rewind: boolean;
+}
+
+/** TARGET_AHEAD, naming how far. */
+export function targetAhead(sink: string, ahead: readonly TransactionId[]): TidemarkError {
+  const newest = ahead.reduce((a, b) => (b.checkpoint > a.checkpoint ? b : a));
+  const found = `${ahead.length} transactions, up to checkpoint ${newest.checkpoint} of job ${newest.job}`;
+  return new TidemarkError(
+    'TARGET_AHEAD',
+    `the target of sink ${sink} is ahead of the snapshot by ${found}`,
+    {
+      hint: 'restore a newer snapshot, give the sink another target, or add --sinks rewind or --sinks mute',
+      operator: sink,
+    },
+  );
+}
+
 /** All subtasks of one sink together: its committer and its open transactions. */
 export class SinkGroup {
   readonly node: SinkNode;
@@ -80,18 +111,36 @@ export class SinkGroup {
   async open(
     context: SinkContext,
     restored: readonly Transaction<unknown>[],
-    writers: boolean,
+    options: SinkOpening,
   ): Promise<void> {
     const { sink } = this.node;
     await this.#guard('opening', async () => {
       this.#committer = await sink.committer?.(context);
+      if (options.fromOrigin) await this.#meetTarget(context.lineage, options.rewind);
       await this.#committer?.recover(restored);
-      if (!writers) return;
+      if (!options.writers) return;
       for (const operator of this.operators) {
         const { subtask } = operator;
         operator.writer = await sink.open({ ...context, subtask, parallelism: this.operators.length });
       }
     });
+  }
+
+  /** What the target holds beyond a state of this lineage. Opens no writer and changes nothing. */
+  async ahead(context: SinkContext): Promise<readonly TransactionId[]> {
+    return this.#guard('looking at its target', async () => {
+      const committer = await this.node.sink.committer?.(context);
+      const ahead = (await committer?.ahead?.(context.lineage)) ?? [];
+      await committer?.close?.();
+      return ahead;
+    });
+  }
+
+  async #meetTarget(lineage: readonly LineageEntry[], rewind: boolean): Promise<void> {
+    const ahead = (await this.#committer?.ahead?.(lineage)) ?? [];
+    if (ahead.length === 0) return;
+    if (!rewind || this.#committer?.rewind === undefined) throw targetAhead(this.node.uid, ahead);
+    await this.#committer.rewind(lineage);
   }
 
   /**
