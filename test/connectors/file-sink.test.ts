@@ -136,6 +136,69 @@ describe('committed output is exactly once', () => {
   });
 });
 
+describe('a job that died while it committed', () => {
+  const isRename = (operation: string) => operation.startsWith(`rename ${TARGET}/.pending-`);
+
+  /** The disk after job0 was stopped by a failure of operation `n` and all after it. */
+  async function abandoned(n: number): Promise<{ disk: FaultyDisk; job0: SinkRun; committed: number }> {
+    const disk = new FaultyDisk();
+    const job0 = new SinkRun(disk);
+    disk.failFrom(n, 'EIO');
+    let committed = 0;
+    try {
+      await job0.start();
+      for (const step of SCRIPT) {
+        await step(job0);
+        if (job0.settled) committed = job0.snapshot.position;
+      }
+    } catch {}
+    disk.heal();
+    return { disk, job0, committed };
+  }
+
+  test('is committed whole or not at all by the next job in its target, for good', async () => {
+    const operations = await operationsOf(SCRIPT);
+    for (let n = 1; n <= operations.length; n++) {
+      const { disk, job0, committed } = await abandoned(n);
+      await (await started(disk, 'job1')).close();
+      const output = job0.output();
+      assert.ok(output.length === committed || output.length === job0.snapshot.position, operations[n - 1]);
+      if (isRename(operations[n - 1] ?? '')) assert.equal(output.length, job0.snapshot.position);
+      disk.crash();
+      await (await started(disk, 'job1')).close();
+      assert.deepEqual(job0.output(), output, operations[n - 1]);
+    }
+  });
+
+  test('is so too when the next job fails as well', async () => {
+    const operations = await operationsOf(SCRIPT);
+    for (const [n, operation] of operations.entries()) {
+      if (!isRename(operation)) continue;
+      for (let m = 1, failed = true; failed; m++) {
+        const { disk, job0 } = await abandoned(n + 1);
+        disk.failFrom(m, 'EIO');
+        failed = await started(disk, 'job1').then(
+          () => false,
+          () => true,
+        );
+        disk.crash();
+        await (await started(disk, 'job1')).close();
+        assert.equal(job0.output().length, job0.snapshot.position, `${operation}, then ${m}`);
+      }
+    }
+  });
+
+  test('may be told to commit again', async () => {
+    const operations = await operationsOf(SCRIPT);
+    for (const [n, operation] of operations.entries()) {
+      if (!isRename(operation) && operation !== `append ${LEDGER}`) continue;
+      const { job0 } = await abandoned(n + 1);
+      await job0.commitAgain();
+      assert.equal(job0.output().length, job0.snapshot.position, operation);
+    }
+  });
+});
+
 async function started(disk = new FaultyDisk(), job?: string): Promise<SinkRun> {
   const run = new SinkRun(disk, job);
   await run.start();
@@ -338,11 +401,12 @@ describe('a writer', () => {
     const writer = await open<string>(disk);
     const element = 'x'.repeat(99_997);
     let written = 0;
-    let wait: void | Promise<void>;
-    while (wait === undefined) {
-      wait = writer.write([element]);
+    const fill = () => {
       written += element.length + 3;
-    }
+      return writer.write([element]);
+    };
+    let wait = fill();
+    while (wait === undefined) wait = fill();
     assert.ok(written >= BUFFER_CHARS && written < BUFFER_CHARS + 300_000, `${written}`);
     let done = false;
     const waited = wait.then(() => {

@@ -1,26 +1,15 @@
 /** `stdout` and `collect`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { systemClock } from '../../src/base/clock.js';
 import { TidemarkError } from '../../src/base/errors.js';
 import { collect } from '../../src/connectors/collect.js';
 import { stdout } from '../../src/connectors/stdout.js';
 import type { SinkSpec, WriterContext } from '../../src/graph/sink.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
+import { sinkContext } from './sink-run.js';
 
 function contextTo(print: (text: string) => Promise<void>): WriterContext {
-  return {
-    job: { id: 'j', name: 'job' },
-    attempt: 1,
-    sink: 'out',
-    cwd: '/',
-    disk: new FaultyDisk(),
-    clock: systemClock,
-    stdout: print,
-    log: () => {},
-    subtask: 0,
-    parallelism: 1,
-  };
+  return { ...sinkContext(new FaultyDisk()), stdout: print, subtask: 0, parallelism: 1 };
 }
 
 async function printed<T>(sink: SinkSpec<T, never>, ...batches: T[][]): Promise<string> {

@@ -18,7 +18,8 @@ interface Snapshot {
 }
 
 export function sinkContext(disk: FaultyDisk, more: Partial<SinkContext> = {}): SinkContext {
-  return {
+  const context = {
+    lineage: [],
     job: { id: 'job0', name: 'job' },
     attempt: 1,
     sink: 'out',
@@ -27,8 +28,8 @@ export function sinkContext(disk: FaultyDisk, more: Partial<SinkContext> = {}): 
     clock: systemClock,
     stdout: async () => {},
     log: () => {},
-    ...more,
   };
+  return { ...context, ...more };
 }
 
 export class SinkRun {
@@ -115,9 +116,10 @@ export class SinkRun {
     await this.#committer?.close?.();
   }
 
-  /** All numbers a consumer can see or has taken, sorted. */
+  /** All numbers of this job that a consumer can see or has taken, sorted. */
   output(): number[] {
-    const seen = this.disk.paths().filter((path) => /^(part|taken)-/.test(basename(path)));
+    const own = new RegExp(`^(taken-)?part-${this.job}-`);
+    const seen = this.disk.paths().filter((path) => own.test(basename(path)));
     const lines = seen.flatMap((path) => String(this.disk.peek(path)).trimEnd().split('\n'));
     return lines.map(Number).sort((a, b) => a - b);
   }
