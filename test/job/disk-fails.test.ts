@@ -34,6 +34,7 @@ class FailingDisk implements Disk {
   list = realDisk.list;
   mkdir = (path: string) => this.#try(() => realDisk.mkdir(path));
   rename = (from: string, to: string) => this.#try(() => realDisk.rename(from, to));
+  link = (from: string, to: string) => this.#try(() => realDisk.link(from, to));
   remove = (path: string) => this.#try(() => realDisk.remove(path));
   syncFolder = (path: string) => this.#try(() => realDisk.syncFolder(path));
 
@@ -49,7 +50,8 @@ class FailingDisk implements Disk {
   }
 
   async #try<T>(act: () => Promise<T>): Promise<T> {
-    if (++this.operations === this.#failAt) throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+    if (++this.operations === this.#failAt)
+      throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
     return act();
   }
 }

@@ -1,0 +1,40 @@
+import type { Clock } from '../base/clock.js';
+
+/** A clock that stands still until it is told to move. Sleepers wake when their time has come. */
+export class ManualClock implements Clock {
+  #now: number;
+  readonly #sleepers = new Set<{ readonly at: number; wake(): void }>();
+
+  /** `start`: milliseconds since 1970. */
+  constructor(start = 0) {
+    this.#now = start;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  monotonic(): number {
+    return this.#now;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const sleeper = { at: this.#now + ms, wake: () => this.#wake(sleeper, resolve) };
+      if (ms <= 0 || signal?.aborted) return resolve();
+      this.#sleepers.add(sleeper);
+      signal?.addEventListener('abort', sleeper.wake, { once: true });
+    });
+  }
+
+  /** Moves on by `ms` milliseconds. */
+  advance(ms: number): void {
+    this.#now += ms;
+    for (const sleeper of [...this.#sleepers]) if (sleeper.at <= this.#now) sleeper.wake();
+  }
+
+  #wake(sleeper: { readonly at: number; wake(): void }, resolve: () => void): void {
+    this.#sleepers.delete(sleeper);
+    resolve();
+  }
+}
