@@ -91,23 +91,28 @@ class Follower<T> {
   /** Reads until a newer file has taken its place, which is then in `#next`, or until aborted. */
   async *#readUntilReplaced(open: OpenFile<T>): AsyncGenerator<Batch<T, FilePosition>, void, undefined> {
     const { signal, batch: limit } = this.#request;
-    let seen = await open.file.stat();
+    let seen: FileStat | undefined;
     while (!signal.aborted) {
-      yield* this.#drain(open, limit, false);
+      const now = await open.file.stat();
+      if (now.size !== seen?.size || now.modified !== seen.modified) {
+        seen = now;
+        if (!(await this.#intact(open, now))) yield this.#restart(open);
+        yield* this.#drain(open, limit, false);
+        // Half a line is read anew once there is more: it may be another by then, and holds no memory so long.
+        open.refresh();
+      }
       this.#next = await this.#newer(open);
       if (this.#next !== undefined) return yield* this.#drain(open, limit, true);
       await this.#pause();
-      const now = await open.file.stat();
-      if (now.size === seen.size && now.modified === seen.modified) continue;
-      seen = now;
-      open.refresh();
-      if (await this.#intact(open, now)) continue;
-      this.#request.log(
-        `${this.#full(open.path)} was truncated at byte ${open.offset} and is read from its start`,
-      );
-      open.restart();
-      yield { elements: [], position: open.position };
     }
+  }
+
+  #restart(open: OpenFile<T>): Batch<T, FilePosition> {
+    this.#request.log(
+      `${this.#full(open.path)} was truncated at byte ${open.offset} and is read from its start`,
+    );
+    open.restart();
+    return { elements: [], position: open.position };
   }
 
   async *#drain(

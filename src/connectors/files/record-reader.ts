@@ -2,7 +2,7 @@
  * Cuts a file into records (lines, or CSV records with quoted line ends) with exact byte offsets.
  *
  * Invariants: bytes come out in order, each once; a run holds whole records only, except that `final` lets the
- * last one go without its line end; memory is bounded by the longest record allowed plus one block.
+ * last one go without its line end; memory is bounded by twice the longest record allowed and one block.
  */
 import { assert } from '../../base/assert.js';
 import type { ReadFile } from '../../base/disk.js';
@@ -68,7 +68,7 @@ export class RecordReader {
   readonly #file: ReadFile;
   readonly #options: RecordReaderOptions;
   /** `buffer[from, to)` was read and not handed out; ends were looked for up to `scanned`. */
-  #buffer = Buffer.alloc(2 * BLOCK_BYTES);
+  #buffer = Buffer.alloc(0);
   #from = 0;
   #to = 0;
   #scanned = 0;
@@ -99,8 +99,9 @@ export class RecordReader {
     }
   }
 
-  /** Forgets what was read ahead, so that the next run comes fresh from the file. */
+  /** Forgets what was read ahead, and its memory: the next run comes fresh from the file. */
   reset(): void {
+    this.#buffer = Buffer.alloc(0);
     this.#from = 0;
     this.#to = 0;
     this.#scanned = 0;
@@ -142,8 +143,7 @@ export class RecordReader {
     if (this.#buffer.length - this.#to >= BLOCK_BYTES) return;
     const held = this.#to - this.#from;
     const wanted = held + BLOCK_BYTES;
-    const into =
-      wanted <= this.#buffer.length ? this.#buffer : Buffer.alloc(Math.max(wanted, 2 * this.#buffer.length));
+    const into = wanted <= this.#buffer.length ? this.#buffer : Buffer.alloc(2 * wanted);
     this.#buffer.copy(into, 0, this.#from, this.#to);
     this.#buffer = into;
     this.#scanned -= this.#from;
