@@ -58,9 +58,10 @@ export interface BackendOptions {
 export interface KeyedBackend {
   /**
    * Makes `key` current: every handle acts on it until the next `select` or `fireTimer`. `key` is normalised,
-   * `identity` is `keys.identity(key)`, `group` its key group. Cheap, and keeps nothing for a key without state.
+   * `identity` is `keys.identity(key)`, `hash` is `keys.hash(key)`, `group` the key group made of it. Cheap, and
+   * keeps nothing for a key without state. Cheaper still with the hash: the caller has it at hand.
    */
-  select(key: Key, identity: KeyIdentity, group: number): void;
+  select(key: Key, identity: KeyIdentity, group: number, hash?: number): void;
   /** The handle of `states[index]`: always the same object, of the handle type of its kind. */
   state(index: number): StateHandle;
   /** The handle of `timers[index]`: always the same object. */

@@ -1,6 +1,6 @@
 /**
- * The memory backend: all state of one operator and subtask on the heap. store.ts has the layout and how copy on
- * write works, the columns what each kind of state adds to it, drain.ts how a snapshot is written.
+ * The memory backend: all state of one operator and subtask on the heap. bucket.ts has the
+ * layout, store.ts how copy on write works, the columns what each kind of state adds, drain.ts how a snapshot is written.
  */
 import { assert, present } from '../../base/assert.js';
 import { keyGroupOf } from '../../base/key-groups.js';
@@ -16,19 +16,22 @@ import type {
   StateTable,
   TableCount,
   TimerHandle,
+  TimerTable,
 } from '../backend.js';
-import { type Column, decode } from './column.js';
+import { type Column, decode, type Place } from './column.js';
 import { MemoryDrain } from './drain.js';
 import { ListColumn } from './list.js';
 import { MapColumn } from './map.js';
 import { NumberColumn } from './number.js';
+import { ROWS_PER_LOOK } from './pace.js';
 import { Store } from './store.js';
 import { TimerHeap } from './timer-heap.js';
 import { TimerColumn } from './timers.js';
 import { ValueColumn } from './value.js';
 
-export function createMemoryBackend(options: BackendOptions): KeyedBackend {
-  return new MemoryBackend(options);
+/** `rowsPerLook`: how many rows a drain goes through between two looks at its deadline. */
+export function createMemoryBackend(options: BackendOptions, rowsPerLook = ROWS_PER_LOOK): KeyedBackend {
+  return new MemoryBackend(options, rowsPerLook);
 }
 
 type StateColumn = Column & StateHandle;
@@ -39,19 +42,24 @@ class MemoryBackend implements KeyedBackend {
   readonly #timers: readonly TimerColumn[];
   readonly #byTable: ReadonlyMap<number, Column>;
   readonly #heap = new TimerHeap();
+  readonly #rowsPerLook: number;
 
-  constructor(options: BackendOptions) {
+  constructor(options: BackendOptions, rowsPerLook: number) {
+    this.#rowsPerLook = rowsPerLook;
     const store = new Store(options);
+    const { states, timers } = options;
     this.#store = store;
-    this.#states = options.states.map((state) => stateColumn(store, state));
-    this.#timers = options.timers.map((timer, index) => new TimerColumn(store, timer, index, this.#heap));
+    this.#states = states.map((state, i) => stateColumn(store, placed(state, 'state', i), state));
+    this.#timers = timers.map(
+      (timer, i) => new TimerColumn(store, placed(timer, 'timer', states.length + i), i, this.#heap),
+    );
     store.columns.push(...this.#states, ...this.#timers);
     this.#byTable = new Map(store.columns.map((column) => [column.table, column]));
     assert(this.#byTable.size === store.columns.length, 'a table is given twice');
   }
 
-  select(key: Key, identity: KeyIdentity, group: number): void {
-    this.#store.select(key, identity, group);
+  select(key: Key, identity: KeyIdentity, group: number, hash = this.#store.options.keys.hash(key)): void {
+    this.#store.select(key, identity, group, hash);
   }
 
   state(index: number): StateHandle {
@@ -70,9 +78,8 @@ class MemoryBackend implements KeyedBackend {
     const cell = this.#heap.peek();
     if (cell === undefined || cell.time > now) return undefined;
     this.#store.selectRow(cell.bucket, cell.row);
-    const key = this.#store.keyOf(cell.bucket, cell.row);
     cell.column.remove(cell);
-    return { index: cell.column.index, time: cell.time, key };
+    return { index: cell.column.index, time: cell.time, key: this.#store.current() };
   }
 
   dropTimers(): number {
@@ -82,7 +89,7 @@ class MemoryBackend implements KeyedBackend {
   }
 
   freeze(out: EntryWriter): Drain {
-    return new MemoryDrain(this.#store, out);
+    return new MemoryDrain(this.#store, out, this.#rowsPerLook);
   }
 
   restore(entry: Entry, table = entry.table): void {
@@ -92,11 +99,12 @@ class MemoryBackend implements KeyedBackend {
       throw new BytesDamaged(`${column.what} holds an entry with a tombstone, a stamp or a namespace`, 0);
     }
     const key = decode(keys, entry.key);
-    const group = keyGroupOf(keys.hash(key), maxParallelism);
+    const hash = keys.hash(key);
+    const group = keyGroupOf(hash, maxParallelism);
     if (group !== entry.group) {
       throw new BytesDamaged(`${column.what} has a key of group ${group} under ${entry.group}`, 0);
     }
-    this.#store.select(key, keys.identity(key), group);
+    this.#store.select(key, keys.identity(key), group, hash);
     column.restore(entry);
   }
 
@@ -105,15 +113,20 @@ class MemoryBackend implements KeyedBackend {
   }
 }
 
-function stateColumn(store: Store, state: StateTable): StateColumn {
+/** Columns lie in the rows in the order of the options, after the key. */
+function placed({ table, name }: TimerTable, kind: 'state' | 'timer', index: number): Place {
+  return { table, offset: index + 1, what: `${kind} ${JSON.stringify(name)}` };
+}
+
+function stateColumn(store: Store, place: Place, state: StateTable): StateColumn {
   switch (state.kind) {
     case 'value':
-      return new ValueColumn(store, state);
+      return new ValueColumn(store, place, state);
     case 'number':
-      return new NumberColumn(store, state);
+      return new NumberColumn(store, place, state);
     case 'list':
-      return new ListColumn(store, state);
+      return new ListColumn(store, place, state);
     case 'map':
-      return new MapColumn(store, state);
+      return new MapColumn(store, place, state);
   }
 }

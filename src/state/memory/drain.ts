@@ -9,9 +9,9 @@ export class MemoryDrain implements Drain {
   readonly #sweep: Generator<void, void>;
   #state: 'draining' | 'done' | 'aborted' = 'draining';
 
-  constructor(store: Store, out: EntryWriter) {
+  constructor(store: Store, out: EntryWriter, rowsPerLook: number) {
     this.#store = store;
-    this.#sweep = sweep(store, new Pace(out));
+    this.#sweep = sweep(store, new Pace(out, rowsPerLook));
     store.beginDrain(out);
   }
 
@@ -43,7 +43,8 @@ export class MemoryDrain implements Drain {
 }
 
 function* sweep(store: Store, pace: Pace): Generator<void, void> {
-  for (let bucket = 0; bucket < store.bucketCount; bucket++) {
+  // Buckets made from here on hold nothing that is pending.
+  for (const bucket of store.buckets()) {
     for (const column of store.columns) yield* column.sweep(bucket, pace);
   }
   for (const column of store.columns) yield* column.sweepDetached(pace);

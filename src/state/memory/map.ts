@@ -12,7 +12,8 @@ import type { Key, KeyCodec, KeyIdentity } from '../../codec/key.js';
 import type { Entry } from '../../format/entry.js';
 import type { MapHandle, StateTable } from '../backend.js';
 import { refused, shownKey } from '../refused.js';
-import { Column, decode, described, mapKeyOf } from './column.js';
+import type { Bucket } from './bucket.js';
+import { Column, decode, mapKeyOf, type Place } from './column.js';
 import type { Pace } from './pace.js';
 import type { Store } from './store.js';
 
@@ -29,6 +30,8 @@ class Cell {
   }
 }
 
+const NO_GROUP = -1;
+
 type Cells = Map<KeyIdentity, Cell>;
 
 /** Pending cells that `clear` took out of their map before they were written. */
@@ -43,11 +46,11 @@ export class MapColumn extends Column implements MapHandle {
   readonly #mapKeys: KeyCodec;
   #detached: Detached[] = [];
   #spare: Cells = new Map();
-  #spareBucket = -1;
+  #spareGroup = NO_GROUP;
   #spareIdentity: KeyIdentity = '';
 
-  constructor(store: Store, state: StateTable) {
-    super(store, state.table, described('state', state.name));
+  constructor(store: Store, place: Place, state: StateTable) {
+    super(store, place);
     this.#codec = state.codec;
     this.#mapKeys = present(state.mapKeys, `the codec of the map keys of ${this.what}`);
   }
@@ -55,7 +58,7 @@ export class MapColumn extends Column implements MapHandle {
   get(key: unknown): unknown {
     const cell = this.#find(key);
     if (cell === undefined) return undefined;
-    return this.#handOut(cell, this.store.bucket, this.#key());
+    return this.#handOut(cell, this.store.group, this.store.current());
   }
 
   has(key: unknown): boolean {
@@ -72,7 +75,7 @@ export class MapColumn extends Column implements MapHandle {
       this.live++;
       return;
     }
-    this.#secure(cell, store.bucket, this.#key());
+    this.#secure(cell, store.group, store.current());
     cell.value = value;
   }
 
@@ -81,7 +84,7 @@ export class MapColumn extends Column implements MapHandle {
     const cells = this.#current();
     const cell = cells?.get(identity);
     if (cells === undefined || cell === undefined) return false;
-    this.#secure(cell, this.store.bucket, this.#key());
+    this.#secure(cell, this.store.group, this.store.current());
     cells.delete(identity);
     this.live--;
     if (cells.size === 0) this.#detach(cells);
@@ -106,29 +109,30 @@ export class MapColumn extends Column implements MapHandle {
   }
 
   entries(): IterableIterator<[unknown, unknown]> {
-    return this.#each(this.#current() ?? this.#spareOfKey(), this.store.bucket, this.#key());
+    const cells = this.#current() ?? this.#spareOfKey();
+    return this.#each(cells, this.store.group, this.store.current());
   }
 
-  *#each(cells: Cells, bucket: number, key: Key): Generator<[unknown, unknown], void> {
-    for (const cell of cells.values()) yield [cell.key, this.#handOut(cell, bucket, key)];
+  *#each(cells: Cells, group: number, key: Key): Generator<[unknown, unknown], void> {
+    for (const cell of cells.values()) yield [cell.key, this.#handOut(cell, group, key)];
   }
 
-  *sweep(bucket: number, pace: Pace): Generator<void, void> {
-    const { store } = this;
-    const rows = this.values[bucket] as (Cells | undefined)[] | undefined;
-    const limit = rows?.length ?? 0;
-    for (let row = 0; row < limit; row++) {
-      const cells = rows?.[row];
-      if (cells !== undefined) {
-        const key = store.keyOf(bucket, row);
-        // Cells added from here on come last and are not pending, so this many are enough.
-        let left = cells.size;
-        for (const cell of cells.values()) {
-          this.#secure(cell, bucket, key);
-          if (--left === 0) break;
-          if (pace.due()) yield;
-        }
-      }
+  *sweep(bucket: Bucket, pace: Pace): Generator<void, void> {
+    const { records, stride, group } = bucket;
+    const limit = records.length;
+    for (let row = 0; row < limit; row += stride) {
+      const cells = records[row + this.offset] as Cells | undefined;
+      if (cells !== undefined) yield* this.#sweepCells(cells, group, bucket.keyOf(row), pace);
+      if (pace.due()) yield;
+    }
+  }
+
+  *#sweepCells(cells: Cells, group: number, key: Key, pace: Pace): Generator<void, void> {
+    // Cells added from here on come last and are not pending, so this many are enough.
+    let left = cells.size;
+    for (const cell of cells.values()) {
+      this.#secure(cell, group, key);
+      if (--left === 0) return;
       if (pace.due()) yield;
     }
   }
@@ -148,12 +152,12 @@ export class MapColumn extends Column implements MapHandle {
 
   restore(entry: Entry): void {
     const key = decode(this.#mapKeys, mapKeyOf(entry));
-    if (this.has(key)) throw new BytesDamaged(`${this.what} has a map key twice`, 0);
-    this.set(key, decode(this.#codec, entry.value));
-  }
-
-  #key(): Key {
-    return present(this.store.key, 'a current key');
+    const identity = this.#mapKeys.identity(key);
+    const cells = this.#current();
+    if (cells?.has(identity)) throw new BytesDamaged(`${this.what} has a map key twice`, 0);
+    const cell = new Cell(key, decode(this.#codec, entry.value), this.store.epoch);
+    (cells ?? this.#attach()).set(identity, cell);
+    this.live++;
   }
 
   /** The Map identity of a user's map key, checked. */
@@ -172,9 +176,7 @@ export class MapColumn extends Column implements MapHandle {
   }
 
   #current(): Cells | undefined {
-    const { bucket, row } = this.store;
-    if (row < 0) return undefined;
-    return (this.values[bucket] as unknown[])[row] as Cells | undefined;
+    return this.currentValue() as Cells | undefined;
   }
 
   /** Gives the current key, which has no map, the one that was kept for it. */
@@ -182,43 +184,42 @@ export class MapColumn extends Column implements MapHandle {
     const { store } = this;
     const cells = this.#spareOfKey();
     const row = store.row < 0 ? store.addRow() : store.row;
-    (this.values[store.bucket] as unknown[])[row] = cells;
-    this.#spareBucket = -1;
+    store.bucket.records[row + this.offset] = cells;
+    this.#spareGroup = NO_GROUP;
     return cells;
   }
 
   /** Takes the current key's map, now empty, out of its row. */
   #detach(cells: Cells): void {
-    const { store } = this;
-    const { bucket, row } = store;
-    (this.values[bucket] as unknown[])[row] = undefined;
+    const { bucket, row } = this.store;
     this.#keepSpare(cells);
-    store.release(bucket, row);
+    bucket.records[row + this.offset] = undefined;
+    this.store.release(bucket, row);
   }
 
   #spareOfKey(): Cells {
-    const { bucket, identity } = this.store;
-    if (this.#spareBucket !== bucket || this.#spareIdentity !== identity) this.#keepSpare(new Map());
+    const { group } = this.store;
+    if (this.#spareGroup !== group || this.#spareIdentity !== this.store.identity())
+      this.#keepSpare(new Map());
     return this.#spare;
   }
 
   #keepSpare(cells: Cells): void {
     this.#spare = cells;
-    this.#spareBucket = this.store.bucket;
-    this.#spareIdentity = this.store.identity;
+    this.#spareGroup = this.store.group;
+    this.#spareIdentity = this.store.identity();
   }
 
   /** A cell's value for user code, which may change it, allowed or not, if it is an object. */
-  #handOut(cell: Cell, bucket: number, key: Key): unknown {
+  #handOut(cell: Cell, group: number, key: Key): unknown {
     const { value } = cell;
-    if (typeof value === 'object' && value !== null) this.#secure(cell, bucket, key);
+    if (typeof value === 'object' && value !== null) this.#secure(cell, group, key);
     return value;
   }
 
   /** Writes the cell if it is pending. */
-  #secure(cell: Cell, bucket: number, key: Key): void {
-    if (cell.epoch >= this.store.floor) return;
-    this.#write(cell, this.store.groupOf(bucket), key);
+  #secure(cell: Cell, group: number, key: Key): void {
+    if (cell.epoch < this.store.floor) this.#write(cell, group, key);
   }
 
   #write(cell: Cell, group: number, key: Key): void {
@@ -236,10 +237,10 @@ export class MapColumn extends Column implements MapHandle {
 
   /** A large map is cleared in one step, too large a one to write: what is pending in it is written later. */
   #keepPending(cells: Cells): void {
-    const { floor, bucket } = this.store;
+    const { floor, group } = this.store;
     const pending = [...cells.values()].filter((cell) => cell.epoch < floor);
     if (pending.length === 0) return;
-    this.#detached.push({ group: this.store.groupOf(bucket), key: this.#key(), cells: pending });
+    this.#detached.push({ group, key: this.store.current(), cells: pending });
   }
 }
 

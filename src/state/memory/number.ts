@@ -1,15 +1,14 @@
 /** Numbers, one per key. */
 import { BytesDamaged, ValueRefused } from '../../codec/codec.js';
 import type { NumberHandle, StateTable } from '../backend.js';
-import { refused } from '../refused.js';
-import { described, EntryColumn } from './column.js';
+import { EntryColumn, type Place } from './column.js';
 import type { Store } from './store.js';
 
 export class NumberColumn extends EntryColumn implements NumberHandle {
   readonly initial: number;
 
-  constructor(store: Store, state: StateTable) {
-    super(store, state.table, described('state', state.name), state.codec);
+  constructor(store: Store, place: Place, state: StateTable) {
+    super(store, place, state.codec);
     this.initial = typeof state.initial === 'number' ? state.initial : 0;
   }
 
@@ -17,23 +16,22 @@ export class NumberColumn extends EntryColumn implements NumberHandle {
   get(): number {
     const { store } = this;
     if (store.row < 0) return this.initial;
-    const value = (this.values[store.bucket] as unknown[])[store.row];
+    const value = store.bucket.records[store.row + this.offset];
     return value === undefined ? this.initial : (value as number);
   }
 
   set(value: number): void {
-    const { store } = this;
     if (typeof value !== 'number') this.#refuse(value);
-    const { row } = store;
-    if (row >= 0 && store.floor === 0) {
-      const values = this.values[store.bucket] as unknown[];
-      if (values[row] !== undefined) {
-        values[row] = value;
+    const { store } = this;
+    if (store.floor === 0 && store.row >= 0) {
+      const { records } = store.bucket;
+      const at = store.row + this.offset;
+      if (records[at] !== undefined) {
+        records[at] = value;
         return;
       }
     }
-    const admitted = this.admit();
-    (this.values[store.bucket] as unknown[])[admitted] = value;
+    this.put(value);
   }
 
   add(amount: number): void {
@@ -44,16 +42,12 @@ export class NumberColumn extends EntryColumn implements NumberHandle {
     this.remove();
   }
 
-  protected content(value: unknown): unknown {
-    return value;
-  }
-
   protected restoreValue(value: unknown): void {
     if (typeof value !== 'number') throw new BytesDamaged(`${this.what} holds a ${typeof value}`, 0);
-    this.set(value);
+    this.put(value);
   }
 
   #refuse(value: unknown): never {
-    throw refused(new ValueRefused(`expected a number, found ${typeof value}`), this.what, this.store.key);
+    throw this.refused(new ValueRefused(`expected a number, found ${typeof value}`), this.store.key);
   }
 }

@@ -1,26 +1,28 @@
 /** Says when a drain should look at its deadline: asking for every entry would cost more than some entries do. */
 import type { EntryWriter } from '../../format/entry.js';
 
-/** Rows looked at between two looks at the deadline. */
-const ROWS = 64;
+/** Rows and map entries gone through between two looks at the deadline. */
+export const ROWS_PER_LOOK = 64;
 /** Bytes written after which it looks without waiting for more rows. */
-const BYTES = 16 * 1024;
+const BYTES_PER_LOOK = 16 * 1024;
 
 export class Pace {
   readonly #out: EntryWriter;
+  readonly #most: number;
   #rows = 0;
   #bytes: number;
 
-  constructor(out: EntryWriter) {
+  constructor(out: EntryWriter, rowsPerLook: number) {
     this.#out = out;
-    this.#bytes = out.bytes + BYTES;
+    this.#most = rowsPerLook;
+    this.#bytes = out.bytes + BYTES_PER_LOOK;
   }
 
   /** To be asked once per row or entry looked at; true when it is time to stop and look. */
   due(): boolean {
-    if (++this.#rows < ROWS && this.#out.bytes < this.#bytes) return false;
+    if (++this.#rows < this.#most && this.#out.bytes < this.#bytes) return false;
     this.#rows = 0;
-    this.#bytes = this.#out.bytes + BYTES;
+    this.#bytes = this.#out.bytes + BYTES_PER_LOOK;
     return true;
   }
 }

@@ -3,6 +3,7 @@
  * is only marked; it leaves when it comes to the top, or when more than half of the heap is such.
  */
 import { assert } from '../../base/assert.js';
+import type { Bucket } from './bucket.js';
 import type { TimerColumn } from './timers.js';
 
 /** Below this many, dead timers are not worth clearing away. */
@@ -13,7 +14,7 @@ export class TimerCell {
   /** Counts settings, so that equal times have an order. */
   readonly sequence: number;
   readonly column: TimerColumn;
-  readonly bucket: number;
+  readonly bucket: Bucket;
   /** Stays the key's row as long as the timer is live. */
   readonly row: number;
   /** The mark: see store.ts. */
@@ -22,7 +23,7 @@ export class TimerCell {
 
   constructor(
     column: TimerColumn,
-    bucket: number,
+    bucket: Bucket,
     row: number,
     time: number,
     sequence: number,

@@ -5,9 +5,10 @@
 import { BytesDamaged, ValueRefused } from '../../codec/codec.js';
 import type { Entry } from '../../format/entry.js';
 import { emptyValue, timerKey } from '../../format/timer-key.js';
-import type { TimerHandle, TimerTable } from '../backend.js';
+import type { TimerHandle } from '../backend.js';
 import { refused } from '../refused.js';
-import { Column, decode, described, mapKeyOf } from './column.js';
+import type { Bucket } from './bucket.js';
+import { Column, decode, mapKeyOf, type Place } from './column.js';
 import type { Pace } from './pace.js';
 import type { Store } from './store.js';
 import { TimerCell, type TimerHeap } from './timer-heap.js';
@@ -19,8 +20,8 @@ export class TimerColumn extends Column implements TimerHandle {
   readonly index: number;
   readonly #heap: TimerHeap;
 
-  constructor(store: Store, timer: TimerTable, index: number, heap: TimerHeap) {
-    super(store, timer.table, described('timer', timer.name));
+  constructor(store: Store, place: Place, index: number, heap: TimerHeap) {
+    super(store, place);
     this.index = index;
     this.#heap = heap;
   }
@@ -32,7 +33,7 @@ export class TimerColumn extends Column implements TimerHandle {
     const { store } = this;
     const row = store.row < 0 ? store.addRow() : store.row;
     const cell = new TimerCell(this, store.bucket, row, time + 0, this.#heap.nextSequence(), store.epoch);
-    (this.values[store.bucket] as Timers[])[row] = timers === undefined ? cell : added(timers, cell);
+    store.bucket.records[row + this.offset] = timers === undefined ? cell : added(timers, cell);
     this.#heap.push(cell);
     this.live++;
   }
@@ -51,31 +52,33 @@ export class TimerColumn extends Column implements TimerHandle {
   /** Takes a live timer out, of whichever key. */
   remove(cell: TimerCell): void {
     this.#secure(cell);
-    const values = this.values[cell.bucket] as Timers[];
-    const timers = values[cell.row];
+    const { bucket, row } = cell;
+    const timers = bucket.records[row + this.offset] as Timers;
     if (timers instanceof Map) timers.delete(cell.time);
     this.#heap.bury(cell);
     this.live--;
     if (timers instanceof Map && timers.size > 0) return;
-    values[cell.row] = undefined;
-    this.store.release(cell.bucket, cell.row);
+    bucket.records[row + this.offset] = undefined;
+    this.store.release(bucket, row);
   }
 
-  *sweep(bucket: number, pace: Pace): Generator<void, void> {
-    const rows = this.values[bucket] as Timers[] | undefined;
-    const limit = rows?.length ?? 0;
-    for (let row = 0; row < limit; row++) {
-      const timers = rows?.[row];
+  *sweep(bucket: Bucket, pace: Pace): Generator<void, void> {
+    const { records, stride } = bucket;
+    const limit = records.length;
+    for (let row = 0; row < limit; row += stride) {
+      const timers = records[row + this.offset] as Timers;
       if (timers instanceof TimerCell) this.#secure(timers);
-      else if (timers !== undefined) {
-        // Timers added from here on come last and are not pending, so this many are enough.
-        let left = timers.size;
-        for (const cell of timers.values()) {
-          this.#secure(cell);
-          if (--left === 0) break;
-          if (pace.due()) yield;
-        }
-      }
+      else if (timers !== undefined) yield* this.#sweepMap(timers, pace);
+      if (pace.due()) yield;
+    }
+  }
+
+  *#sweepMap(timers: Map<number, TimerCell>, pace: Pace): Generator<void, void> {
+    // Timers added from here on come last and are not pending, so this many are enough.
+    let left = timers.size;
+    for (const cell of timers.values()) {
+      this.#secure(cell);
+      if (--left === 0) return;
       if (pace.due()) yield;
     }
   }
@@ -88,8 +91,7 @@ export class TimerColumn extends Column implements TimerHandle {
   }
 
   #current(): Timers {
-    const { bucket, row } = this.store;
-    return row < 0 ? undefined : (this.values[bucket] as Timers[])[row];
+    return this.currentValue() as Timers;
   }
 
   /** Writes the timer if it is pending. */
@@ -97,8 +99,8 @@ export class TimerColumn extends Column implements TimerHandle {
     const { store } = this;
     if (cell.epoch >= store.floor) return;
     const { out } = store;
-    out.begin(this.table, store.groupOf(cell.bucket));
-    out.key(store.options.keys, store.keyOf(cell.bucket, cell.row));
+    out.begin(this.table, cell.bucket.group);
+    out.key(store.options.keys, cell.bucket.keyOf(cell.row));
     out.mapKey(timerKey, cell.time);
     out.value(emptyValue, undefined);
     cell.epoch = store.epoch;
