@@ -7,20 +7,21 @@ import { Printer } from './printer.js';
 import { type Invocation, parse } from './program.js';
 
 export async function dispatch(args: readonly string[], version: string): Promise<number> {
+  const early = printerFor(beforeParsing(args));
+  let help = '';
   let invocation: Invocation | undefined;
   try {
-    invocation = parse(args, version, {
-      out: (text) => process.stdout.write(text),
-      err: (text) => process.stderr.write(text),
+    invocation = parse(args, version, (text) => {
+      help += text;
     });
   } catch (error) {
     const coded = fromCommander(error);
-    return coded === undefined ? EXIT.done : fail(coded, printerFor(beforeParsing(args)));
+    if (coded !== undefined) return fail(coded, early);
   }
-  if (invocation === undefined) return EXIT.done;
+  if (invocation === undefined) return attempt(early, () => early.data(help).then(() => EXIT.done));
   const { spec, given } = invocation;
   const printer = printerFor(given);
-  try {
+  return attempt(printer, async () => {
     const command = await spec.load();
     return await command.run(given, {
       printer,
@@ -29,6 +30,12 @@ export async function dispatch(args: readonly string[], version: string): Promis
       environment: process.env,
       clock: systemClock,
     });
+  });
+}
+
+async function attempt(printer: Printer, act: () => Promise<number>): Promise<number> {
+  try {
+    return await act();
   } catch (error) {
     return fail(toTidemarkError(error), printer);
   }

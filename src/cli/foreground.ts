@@ -20,11 +20,14 @@ export async function runForeground(context: Context, catalog: Catalog, job: Job
   const { printer, clock, environment } = context;
   const view = new JobView(job, printer, () => clock.now());
   let runner: Runner | undefined;
-  const signals = onSignal((signal) => {
-    view.phase('suspending');
-    printer.note(`${signal}: suspending ${job.name}; once more ends it at once`);
-    runner?.suspend('signal');
-  });
+  const signals = onSignal(
+    () => clock.monotonic(),
+    (signal) => {
+      view.phase('suspending');
+      printer.note(`${signal}: suspending ${job.name}; once more ends it at once`);
+      runner?.suspend('signal');
+    },
+  );
   process.exitCode = EXIT_NO_READER; // Until it ends otherwise; see endQuietlyWithoutReader in main.ts.
   try {
     runner = await Runner.start({

@@ -18,19 +18,27 @@ async function run(args: readonly string[], version: string): Promise<number> {
   const [first = '', second] = args;
   if (args.length === 0 || (OVERVIEW.includes(first) && second === undefined)) {
     const { overview } = await import('./overview.js');
-    const asked = args.length > 0;
-    (asked ? process.stdout : process.stderr).write(overview());
-    return asked ? EXIT.done : EXIT.usage;
+    if (args.length > 0) return show(overview());
+    process.stderr.write(overview());
+    return EXIT.usage;
   }
   const { dispatch } = await import('./dispatch.js');
   return dispatch(args, version);
 }
 
-/** EPIPE on stdout means that nobody reads on (`| head`); on stderr, that nobody cares. */
+function show(text: string): Promise<number> {
+  return new Promise((resolve) => {
+    process.stdout.write(text, (error) => resolve(error ? EXIT.environment : EXIT.done));
+  });
+}
+
+/**
+ * EPIPE on stdout means that nobody reads on (`| head`). Other errors there reach whoever wrote, and those of stderr
+ * nobody: there is no place left to tell them.
+ */
 function endQuietlyWithoutReader(): void {
   process.stdout.on('error', (error) => {
     if (systemCode(error) === 'EPIPE') process.exit(process.exitCode ?? EXIT.done);
-    throw error;
   });
   process.stderr.on('error', () => {});
 }

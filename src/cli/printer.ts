@@ -43,7 +43,6 @@ export interface Spinner {
 }
 
 const ERASE_LINE = '\r\u001b[2K';
-const DEFAULT_COLUMNS = 80;
 
 export class Printer {
   readonly json: boolean;
@@ -60,7 +59,9 @@ export class Printer {
   /** Whether progress is worth drawing: somebody looks at stderr and did not ask for quiet. */
   get watched(): boolean {
     const { stderr, environment } = this.#options;
-    return stderr.isTTY === true && environment['TERM'] !== 'dumb' && !this.quiet && !this.json;
+    // A terminal that has not said how wide it is has none to draw on; ora would never end there.
+    const drawable = stderr.isTTY === true && (stderr.columns ?? 0) > 0 && environment['TERM'] !== 'dumb';
+    return drawable && !this.quiet && !this.json;
   }
 
   get stdoutIsTerminal(): boolean {
@@ -101,14 +102,14 @@ export class Printer {
     const lines = errorLines(error, this.#options.environment['TIDEMARK_DEBUG'] === '1').map(printable);
     const [first = '', ...rest] = lines;
     const { red, dim } = await this.paint('stderr');
-    this.#write([first.replace(/^error:/, red('error:')), ...rest.map(dim)].join('\n'));
+    this.#write([first.replace(/^error:/, red('error:')), ...rest.map((line) => dim(line))].join('\n'));
   }
 
   /** Sets the line that is redrawn in place, or removes it. Only where somebody watches. */
   live(text: string | undefined): void {
-    if (!this.watched) return;
+    if (!this.watched || (text ?? this.#live) === undefined) return;
     const { stderr } = this.#options;
-    this.#live = text === undefined ? undefined : text.slice(0, (stderr.columns ?? DEFAULT_COLUMNS) - 1);
+    this.#live = text === undefined ? undefined : text.slice(0, (stderr.columns ?? 1) - 1);
     stderr.write(ERASE_LINE + (this.#live ?? ''));
   }
 

@@ -12,22 +12,17 @@ export interface Invocation {
   readonly given: Given;
 }
 
-export interface ProgramOutput {
-  out(text: string): void;
-  err(text: string): void;
-}
-
 /**
- * Reads a command line. Gives what to run, or undefined when help or the version was asked for and written.
+ * Reads a command line. Gives what to run, or undefined when help or the version was asked for; `out` has it then.
  * Throws commander's error for wrong usage.
  */
 export function parse(
   args: readonly string[],
   version: string,
-  output: ProgramOutput,
+  out: (text: string) => void,
 ): Invocation | undefined {
   const found: { invocation?: Invocation } = {};
-  const program = buildProgram(version, output, (invocation) => {
+  const program = buildProgram(version, out, (invocation) => {
     found.invocation = invocation;
   });
   program.parse([...args], { from: 'user' });
@@ -36,7 +31,7 @@ export function parse(
 
 export function buildProgram(
   version: string,
-  output: ProgramOutput,
+  out: (text: string) => void,
   onCommand: (invocation: Invocation) => void,
 ): Command {
   const program = new Command('tidemark')
@@ -48,9 +43,9 @@ export function buildProgram(
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      writeOut: (text) => output.out(text),
+      writeOut: out,
       // Errors are thrown, and written once, by whoever catches them.
-      writeErr: (text) => output.err(text),
+      writeErr: () => {},
       outputError: () => {},
       getOutHelpWidth: helpWidth,
       getErrHelpWidth: helpWidth,
@@ -86,7 +81,7 @@ function toCommand(
 }
 
 function helpWidth(): number {
-  return Math.min(process.stdout.columns ?? MAX_HELP_WIDTH, MAX_HELP_WIDTH);
+  return Math.min(process.stdout.columns || MAX_HELP_WIDTH, MAX_HELP_WIDTH);
 }
 
 export function examplesText(spec: CommandSpec): string {

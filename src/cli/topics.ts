@@ -15,6 +15,7 @@ export const TOPICS: Readonly<Record<string, string>> = {
   129  suspended by SIGHUP
   130  suspended by SIGINT (Ctrl-C)
   143  suspended by SIGTERM
+  141  the reader of a foreground job's stdout has gone (| head); the job is lost, and can be resumed
 `,
   json: `With --json, a command prints one JSON document on stdout, or JSON lines where rows keep coming
 (status --watch, logs). Fields are added, never renamed or removed. Times are ISO 8601 text in UTC, durations

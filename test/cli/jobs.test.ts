@@ -172,8 +172,11 @@ describe('a job in the foreground', () => {
     await job.says(/runs from the beginning/);
     job.child.kill('SIGTERM');
     await job.says(/SIGTERM: suspending loops/);
-    job.child.kill('SIGTERM');
-    assert.equal((await job.ended).code, 143);
+    // One that follows at once is the first one come twice, as npm makes it; so it is sent until it counts.
+    const again = setInterval(() => job.child.kill('SIGTERM'), 50);
+    const { code } = await job.ended;
+    clearInterval(again);
+    assert.equal(code, 143);
     assert.equal((await json<JobRow[]>('list'))[0]?.state, 'lost');
   });
 

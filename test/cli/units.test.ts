@@ -3,6 +3,7 @@ import { appendFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import type { JobRecord, JobState } from '../../src/catalog/records.js';
@@ -15,6 +16,7 @@ import { errorDocument, errorLines } from '../../src/cli/exit.js';
 import { progressLine } from '../../src/cli/job-view.js';
 import { LogFile } from '../../src/cli/log-file.js';
 import { Printer, printable, type Stream } from '../../src/cli/printer.js';
+import { onSignal } from '../../src/cli/signals.js';
 import { paramFlags, settingsFlags } from '../../src/cli/start-options.js';
 import { table } from '../../src/cli/table.js';
 import { ago } from '../../src/cli/text.js';
@@ -22,9 +24,10 @@ import { ago } from '../../src/cli/text.js';
 class FakeStream implements Stream {
   text = '';
   readonly isTTY: boolean;
-  readonly columns = 40;
-  constructor(isTTY: boolean) {
+  readonly columns: number;
+  constructor(isTTY: boolean, columns: number) {
     this.isTTY = isTTY;
+    this.columns = columns;
   }
   write(text: string | Uint8Array, done?: (error?: Error | null) => void): boolean {
     this.text += Buffer.from(text as string).toString();
@@ -33,11 +36,17 @@ class FakeStream implements Stream {
   }
 }
 
-function printer(
-  options: { terminal?: boolean; json?: boolean; quiet?: boolean; env?: NodeJS.ProcessEnv } = {},
-) {
-  const stdout = new FakeStream(options.terminal ?? false);
-  const stderr = new FakeStream(options.terminal ?? false);
+interface Wanted {
+  terminal?: boolean;
+  columns?: number;
+  json?: boolean;
+  quiet?: boolean;
+  env?: NodeJS.ProcessEnv;
+}
+
+function printer(options: Wanted = {}) {
+  const stdout = new FakeStream(options.terminal ?? false, options.columns ?? 40);
+  const stderr = new FakeStream(options.terminal ?? false, options.columns ?? 40);
   const { json = false, quiet = false, env = {} } = options;
   return {
     stdout,
@@ -94,11 +103,26 @@ describe('the printer', () => {
     }
   });
 
+  it('says the same in colours', async () => {
+    const { stderr, printer: p } = printer({ terminal: true });
+    const error = new TidemarkError('USER_CODE', 'e', { operator: 'o', at: 'a', hint: 'h' });
+    await p.error(error);
+    assert.equal(stripVTControlCharacters(stderr.text), `${errorLines(error, false).join('\n')}\n`);
+  });
+
+  it('draws nothing on a terminal that does not say how wide it is', async () => {
+    const { stderr, printer: p } = printer({ terminal: true, columns: 0 });
+    p.live('line');
+    (await p.spinner('x')).stop();
+    assert.equal(stderr.text, '');
+  });
+
   it('takes the live line away for other text, puts it back, and removes it at the end', async () => {
     const { stderr, stdout, printer: p } = printer({ terminal: true });
     p.live('x'.repeat(100));
     p.note('above');
     await p.data('out\n');
+    p.live(undefined);
     p.live(undefined);
     const line = 'x'.repeat(39);
     const erase = `\r${ESCAPE}[2K`;
@@ -189,6 +213,27 @@ describe('the progress line', () => {
       progressLine({ name: 'j', metrics: undefined, last: undefined, restarts: 0, phase: 'starting' }, 0),
       'j · starting',
     );
+  });
+});
+
+describe('signals', () => {
+  it('one that comes twice at once counts once, with the exit code of the first', () => {
+    let now = 1_000;
+    const received: string[] = [];
+    const signals = onSignal(
+      () => now,
+      (signal) => received.push(signal),
+    );
+    try {
+      assert.equal(signals.exitCode, undefined);
+      process.emit('SIGINT', 'SIGINT');
+      now += 100;
+      process.emit('SIGTERM', 'SIGTERM');
+      assert.deepEqual(received, ['SIGINT']);
+      assert.equal(signals.exitCode, 130);
+    } finally {
+      signals.release();
+    }
   });
 });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -167,6 +168,16 @@ describe('a reader that goes away', () => {
     const script = `"${process.execPath}" "${COMMAND}" --help | true; exit \${PIPESTATUS[0]}`;
     const { status, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8', env: environment() });
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+  });
+});
+
+describe('a full disk behind stdout', () => {
+  it('is exit 10, as for any other file', { skip: !existsSync('/dev/full') }, () => {
+    for (const args of ['--help', 'list --help', 'help json']) {
+      const script = `"${process.execPath}" "${COMMAND}" ${args} > /dev/full`;
+      const { status } = spawnSync('bash', ['-c', script], { encoding: 'utf8', env: environment() });
+      assert.equal(status, 10, args);
+    }
   });
 });
 

@@ -25,11 +25,8 @@ function helpOf(topic: string | undefined): string {
   let text = '';
   const program = buildProgram(
     '',
-    {
-      out: (part) => {
-        text += part;
-      },
-      err: () => {},
+    (part) => {
+      text += part;
     },
     () => {},
   );

@@ -20,9 +20,16 @@ export function run(given: Given, context: Context): Promise<number> {
   });
 }
 
-async function runJob(id: string, { printer, environment }: Context, catalog: Catalog): Promise<number> {
+async function runJob(
+  id: string,
+  { printer, environment, clock }: Context,
+  catalog: Catalog,
+): Promise<number> {
   let runner: Runner | undefined;
-  const signals = onSignal(() => runner?.suspend('signal'));
+  const signals = onSignal(
+    () => clock.monotonic(),
+    () => runner?.suspend('signal'),
+  );
   runner = await Runner.start({
     home: catalog.home,
     catalog,
