@@ -166,7 +166,7 @@ function checkText({ path, text }: Source): Finding[] {
     const suppressed = /biome-ignore\S*|@ts-(?:ignore|expect-error|nocheck)/.exec(text);
     if (suppressed !== null) add('suppression', suppressed[0]);
   }
-  const machine = /(?<![\w.*])\/(?:root|home\/\w+|Users\/\w+|work\/(?:main|shared))\b/.exec(text);
+  const machine = /(?<![\w.*])\/(?:root\b|(?:home|Users)\/\w+\/|work\/(?:main|shared)\b)/.exec(text);
   if (machine !== null) add('machine', `names a folder of one machine: ${machine[0]}`);
   return findings;
 }
