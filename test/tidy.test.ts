@@ -5,7 +5,7 @@
  * Every rule is a function from a file to findings, so that each can be shown to find something.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join, posix, resolve, sep } from 'node:path';
 import { describe, test } from 'node:test';
@@ -13,16 +13,17 @@ import { describe, test } from 'node:test';
 const PROJECT = resolve(import.meta.dirname, '../..');
 const MAX_LINES = 500;
 
-/** The one file that imports a library; what only its types are needed for may stand elsewhere. */
-const PLACES: Readonly<Record<string, string>> = {
-  'better-sqlite3': 'src/catalog/sqlite.ts',
-  chalk: 'src/cli/printer.ts',
-  commander: 'src/cli/program.ts',
-  'csv-parse': 'src/connectors/files/csv.ts',
-  esbuild: 'src/job/bundle.ts',
-  ora: 'src/cli/printer.ts',
-  tinyglobby: 'src/connectors/files/glob.ts',
-  valibot: 'src/format/manifest.ts',
+/** The room of each library. One file of it imports the library; what only its types are needed for may stand elsewhere. */
+const LIBRARIES: Readonly<Record<string, string>> = {
+  'better-sqlite3': 'catalog',
+  chalk: 'cli',
+  commander: 'cli',
+  'csv-parse': 'connectors',
+  esbuild: 'job',
+  ora: 'cli',
+  tar: 'format',
+  tinyglobby: 'connectors',
+  valibot: 'format',
 };
 
 type Rule =
@@ -96,23 +97,23 @@ function importsOf(text: string): Import[] {
 }
 
 interface Room {
-  readonly name: string;
   readonly later: boolean;
   readonly mayImport: ReadonlySet<string>;
 }
 
-/** The rows of the first table whose head says `room`. */
+/** The rows of the first table whose head says `room`, by name; two names in a row are one room. */
 function readRooms(markdown: string): Map<string, Room> {
   const rooms = new Map<string, Room>();
   const [, table = ''] = /^\| room \|.*\n\|[- |]+\|\n((?:\|.*\n)+)/m.exec(markdown) ?? [];
   for (const line of table.trimEnd().split('\n')) {
     const [, room = '', , allowed = ''] = line.split('|').map((cell) => cell.trim());
-    const [, name = ''] = /^`([^`]+)`/.exec(room) ?? [];
+    const names = [...room.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
     const words = allowed === '–' ? [] : allowed.split(',').map((word) => word.trim());
     const mayImport = new Set(words.flatMap((word) => (word === 'all above' ? [...rooms.keys()] : [word])));
     for (const other of mayImport)
-      assert(rooms.has(other), `${name} may import ${other}, which is no row above`);
-    rooms.set(name, { name, later: room.includes('(later)'), mayImport });
+      assert(rooms.has(other), `${room} may import ${other}, which is no row above`);
+    const row = { later: room.includes('(later)'), mayImport };
+    for (const name of names) rooms.set(name, row);
   }
   return rooms;
 }
@@ -129,7 +130,7 @@ function packageOf(from: string): string {
 function checkImports({ path, text }: Source, rooms: ReadonlyMap<string, Room>): Finding[] {
   const findings: Finding[] = [];
   const own = roomOf(path);
-  for (const { from, typeOnly } of importsOf(text)) {
+  for (const { from } of importsOf(text)) {
     if (from.startsWith('.')) {
       // Tests hold definitions as text; that their own imports end in .js is for tsc to say.
       if (!path.startsWith('src/')) continue;
@@ -138,12 +139,10 @@ function checkImports({ path, text }: Source, rooms: ReadonlyMap<string, Room>):
         findings.push({ rule: 'js', of: path, message: `'${from}' does not end in .js` });
       }
       const room = target.startsWith('src/') ? roomOf(target) : target;
-      if (room !== own && rooms.get(own)?.mayImport.has(room) !== true) {
+      const within = rooms.get(own);
+      if (room !== own && within !== rooms.get(room) && within?.mayImport.has(room) !== true) {
         findings.push({ rule: 'arrows', of: path, message: `${own} may not import ${room} (${from})` });
       }
-    } else if (path.startsWith('src/') && !isBuiltin(from) && !typeOnly && PLACES[packageOf(from)] !== path) {
-      const place = PLACES[packageOf(from)] ?? 'no file';
-      findings.push({ rule: 'library', of: path, message: `'${from}' is imported by ${place} only` });
     }
   }
   return findings;
@@ -171,13 +170,27 @@ function checkText({ path, text }: Source): Finding[] {
   return findings;
 }
 
-function checkDependencies(dependencies: readonly string[]): Finding[] {
+function checkLibraries(sources: readonly Source[], dependencies: readonly string[]): Finding[] {
   const findings: Finding[] = [];
-  for (const name of dependencies) {
-    const place = PLACES[name.replace(/-napi$/, '')];
-    if (place === undefined || !existsSync(join(PROJECT, place))) {
-      findings.push({ rule: 'unused', of: name, message: 'is a dependency that nothing imports' });
+  const places = new Map<string, string>();
+  const used = new Set<string>();
+  for (const { path, text } of sources) {
+    for (const { from, typeOnly } of importsOf(text)) {
+      const name = packageOf(from);
+      if (!path.startsWith('src/') || from.startsWith('.') || isBuiltin(from)) continue;
+      used.add(name);
+      const add = (message: string) =>
+        findings.push({ rule: 'library', of: path, message: `'${name}' ${message}` });
+      if (LIBRARIES[name] !== roomOf(path)) add(`belongs to ${LIBRARIES[name] ?? 'no room'}`);
+      else if (!typeOnly && (places.get(name) ?? path) !== path)
+        add(`is imported by ${places.get(name)}, too`);
+      if (!typeOnly) places.set(name, path);
     }
+  }
+  for (const name of dependencies) {
+    // Two builds of one library, chosen at run time.
+    if (used.has(name.replace(/-napi$/, ''))) continue;
+    findings.push({ rule: 'unused', of: name, message: 'is a dependency that nothing imports' });
   }
   return findings;
 }
@@ -188,7 +201,8 @@ function left(findings: readonly Finding[], rules: readonly Rule[]): string[] {
   const covers = (finding: Finding) =>
     exceptions.some(({ rule, of }) => rule === finding.rule && of === finding.of);
   const unused = exceptions.filter(
-    ({ rule, of }) => !findings.some((finding) => finding.rule === rule && finding.of === of),
+    ({ rule, of }) =>
+      rule !== 'unused' && !findings.some((finding) => finding.rule === rule && finding.of === of),
   );
   return [
     ...findings.filter((finding) => !covers(finding)).map(({ of, message }) => `${of}: ${message}`),
@@ -221,9 +235,9 @@ describe('the tree is tidy', () => {
   const sources = listSources('src', 'test', 'fixtures/jobs');
   const code = sources.filter(({ path }) => path.endsWith('.ts'));
 
-  test('rooms import what src/README.md allows, libraries in one place, files by their .js name', () => {
+  test('rooms import what src/README.md allows, by its .js name', () => {
     const findings = code.flatMap((source) => checkImports(source, rooms));
-    assert.deepEqual(left(findings, ['arrows', 'library', 'js']), []);
+    assert.deepEqual(left(findings, ['arrows', 'js']), []);
   });
 
   test('files are short, named in kebab-case, name no machine, suppress nothing, and leave the terminal alone', () => {
@@ -238,16 +252,17 @@ describe('the tree is tidy', () => {
     const found = new Set(
       sources.filter(({ path }) => /^src\/.*\.ts$/.test(path)).map(({ path }) => roomOf(path)),
     );
-    const expected = [...rooms.values()].filter(({ later }) => !later).map(({ name }) => name);
-    assert.deepEqual([...found].sort(), expected.sort());
+    const unknown = [...found].filter((name) => !rooms.has(name));
+    const absent = [...rooms].filter(([name, { later }]) => !later && !found.has(name));
+    assert.deepEqual({ unknown, absent }, { unknown: [], absent: [] });
   });
 
-  test('every dependency is imported somewhere', () => {
+  test('every library is imported by one file of its room, every dependency by some', () => {
     const manifest = readJson('package.json');
     const names = [manifest['dependencies'], manifest['optionalDependencies']].flatMap((group) =>
       Object.keys(group as object),
     );
-    assert.deepEqual(left(checkDependencies(names), ['unused']), []);
+    assert.deepEqual(left(checkLibraries(code, names), ['library', 'unused']), []);
   });
 
   test('biome refuses any, non-null assertions and console', () => {
@@ -292,15 +307,28 @@ describe('the rules find what they are for', () => {
     assert.deepEqual(about('src/cli/a.ts', "import '../../test/helpers/values.js';\n"), ['arrows']);
     assert.deepEqual(about('src/graph/a.ts', "import { job } from '../index.js';\n"), ['arrows']);
     assert.deepEqual(about('src/cli/a.ts', "import { a } from '../base/ids.ts';\n"), ['js']);
-    assert.deepEqual(about('src/cli/a.ts', "import chalk from 'chalk';\n"), ['library']);
-    assert.deepEqual(about('src/cli/a.ts', "const { parse } = await import('csv-parse/sync');\n"), [
-      'library',
-    ]);
+    assert.deepEqual(about('src/cli/a.ts', "// import { a } from '../nowhere/a.js';\n"), []);
+  });
+
+  test('libraries', () => {
+    const findings = (files: Readonly<Record<string, string>>, ...dependencies: string[]) =>
+      checkLibraries(
+        Object.entries(files).map(([path, text]) => ({ path, text })),
+        dependencies,
+      ).map(({ of, message }) => `${of}: ${message}`);
+    const ora = "import ora from 'ora';\n";
     assert.deepEqual(
-      about('src/cli/a.ts', "import type { Ora } from 'ora';\nimport { x } from './x.js';\n"),
+      findings({ 'src/cli/a.ts': ora, 'src/cli/b.ts': "import type { Ora } from 'ora';\n" }, 'ora'),
       [],
     );
-    assert.deepEqual(about('src/cli/a.ts', "// import { a } from '../nowhere/a.js';\n"), []);
+    assert.deepEqual(findings({ 'src/job/a.ts': ora }), ["src/job/a.ts: 'ora' belongs to cli"]);
+    assert.deepEqual(findings({ 'src/cli/a.ts': "await import('left-pad/lib');\n" }), [
+      "src/cli/a.ts: 'left-pad' belongs to no room",
+    ]);
+    assert.deepEqual(findings({ 'src/cli/a.ts': ora, 'src/cli/b.ts': ora }), [
+      "src/cli/b.ts: 'ora' is imported by src/cli/a.ts, too",
+    ]);
+    assert.deepEqual(findings({}, 'ora'), ['ora: is a dependency that nothing imports']);
   });
 
   test('texts', () => {

@@ -102,6 +102,19 @@ describe('installed', () => {
     assert(existsSync(join(project, '.tidemark')), 'its home is in the folder it was called in');
   });
 
+  installedTest('in a project, whose own code imports every export', () => {
+    const { exports } = JSON.parse(readFileSync(join(local.root, 'package.json'), 'utf8')) as {
+      exports: Readonly<Record<string, unknown>>;
+    };
+    const names = Object.keys(exports).filter((name) => !name.endsWith('.json'));
+    const script = names.map((name) => `await import('${name.replace('.', 'tidemark')}');`).join('\n');
+    assert.deepEqual(run(NODE, ['--input-type=module', '--eval', script], project), {
+      code: 0,
+      stdout: '',
+      stderr: '',
+    });
+  });
+
   installedTest('in a project, called through npx', () => {
     checkSmallJob((args) => npx(NODE, ['tidemark', ...args], project), project, 'local', 'out-npx');
   });
@@ -175,7 +188,9 @@ describe('the types of the package, seen from outside', () => {
     const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, text = '']) => text);
     const whole = examples.filter((text) => text.includes('export default defineJob('));
     assert(whole.length > 0, 'the README has an example');
-    assert.equal(check(Object.fromEntries(whole.map((text, index) => [`readme-${index}.ts`, text]))), '');
+    const files = Object.fromEntries(whole.map((text, index) => [`readme-${index}.ts`, text]));
+    const test = "export { testJob } from 'tidemark/testing';\n";
+    assert.equal(check({ ...files, 'test.ts': test }), '');
   });
 
   installedTest('a wrong set does not compile', () => {
