@@ -56,6 +56,8 @@ export const CODES = {
   HOME_NOT_FOUND: EXIT.notFound,
   JOB_NOT_FOUND: EXIT.notFound,
   CHECKPOINT_NOT_FOUND: EXIT.notFound,
+  /** The frozen code of a snapshot is not in this home. */
+  BUNDLE_NOT_FOUND: EXIT.notFound,
   /** The archive a job was restored from is gone before its first checkpoint. */
   SNAPSHOT_GONE: EXIT.notFound,
   FILE_NOT_FOUND: EXIT.notFound,
@@ -64,6 +66,7 @@ export const CODES = {
   NAME_TAKEN: EXIT.conflict,
   JOB_RUNNING: EXIT.conflict,
   JOB_NOT_RUNNING: EXIT.conflict,
+  JOB_BUSY: EXIT.conflict,
   JOB_ENDED: EXIT.conflict,
   HOME_LOCKED: EXIT.conflict,
   TARGET_LOCKED: EXIT.conflict,
@@ -71,6 +74,8 @@ export const CODES = {
   FILE_EXISTS: EXIT.conflict,
 
   INCOMPATIBLE: EXIT.incompatible,
+  /** Nothing was to come after the snapshot. */
+  DRAINED: EXIT.incompatible,
   SOURCE_CHANGED: EXIT.incompatible,
   HOME_NEWER: EXIT.incompatible,
   FORMAT_NEWER: EXIT.incompatible,
@@ -80,6 +85,7 @@ export const CODES = {
   MANIFEST_CORRUPT: EXIT.corrupt,
   BUNDLE_CORRUPT: EXIT.corrupt,
   TARGET_CORRUPT: EXIT.corrupt,
+  ARCHIVE_CORRUPT: EXIT.corrupt,
 
   NO_ANSWER: EXIT.noAnswer,
   TIMEOUT: EXIT.noAnswer,

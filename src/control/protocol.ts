@@ -3,19 +3,34 @@
  *
  *     GET  /v1/status                       the job, its operators and subtasks
  *     POST /v1/checkpoint  {"full": true}   takes a checkpoint; answers once it is complete
+ *     POST /v1/savepoint   {"output": PATH, "force", "reason", "stop", "drain"}
+ *                                           takes a savepoint; answers once the archive has its name;
+ *                                           PATH/ with a slash at the end: into that folder, under the default name
  *     POST /v1/suspend                      a last checkpoint, then the job is suspended; answers once it is told
  *     POST /v1/cancel                       ends the job for good; answers once it is told
  *
  * Every answer is one JSON document. A refusal is `{"type":"error","code","message","hint"}`, with a status that
  * follows from the code. Fields are added, never renamed.
  */
-import { CODES, type ErrorCode, type ErrorRecord, EXIT } from '../base/errors.js';
+import { isAbsolute } from 'node:path';
+import { CODES, type ErrorCode, type ErrorRecord, EXIT, TidemarkError } from '../base/errors.js';
 
 export interface ControlHandlers {
   status(): Promise<unknown>;
   checkpoint(request: { readonly full: boolean }): Promise<unknown>;
+  /** A savepoint; with `stop`, the job ends with it. */
+  savepoint(request: ControlSavepoint): Promise<unknown>;
   suspend(): Promise<unknown>;
   cancel(): Promise<unknown>;
+}
+
+export interface ControlSavepoint {
+  /** Absolute path of the archive; a folder, in which the job gives it a name, when it ends in `/`. */
+  readonly output: string;
+  readonly force: boolean;
+  readonly reason: string | undefined;
+  readonly stop: boolean;
+  readonly drain: boolean;
 }
 
 export interface ErrorDocument extends ErrorRecord {
@@ -24,27 +39,49 @@ export interface ErrorDocument extends ErrorRecord {
 
 export interface Route {
   readonly method: 'GET' | 'POST';
-  /** Fields that the request's body may have. */
-  readonly fields: readonly string[];
+  /** Fields that the request's body may have, and their types. */
+  readonly fields: Readonly<Record<string, 'boolean' | 'string'>>;
   call(handlers: ControlHandlers, body: Readonly<Record<string, unknown>>): Promise<unknown>;
 }
 
 export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
-  ['/v1/status', { method: 'GET', fields: [], call: (handlers) => handlers.status() }],
+  ['/v1/status', { method: 'GET', fields: {}, call: (handlers) => handlers.status() }],
   [
     '/v1/checkpoint',
     {
       method: 'POST',
-      fields: ['full'],
+      fields: { full: 'boolean' },
       call: (handlers, body) => handlers.checkpoint({ full: body['full'] === true }),
     },
   ],
-  ['/v1/suspend', { method: 'POST', fields: [], call: (handlers) => handlers.suspend() }],
-  ['/v1/cancel', { method: 'POST', fields: [], call: (handlers) => handlers.cancel() }],
+  [
+    '/v1/savepoint',
+    {
+      method: 'POST',
+      fields: { output: 'string', force: 'boolean', reason: 'string', stop: 'boolean', drain: 'boolean' },
+      call: (handlers, body) => handlers.savepoint(savepointOf(body)),
+    },
+  ],
+  ['/v1/suspend', { method: 'POST', fields: {}, call: (handlers) => handlers.suspend() }],
+  ['/v1/cancel', { method: 'POST', fields: {}, call: (handlers) => handlers.cancel() }],
 ]);
 
+function savepointOf(body: Readonly<Record<string, unknown>>): ControlSavepoint {
+  const { output, reason } = body;
+  if (typeof output !== 'string' || !isAbsolute(output)) {
+    throw new TidemarkError('USAGE', 'output must be an absolute path');
+  }
+  return {
+    output,
+    reason: typeof reason === 'string' ? reason : undefined,
+    force: body['force'] === true,
+    stop: body['stop'] === true,
+    drain: body['drain'] === true,
+  };
+}
+
 /** Bytes of a request's body. */
-export const MAX_REQUEST_BODY = 4_096;
+export const MAX_REQUEST_BODY = 16_384;
 /** Bytes of a request's headers. */
 export const MAX_REQUEST_HEADER = 8_192;
 /** Bytes of an answer that a client takes; a status has about 300 bytes a subtask. */

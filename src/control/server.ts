@@ -159,7 +159,7 @@ function readBody(request: IncomingMessage): Promise<string> {
   });
 }
 
-function parseBody(text: string, fields: readonly string[]): Readonly<Record<string, unknown>> {
+function parseBody(text: string, fields: Route['fields']): Readonly<Record<string, unknown>> {
   if (text.trim() === '') return {};
   const body = parseJson(text);
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
@@ -167,8 +167,9 @@ function parseBody(text: string, fields: readonly string[]): Readonly<Record<str
   }
   for (const [name, value] of Object.entries(body)) {
     const found = JSON.stringify(name).slice(0, 80);
-    if (!fields.includes(name)) throw new TidemarkError('USAGE', `unknown field ${found} in the body`);
-    if (typeof value !== 'boolean') throw new TidemarkError('USAGE', `field ${found} must be true or false`);
+    const type = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    if (type === undefined) throw new TidemarkError('USAGE', `unknown field ${found} in the body`);
+    if (typeof value !== type) throw new TidemarkError('USAGE', `field ${found} must be a ${type}`);
   }
   return body as Record<string, unknown>;
 }

@@ -7,6 +7,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../base/clock.js';
 import { TidemarkError, toTidemarkError } from '../base/errors.js';
+import type { TransactionId } from '../graph/sink.js';
 import { readWhere, WHERE_BYTES } from '../runtime/where.js';
 import type { AttemptMetrics } from './metrics.js';
 import type { DataThreadData, FromData, GraphFacts, TableSizes, ToData } from './protocol.js';
@@ -42,6 +43,8 @@ export interface AttemptEvents {
   log(text: string): void;
   output(stream: 'stdout' | 'stderr', text: string): void;
   metrics(metrics: AttemptMetrics): void;
+  /** For a probe: by sink, what its target holds beyond the lineage. */
+  ahead(sinks: ReadonlyMap<string, readonly TransactionId[]>): void;
 }
 
 interface Deferred<T> {
@@ -145,6 +148,8 @@ export class Attempt {
         return events.output(message.stream, message.text);
       case 'metrics':
         return events.metrics(message.metrics);
+      case 'ahead':
+        return events.ahead(message.sinks);
     }
   }
 

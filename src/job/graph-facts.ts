@@ -11,7 +11,8 @@ export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): Graph
     operators: graph.nodes.flatMap((node) => operatorFacts(graph, node)),
     tables: dataflow.tables.map((table) => ({ ...table, formerly: formerNames(graph, table) })),
     targets: graph.nodes.flatMap((node) => {
-      return node.kind === 'sink' && node.sink.target !== undefined ? [resolve(cwd, node.sink.target)] : [];
+      if (node.kind !== 'sink' || node.sink.target === undefined) return [];
+      return [{ sink: node.uid, target: resolve(cwd, node.sink.target) }];
     }),
     names: dataflow.compiled.names,
   };

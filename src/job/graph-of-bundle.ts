@@ -1,41 +1,68 @@
-/** Loads a stored bundle in a data thread just far enough to learn its graph. Nothing is opened, read or written. */
+/** Loads a stored bundle in a data thread just far enough to learn something of it. No element is read or written. */
 import { systemClock } from '../base/clock.js';
 import { TidemarkError } from '../base/errors.js';
 import type { JobSettings } from '../graph/settings.js';
-import { Attempt } from './attempt.js';
+import type { LineageEntry, TransactionId } from '../graph/sink.js';
+import { Attempt, type AttemptEvents } from './attempt.js';
 import type { DataThreadData, GraphFacts } from './protocol.js';
 
 type What = Pick<DataThreadData, 'bundle' | 'job' | 'params' | 'cwd'>;
 
+const IGNORE: AttemptEvents = {
+  chunk: () => undefined,
+  drained: () => undefined,
+  committed: () => undefined,
+  inputEnded: () => undefined,
+  print: async () => undefined,
+  log: () => undefined,
+  output: () => undefined,
+  metrics: () => undefined,
+  ahead: () => undefined,
+};
+
+/** The graph of a definition. Rejects with what its code throws. */
 export async function graphOfBundle(what: What, settings: JobSettings): Promise<GraphFacts> {
-  const { parallelism, maxParallelism, heap, stepTimeout } = settings;
-  const data = {
-    ...what,
-    attempt: 0,
-    parallelism,
-    maxParallelism,
-    liveSinks: false,
-    rewind: false,
-    lineage: [],
-    mode: 'run' as const,
-  };
-  const ignore = () => undefined;
-  const attempt = new Attempt(
-    { data: { ...data, metricsEvery: Number.MAX_SAFE_INTEGER }, heap, stepTimeout, clock: systemClock },
-    {
-      chunk: ignore,
-      drained: ignore,
-      committed: ignore,
-      inputEnded: ignore,
-      print: async () => undefined,
-      log: ignore,
-      output: ignore,
-      metrics: ignore,
-    },
-  );
+  const attempt = start(what, settings, 'run', [], IGNORE);
   const facts = await Promise.race([attempt.described, attempt.ended]);
   await attempt.terminate();
   if (facts === undefined) throw new TidemarkError('DEFINITION_INVALID', 'the definition ended its thread');
   if (facts instanceof TidemarkError) throw facts;
   return facts;
+}
+
+/** By sink, the transactions that its target holds beyond the lineage. */
+export async function probeTargets(
+  what: What,
+  settings: JobSettings,
+  lineage: readonly LineageEntry[],
+): Promise<ReadonlyMap<string, readonly TransactionId[]>> {
+  let found: ReadonlyMap<string, readonly TransactionId[]> = new Map();
+  const ahead: AttemptEvents['ahead'] = (sinks) => {
+    found = sinks;
+  };
+  const attempt = start(what, settings, 'probe', lineage, { ...IGNORE, ahead });
+  attempt.send({ type: 'go', beginning: { barrierTime: undefined, fromOrigin: true } });
+  const error = await attempt.ended;
+  if (error !== undefined) throw error;
+  return found;
+}
+
+function start(
+  what: What,
+  settings: JobSettings,
+  mode: DataThreadData['mode'],
+  lineage: readonly LineageEntry[],
+  events: AttemptEvents,
+): Attempt {
+  const { parallelism, maxParallelism, heap, stepTimeout } = settings;
+  const quiet = { attempt: 0, liveSinks: false, rewind: false, metricsEvery: Number.MAX_SAFE_INTEGER };
+  const data: Omit<DataThreadData, 'where'> = {
+    ...what,
+    ...quiet,
+    parallelism,
+    maxParallelism,
+    lineage,
+    mode,
+  };
+  return new Attempt({ data, heap, stepTimeout, clock: systemClock }, events);
 }

@@ -62,10 +62,10 @@ export async function replaceDefinition(
   const store = { disk: realDisk, home };
   const described = await describeDefinition(file, { params, environment: options.environment, store });
   const bundle = described.bundle.hash;
-  const recovery = findRecovery(catalog, job.id);
+  const recovery = await findRecovery(catalog, job, store);
   if (recovery !== undefined) {
     const what = { bundle: home.bundle(bundle), job: { id: job.id, name: job.name }, params, cwd: job.cwd };
-    checkFits(recovery.manifest, await graphOfBundle(what, job.settings as JobSettings));
+    checkFits(recovery, await graphOfBundle(what, job.settings as JobSettings));
   }
   return catalog.replaceDefinition(job.id, { definition: file, bundle, params });
 }

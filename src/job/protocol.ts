@@ -65,12 +65,17 @@ export interface TableFacts extends Table {
   readonly formerly: readonly string[];
 }
 
+export interface SinkTarget {
+  readonly sink: string;
+  readonly target: string;
+}
+
 /** What the main thread needs to know of the graph. */
 export interface GraphFacts {
   readonly operators: readonly OperatorFacts[];
   readonly tables: readonly TableFacts[];
-  /** Folders that sinks own. */
-  readonly targets: readonly string[];
+  /** Folders that sinks own, absolute. */
+  readonly targets: readonly SinkTarget[];
   /** By node: its name. */
   readonly names: readonly string[];
 }

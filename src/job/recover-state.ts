@@ -1,61 +1,114 @@
-/** Gives a fresh data thread the state of a completed checkpoint, block by block, in bounded memory. */
+/** What an attempt starts from, and how a fresh data thread is given it: block by block, in bounded memory. */
 
 import type { Disk } from '../base/disk.js';
 import { TidemarkError } from '../base/errors.js';
 import type { HomePaths } from '../base/home.js';
 import type { Catalog } from '../catalog/catalog.js';
-import type { CheckpointRecord } from '../catalog/records.js';
-import { decodeManifest, type Manifest } from '../format/manifest.js';
+import type { JobOrigin, JobRecord } from '../catalog/records.js';
+import { decodeManifest, type ManifestOperator, type ManifestTable } from '../format/manifest.js';
 import { SegmentReader } from '../format/segment.js';
-import { incompatibilities } from '../restore/compatible.js';
+import { incompatibilities, nameOf } from '../restore/compatible.js';
 import type { Table } from '../runtime/tables.js';
 import type { Attempt } from './attempt.js';
 import type { GraphFacts } from './protocol.js';
 
+interface Block {
+  readonly payload: Buffer;
+  readonly entries: number;
+}
+
 export interface Recovery {
-  readonly checkpoint: CheckpointRecord;
-  readonly manifest: Manifest;
+  /** The completed checkpoint; undefined when the state is the one the job was restored from. */
+  readonly checkpoint: number | undefined;
+  readonly operators: readonly ManifestOperator[];
+  readonly tables: readonly ManifestTable[];
+  /** Processing time at the barrier. */
+  readonly barrierTime: number;
+  /** State left behind, as `uid` or `uid.name`. */
+  readonly dropped: readonly string[];
+  /** All entries; those of dropped tables are left out. */
+  blocks(): AsyncIterable<Block>;
 }
 
-/** What an attempt starts from: the last completed checkpoint, else the beginning. */
-export function findRecovery(catalog: Catalog, job: string): Recovery | undefined {
-  const checkpoint = catalog.lastCompleted(job);
-  if (checkpoint === undefined) return undefined;
-  return { checkpoint, manifest: decodeManifest(checkpoint.manifest, `checkpoint ${job}@${checkpoint.id}`) };
+interface Places {
+  readonly disk: Disk;
+  readonly home: HomePaths;
 }
 
-/** @throws INCOMPATIBLE with all findings when the checkpoint does not fit the graph. */
-export function checkFits(manifest: Manifest, facts: GraphFacts): void {
-  const findings = incompatibilities(manifest, facts);
+/** The last completed checkpoint, else the archive the job was restored from, else nothing. */
+export async function findRecovery(
+  catalog: Catalog,
+  job: JobRecord,
+  places: Places,
+): Promise<Recovery | undefined> {
+  const checkpoint = catalog.lastCompleted(job.id);
+  if (checkpoint === undefined)
+    return job.origin === undefined ? undefined : fromOrigin(job, job.origin, places.disk);
+  const manifest = decodeManifest(checkpoint.manifest, `checkpoint ${job.id}@${checkpoint.id}`);
+  const { operators, tables, barrierTime } = manifest;
+  const blocks = () => segmentBlocks(checkpoint.segments, places);
+  return { checkpoint: checkpoint.id, operators, tables, barrierTime, dropped: [], blocks };
+}
+
+async function* segmentBlocks(segments: readonly string[], { disk, home }: Places): AsyncGenerator<Block> {
+  for (const name of segments) {
+    const reader = await SegmentReader.open(disk, home.segments, name);
+    try {
+      yield* reader.blocks();
+    } finally {
+      await reader.close();
+    }
+  }
+}
+
+async function fromOrigin(job: JobRecord, origin: JobOrigin, disk: Disk): Promise<Recovery> {
+  // Loaded only by jobs that begin from one.
+  const { openArchive } = await import('../archive/read.js');
+  const archive = await openArchive(disk, origin.path).catch((error: unknown) => {
+    if (!(error instanceof TidemarkError) || error.code !== 'FILE_NOT_FOUND') throw error;
+    throw gone(job, origin, 'is gone');
+  });
+  if (archive.manifest.digest !== origin.digest) throw gone(job, origin, 'holds another state now');
+  const { operators, tables } = archive.manifest;
+  const { barrierTime } = await archive.provenance();
+  const kept = tables.filter(
+    (table) => !origin.dropped.includes(nameOf({ operator: table.operator, state: table.name })),
+  );
+  const blocks = () => archive.blocks({ tables: kept.map(({ id }) => id) });
+  return { checkpoint: undefined, operators, tables: kept, barrierTime, dropped: origin.dropped, blocks };
+}
+
+function gone(job: JobRecord, origin: JobOrigin, what: string): TidemarkError {
+  const message = `${origin.path}, from which ${job.name} was restored, ${what}, and there is no checkpoint yet`;
+  return new TidemarkError('SNAPSHOT_GONE', message, {
+    hint: `put the archive back and: tidemark resume ${job.name}; or: tidemark cancel ${job.name}`,
+  });
+}
+
+/** @throws INCOMPATIBLE with all findings when the state does not fit the graph. */
+export function checkFits(
+  recovery: Pick<Recovery, 'operators' | 'tables' | 'dropped'>,
+  facts: GraphFacts,
+): void {
+  const findings = incompatibilities(recovery, facts).filter(
+    (finding) => !recovery.dropped.includes(nameOf(finding)),
+  );
   if (findings.length === 0) return;
-  const lines = findings.map(
-    ({ operator, state, message }) => `  ${state === '' ? operator : `${operator}.${state}`}: ${message}`,
-  );
-  throw new TidemarkError(
-    'INCOMPATIBLE',
-    `the definition does not fit the job's state:\n${lines.join('\n')}`,
-    {
-      hint: "give renamed operators and states formerly: ['old name'], or resume with the old definition",
-    },
-  );
+  const lines = findings.map((finding) => `  ${nameOf(finding)}: ${finding.message}`);
+  throw new TidemarkError('INCOMPATIBLE', `the definition does not fit the state:\n${lines.join('\n')}`, {
+    hint: "give renamed operators and states formerly: ['old name'], or go on with the old definition",
+  });
 }
 
 /** Streams every entry to the attempt and lets it go. */
-export async function feed(
-  attempt: Attempt,
-  recovery: Recovery | undefined,
-  { disk, home }: { readonly disk: Disk; readonly home: HomePaths },
-): Promise<void> {
+export async function feed(attempt: Attempt, recovery: Recovery | undefined): Promise<void> {
   if (recovery !== undefined) {
-    attempt.send({ type: 'tables', tables: recovery.manifest.tables as readonly Table[] });
-    for (const name of recovery.checkpoint.segments) {
-      const reader = await SegmentReader.open(disk, home.segments, name);
-      try {
-        for await (const block of reader.blocks()) await attempt.restore(block.payload, block.entries);
-      } finally {
-        await reader.close();
-      }
-    }
+    // Tables are found by the number that entries carry; dropped ones leave a gap that no entry names.
+    const tables: Table[] = [];
+    for (const table of recovery.tables) tables[table.id] = table as Table;
+    attempt.send({ type: 'tables', tables });
+    for await (const block of recovery.blocks()) await attempt.restore(block.payload, block.entries);
   }
-  attempt.send({ type: 'go', beginning: { barrierTime: recovery?.manifest.barrierTime, fromOrigin: false } });
+  const fromOrigin = recovery !== undefined && recovery.checkpoint === undefined;
+  attempt.send({ type: 'go', beginning: { barrierTime: recovery?.barrierTime, fromOrigin } });
 }

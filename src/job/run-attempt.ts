@@ -15,6 +15,7 @@ import { type AskedKind, Checkpointer } from './checkpointer.js';
 import type { RunnerEvent } from './events.js';
 import { manifestMaker } from './manifest-maker.js';
 import type { AttemptMetrics } from './metrics.js';
+import type { SinkTarget } from './protocol.js';
 import { checkFits, feed, findRecovery } from './recover-state.js';
 import type { Targets } from './targets.js';
 
@@ -46,6 +47,10 @@ export type AttemptOutcome =
 export class RunningAttempt {
   readonly outcome: Promise<AttemptOutcome>;
   metrics: AttemptMetrics | undefined;
+  /** The folders its sinks own; known once the graph is. */
+  targets: readonly SinkTarget[] = [];
+  /** The thread is gone. */
+  over = false;
   readonly #options: RunAttemptOptions;
   readonly #attempt: Attempt;
   #checkpointer: Checkpointer | undefined;
@@ -142,6 +147,7 @@ export class RunningAttempt {
     const failed = (error: unknown) => this.#attempt.terminate(toTidemarkError(error));
     this.#start().catch(failed);
     const error = await this.#attempt.ended;
+    this.over = true;
     await this.#checkpointer?.stop();
     return error === undefined ? { kind: this.#ended } : { kind: 'failed', error };
   }
@@ -151,14 +157,15 @@ export class RunningAttempt {
     const attempt = this.#attempt;
     const facts = await Promise.race([attempt.described, attempt.ended.then(() => undefined)]);
     if (facts === undefined) return;
-    if (settings.sinks === 'live') targets.claim(facts.targets);
-    const recovery = findRecovery(catalog, job.id);
-    if (recovery !== undefined) checkFits(recovery.manifest, facts);
-    await feed(attempt, recovery, this.#options);
+    this.targets = facts.targets;
+    if (settings.sinks === 'live') targets.claim(facts.targets.map(({ target }) => target));
+    const recovery = await findRecovery(catalog, job, this.#options);
+    if (recovery !== undefined) checkFits(recovery, facts);
+    await feed(attempt, recovery);
     if (mode === 'commit') return;
     const begun = await Promise.race([attempt.running.then(() => true), attempt.ended.then(() => false)]);
     if (!begun) return;
-    if (recovery !== undefined) catalog.commitCheckpoint(job.id, epoch, recovery.checkpoint.id);
+    if (recovery?.checkpoint !== undefined) catalog.commitCheckpoint(job.id, epoch, recovery.checkpoint);
     if (this.#suspending) return;
     const manifest = manifestMaker(job, settings, facts);
     this.#checkpointer = new Checkpointer({
@@ -168,7 +175,7 @@ export class RunningAttempt {
       attempt,
       manifest,
     });
-    onEvent({ type: 'running', epoch, fromCheckpoint: recovery?.checkpoint.id });
+    onEvent({ type: 'running', epoch, fromCheckpoint: recovery?.checkpoint });
     if (this.#inputEnded) this.#last('final', 'finished');
   }
 
@@ -204,6 +211,7 @@ export class RunningAttempt {
       print: stdout,
       log: (text) => onEvent({ type: 'log', text }),
       output: onOutput,
+      ahead: () => undefined,
       metrics: (metrics) => {
         this.metrics = metrics;
       },

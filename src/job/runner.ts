@@ -18,13 +18,16 @@ import type { Lock } from '../catalog/lock.js';
 import type { CheckpointRecord, EndedBy, JobRecord } from '../catalog/records.js';
 import { type ControlServer, serveControl } from '../control/server.js';
 import type { JobSettings } from '../graph/settings.js';
+import type { ArchiveProgress } from './archive-task.js';
 import { verifyBundle } from './bundle-store.js';
 import type { RunnerEvent } from './events.js';
 import { isFatal } from './fatal.js';
 import { JobLog } from './log.js';
+import { logLine } from './log-line.js';
 import type { AttemptMetrics } from './metrics.js';
 import { type AttemptFailure, boundHistory, decideRestart } from './restart-decision.js';
 import { type AttemptOutcome, RunningAttempt } from './run-attempt.js';
+import { type SavepointRequest, takeSavepoint } from './savepoint.js';
 import { checkpointRow, jobOutcome, statusDocument } from './status.js';
 import { sweepHome } from './sweep.js';
 import { Targets } from './targets.js';
@@ -62,6 +65,10 @@ export class Runner {
   #wish: Wish | undefined;
   #wake: AbortController = new AbortController();
   #metrics: AttemptMetrics | undefined;
+  /** Of the savepoint being taken. */
+  #saving: (() => ArchiveProgress) | undefined;
+  /** The last one that was taken. */
+  #saved: SavepointRequest | undefined;
 
   private constructor(options: RunnerOptions, job: JobRecord, lock: Lock) {
     const { home } = options;
@@ -111,6 +118,7 @@ export class Runner {
     const handlers = {
       status: async () => this.#status(),
       checkpoint: async () => this.#checkpoint(),
+      savepoint: (request: SavepointRequest) => this.#savepoint(request),
       suspend: async () => this.#asked(() => this.suspend('suspend')),
       cancel: async () => this.#asked(() => this.cancel()),
     };
@@ -126,7 +134,8 @@ export class Runner {
       if (this.#wish !== undefined) return this.#endAsWished(job);
       const { outcome, progressed } = await this.#runOnce(job);
       if (this.#wish !== undefined && outcome.kind !== 'finished') return this.#endAsWished(job, outcome);
-      if (outcome.kind === 'finished') return this.#end(job, 'finished', 'input');
+      if (outcome.kind === 'finished')
+        return this.#end(job, 'finished', this.#saved?.stop === true ? 'stop' : 'input');
       if (outcome.kind === 'suspended') return this.#end(job, 'suspended', 'suspend');
       const failure = { at: this.#clock.now(), progressed };
       history = boundHistory(this.#settings.restart, { failures: [...history.failures, failure] });
@@ -242,19 +251,42 @@ export class Runner {
   #status(): unknown {
     const { catalog } = this.#options;
     const job = catalog.job(this.#options.job);
-    return statusDocument(job, catalog.lastCompleted(job.id), this.metrics());
+    return statusDocument(job, catalog.lastCompleted(job.id), this.metrics(), this.#saving?.());
   }
 
   async #checkpoint(): Promise<unknown> {
     const { catalog } = this.#options;
-    if (this.#attempt === undefined) {
-      throw new TidemarkError('JOB_NOT_RUNNING', 'the job is between two attempts', {
-        hint: `wait for it: tidemark wait ${this.#options.job} --until running`,
-      });
-    }
+    if (this.#attempt === undefined) throw betweenAttempts(catalog.job(this.#options.job));
     const id = await this.#attempt.checkpoint('asked');
     const row: CheckpointRecord = catalog.checkpoint(catalog.job(this.#options.job).id, id);
     return checkpointRow(row);
+  }
+
+  /** One at a time. A stop ends the job after its answer; the runner's loop sees the attempt finish. */
+  async #savepoint(request: SavepointRequest): Promise<unknown> {
+    const { catalog, home } = this.#options;
+    const job = catalog.job(this.#options.job);
+    const attempt = this.#attempt;
+    if (attempt === undefined) throw betweenAttempts(job);
+    if (this.#saving !== undefined) {
+      throw new TidemarkError('JOB_BUSY', `a savepoint of ${job.name} is being taken already`, {
+        hint: `wait for it: tidemark status ${job.name}`,
+      });
+    }
+    this.#saving = () => ({ phase: 'checkpoint', entries: 0, bytes: 0 });
+    try {
+      const parts = { catalog, home, clock: this.#clock, job, epoch: this.#epoch, attempt };
+      const onProgress = (progress: () => ArchiveProgress) => {
+        this.#saving = progress;
+      };
+      const result = await takeSavepoint({ ...parts, onProgress }, request);
+      this.#log.write(`savepoint ${result.path}: ${result.bytes} bytes, digest ${result.digest}`);
+      this.#saved = request;
+      if (request.stop) attempt.endStopped();
+      return result;
+    } finally {
+      this.#saving = undefined;
+    }
   }
 
   async #asked(act: () => void): Promise<unknown> {
@@ -288,28 +320,8 @@ function lockJob(catalog: Catalog, job: JobRecord): Lock {
   });
 }
 
-/** What the job's log says of an event. */
-function logLine(event: RunnerEvent): string | undefined {
-  switch (event.type) {
-    case 'attempt':
-      return `attempt ${event.epoch}`;
-    case 'running':
-      return event.fromCheckpoint === undefined
-        ? 'running from the start'
-        : `running from checkpoint ${event.fromCheckpoint}`;
-    case 'state':
-      return `state ${event.state}`;
-    case 'checkpoint':
-      return `checkpoint ${event.id}: ${event.bytes} bytes in ${event.durationMs} ms`;
-    case 'checkpoint-failed':
-      return `checkpoint ${event.id} failed: ${event.error.message}`;
-    case 'failure': {
-      const { error, restartInMs } = event;
-      const next = restartInMs === null ? 'no restart' : `restart in ${restartInMs} ms`;
-      const at = error.at === undefined ? '' : `\n  at ${error.at}`;
-      return `failed (${next}): ${error.code}: ${error.message}${at}${error.stack === undefined ? '' : `\n${error.stack}`}`;
-    }
-    case 'log':
-      return event.text;
-  }
+function betweenAttempts({ name }: JobRecord): TidemarkError {
+  return new TidemarkError('JOB_NOT_RUNNING', `${name} is between two attempts`, {
+    hint: `wait for it: tidemark wait ${name} --until running`,
+  });
 }

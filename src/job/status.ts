@@ -6,6 +6,7 @@
  */
 import type { ErrorRecord } from '../base/errors.js';
 import type { CheckpointRecord, JobRecord, JobState } from '../catalog/records.js';
+import type { ArchiveProgress } from './archive-task.js';
 import type { AttemptMetrics, OperatorMetrics } from './metrics.js';
 
 export interface JobRow {
@@ -42,6 +43,8 @@ export interface StatusDocument extends JobRow {
   readonly elements: number;
   readonly rate: number;
   readonly droppedTimers: number;
+  /** The savepoint being taken: what is being done, and how much of that is done. */
+  readonly saving: ArchiveProgress | null;
   readonly operators: readonly OperatorMetrics[];
 }
 
@@ -86,6 +89,7 @@ export function statusDocument(
   job: JobRecord,
   last: CheckpointRecord | undefined,
   metrics: AttemptMetrics | undefined,
+  saving?: ArchiveProgress,
 ): StatusDocument {
   return {
     ...jobRow(job, last),
@@ -105,8 +109,13 @@ export function statusDocument(
     elements: metrics?.elements ?? 0,
     rate: metrics?.rate ?? 0,
     droppedTimers: metrics?.droppedTimers ?? 0,
+    saving: saving === undefined ? null : progressOf(saving),
     operators: metrics?.operators ?? [],
   };
+}
+
+function progressOf({ phase, entries, bytes }: ArchiveProgress): ArchiveProgress {
+  return { phase, entries, bytes };
 }
 
 export function checkpointRow(record: CheckpointRecord): CheckpointRow {

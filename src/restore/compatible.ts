@@ -13,7 +13,16 @@ import type { SnapshotOperator, SnapshotTable } from './shape.js';
 export interface Finding {
   readonly operator: string;
   readonly state: string;
+  /** The state has no place any more; it may be left behind. What has changed otherwise is in the way for good. */
+  readonly missing: boolean;
+  readonly entries: number;
+  readonly bytes: number;
   readonly message: string;
+}
+
+/** How a finding's state is named on the command line: `uid.state`, or the operator's uid. */
+export function nameOf({ operator, state }: Pick<Finding, 'operator' | 'state'>): string {
+  return state === '' ? operator : `${operator}.${state}`;
 }
 
 export interface NewOperator {
@@ -22,7 +31,7 @@ export interface NewOperator {
   readonly keyType: string | null;
 }
 
-export interface NewTable extends Omit<SnapshotTable, 'entries'> {
+export interface NewTable extends Omit<SnapshotTable, 'entries' | 'bytes'> {
   readonly formerly: readonly string[];
 }
 
@@ -40,7 +49,7 @@ export function incompatibilities(
     const is = findOperator(was.uid, graph.operators);
     if (is === undefined || is.keyType === was.keyType) return [];
     const message = `keys were ${was.keyType ?? 'not there'} and are ${is.keyType ?? 'not there'} now`;
-    return [{ operator: was.uid, state: '', message }];
+    return [{ operator: was.uid, state: '', missing: false, entries: 0, bytes: 0, message }];
   });
   return [...keyFindings, ...old.tables.flatMap((was) => tableFindings(was, graph))];
 }
@@ -54,12 +63,17 @@ export function findOperator<O extends { readonly uid: string; readonly formerly
 }
 
 function tableFindings(was: SnapshotTable, graph: NewGraph): readonly Finding[] {
-  const finding = (message: string) => [{ operator: was.operator, state: was.name, message }];
+  const finding = (message: string, missing = false) => [
+    { operator: was.operator, state: was.name, missing, entries: was.entries, bytes: was.bytes, message },
+  ];
   const operator = findOperator(was.operator, graph.operators);
   // What a sink has prepared is committed before anything runs, and a source that is gone reads nothing more.
   if (operator === undefined) {
     if (was.entries === 0) return [];
-    return finding(`operator ${was.operator} is not in the definition; its ${label(was)} would be lost`);
+    return finding(
+      `operator ${was.operator} is not in the definition; its ${label(was)} would be lost`,
+      true,
+    );
   }
   const theirs = graph.tables.filter(
     (table) => table.operator === operator.uid && sameFamily(table.kind, was.kind),
@@ -68,7 +82,7 @@ function tableFindings(was: SnapshotTable, graph: NewGraph): readonly Finding[] 
     theirs.find(({ name }) => name === was.name) ??
     theirs.find(({ formerly }) => formerly.includes(was.name));
   if (is === undefined) {
-    return was.entries === 0 ? [] : finding(`${label(was)} is not declared any more; it would be lost`);
+    return was.entries === 0 ? [] : finding(`${label(was)} is not declared any more; it would be lost`, true);
   }
   if (is.kind !== was.kind) return finding(`was a ${was.kind} and is a ${is.kind} now`);
   if (is.codec.id !== was.codec.id || is.codec.version < was.codec.version) {

@@ -12,4 +12,5 @@ export interface SnapshotTable {
   readonly schemaVersion: number;
   readonly mapKey: string | null;
   readonly entries: number;
+  readonly bytes: number;
 }

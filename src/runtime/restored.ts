@@ -10,9 +10,11 @@ import { TidemarkError } from '../base/errors.js';
 import { subtaskOf } from '../base/key-groups.js';
 import { BytesDamaged, ValueRefused } from '../codec/codec.js';
 import { keyCodecById } from '../codec/keys.js';
+import { listCodec } from '../codec/list.js';
 import { ByteReader } from '../codec/reader.js';
 import type { Schema } from '../codec/schema.js';
 import { valueCodec } from '../codec/value.js';
+import { ByteWriter } from '../codec/writer.js';
 import type { Entry } from '../format/entry.js';
 import type { Transaction } from '../graph/sink.js';
 import type { Compiled } from './compile.js';
@@ -97,7 +99,24 @@ export class Restored {
     const ours = this.#find(theirs);
     const owner = processes.get(ours.operator)?.[subtaskOf(entry.group, parallelism, maxParallelism)];
     assert(owner !== undefined, `no owner for ${ours.operator}`);
-    owner.backend.restore(entry, ours.id);
+    owner.backend.restore(this.#upgraded(entry, theirs, ours), ours.id);
+  }
+
+  /** The entry with its value brought to the newest version of its state's schema. */
+  #upgraded(entry: Entry, theirs: Table, ours: Table): Entry {
+    if (theirs.schemaVersion === ours.schemaVersion || ours.kind === 'timer') return entry;
+    const { graph } = this.#compiled;
+    const node = graph.nodes.find((one) => one.kind === 'process' && one.uid === ours.operator);
+    const declared = node?.kind === 'process' ? node.spec.state?.[ours.name] : undefined;
+    if (declared?.schema === undefined) return entry;
+    const { schema } = declared;
+    const what = `state ${ours.operator}.${ours.name} of key ${entry.key.toString('hex')}`;
+    const codec = ours.kind === 'list' ? listCodec(declared.codec) : declared.codec;
+    const old = codec.read(new ByteReader(entry.value));
+    const one = (value: unknown) => upgrade(schema, value, theirs.schemaVersion, what);
+    const out = new ByteWriter(entry.value.length + 16);
+    codec.write((ours.kind === 'list' ? (old as unknown[]).map(one) : one(old)) as never, out);
+    return { ...entry, value: out.view() };
   }
 
   #find(theirs: Table): Table {

@@ -21,6 +21,7 @@ const handlers: ControlHandlers = {
     calls.push(`checkpoint ${full}`);
     return { id: 7 };
   },
+  savepoint: async ({ output, stop }) => ({ path: output, stop }),
   suspend: () => Promise.reject(new TidemarkError('JOB_ENDED', 'it has ended', { hint: 'tidemark list' })),
   cancel: () => Promise.reject(new Error('a bug')),
 };

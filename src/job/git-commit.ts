@@ -1,0 +1,13 @@
+import { execFile } from 'node:child_process';
+
+const GIT_TIMEOUT_MS = 2000;
+
+/** The commit checked out in a folder, in hex; null without git, a repository or an answer in time. */
+export function gitCommitOf(folder: string): Promise<string | null> {
+  return new Promise((resolve) => {
+    execFile('git', ['-C', folder, 'rev-parse', 'HEAD'], { timeout: GIT_TIMEOUT_MS }, (error, stdout) => {
+      const commit = stdout.trim();
+      resolve(error === null && /^[0-9a-f]{40,64}$/.test(commit) ? commit : null);
+    });
+  });
+}

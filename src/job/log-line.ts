@@ -1,0 +1,27 @@
+import type { RunnerEvent } from './events.js';
+
+/** What the job's log says of an event. */
+export function logLine(event: RunnerEvent): string | undefined {
+  switch (event.type) {
+    case 'attempt':
+      return `attempt ${event.epoch}`;
+    case 'running':
+      return event.fromCheckpoint === undefined
+        ? 'running from the start'
+        : `running from checkpoint ${event.fromCheckpoint}`;
+    case 'state':
+      return `state ${event.state}`;
+    case 'checkpoint':
+      return `checkpoint ${event.id}: ${event.bytes} bytes in ${event.durationMs} ms`;
+    case 'checkpoint-failed':
+      return `checkpoint ${event.id} failed: ${event.error.message}`;
+    case 'failure': {
+      const { error, restartInMs } = event;
+      const next = restartInMs === null ? 'no restart' : `restart in ${restartInMs} ms`;
+      const at = error.at === undefined ? '' : `\n  at ${error.at}`;
+      return `failed (${next}): ${error.code}: ${error.message}${at}${error.stack === undefined ? '' : `\n${error.stack}`}`;
+    }
+    case 'log':
+      return event.text;
+  }
+}
