@@ -1,6 +1,7 @@
 /** Drives a following source on real files: no time passes but what the test lets pass. */
 import type { Clock } from '../../src/base/clock.js';
 import { systemClock } from '../../src/base/clock.js';
+import type { Disk } from '../../src/base/disk.js';
 import { realDisk } from '../../src/base/real-disk.js';
 import type { Batch, SourceSpec } from '../../src/graph/source.js';
 
@@ -14,8 +15,12 @@ export class HandClock implements Clock {
   sleep(_ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      signal?.addEventListener('abort', () => resolve(), { once: true });
-      this.#wake = resolve;
+      const done = () => {
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      signal?.addEventListener('abort', done, { once: true });
+      this.#wake = done;
       this.#asleep?.();
     });
   }
@@ -53,11 +58,12 @@ export class Follower<P> {
     source: SourceSpec<string, P>,
     cwd: string,
     from: { split: string; position: P; batch: number },
+    disk: Disk = realDisk,
   ) {
     const request = {
       ...from,
       cwd,
-      disk: realDisk,
+      disk,
       clock: this.#clock,
       log: (line: string) => this.said.push(line),
       signal: this.#stop.signal,

@@ -4,7 +4,8 @@
  *
  * Truncation by itself loses whatever was not read before; no reader can help that. So the writer pauses, the test
  * waits until every line is in the committed output (then the position after it is in a completed checkpoint), and
- * only then the log is truncated, half the times while the job is dead.
+ * only then the log is truncated, half the times while the job is dead. Rotation begins once the job has its first
+ * checkpoint: until then `app.log` is whatever has that name.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
@@ -29,7 +30,7 @@ const output = sandbox.path('out');
 const ARGS = ['run', 'test/crash/definitions/tail.ts', '--resume', '--restart', 'none'];
 const PARAMS = ['--param', `log=${sandbox.path('app.log')}`, '--param', `output=${output}`];
 
-function tell(message: 'pause' | 'truncate' | 'stop'): void {
+function tell(message: 'rotate' | 'pause' | 'truncate' | 'stop'): void {
   writer?.send(message);
 }
 
@@ -58,6 +59,10 @@ test('every line of a rotated and truncated log once, over ten kills', async () 
   let rotations = 0;
   for (let n = 1; n <= KILLS; n++) {
     const running = sandbox.start([...ARGS, ...PARAMS]);
+    if (n === 1) {
+      await committed(output, 1, running);
+      tell('rotate');
+    }
     if (n % TRUNCATE_EVERY !== 0) {
       await new Promise((resolve) => setTimeout(resolve, 500 + random.next() * 1_000));
       await kill(running);
@@ -66,11 +71,11 @@ test('every line of a rotated and truncated log once, over ten kills', async () 
     const paused = hear('paused');
     tell('pause');
     const { lines } = await paused;
-    await committed(output, lines);
+    await committed(output, lines, running);
     if (n % (2 * TRUNCATE_EVERY) === 0) await kill(running);
     tell('truncate');
     if (running.process.signalCode === null) {
-      await committed(output, lines + 1);
+      await committed(output, lines + 1, running);
       await kill(running);
     }
   }
@@ -79,7 +84,7 @@ test('every line of a rotated and truncated log once, over ten kills', async () 
   const { lines, rotations: all } = await stopped;
   rotations = all;
   const last = sandbox.start([...ARGS, ...PARAMS]);
-  const found = await committed(output, lines);
+  const found = await committed(output, lines, last);
   last.process.kill('SIGTERM');
   const { code, stderr } = await last.finished;
   assert.equal(code, EXIT.sigterm, stderr);

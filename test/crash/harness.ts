@@ -151,11 +151,15 @@ export function errorOf({ stderr, code }: Finished): ErrorRecord & { readonly ty
   return JSON.parse(last);
 }
 
-/** Whatever the file sink at `folder` has committed, at least `count` lines of it. */
-export function committed(folder: string, count: number): Promise<string[]> {
+/** Whatever the file sink at `folder` has committed, at least `count` lines of it; rejects when `job` ends before. */
+export function committed(folder: string, count: number, job?: Running): Promise<string[]> {
   return eventually(`${count} lines in ${folder}`, () => {
+    const ended = job?.process.exitCode ?? job?.process.signalCode ?? undefined;
     const lines = committedLines(folder);
-    return lines.length >= count && lines;
+    if (lines.length >= count) return lines;
+    if (ended !== undefined)
+      throw new Error(`ended with ${ended} at ${lines.length} lines: ${job?.stderr()}`);
+    return undefined;
   });
 }
 

@@ -29,6 +29,9 @@ export interface FollowOptions<T> {
   readonly pollInterval: number;
 }
 
+/** Looks at the names of a family until two in a row agree. */
+const MAX_LOOKS = 10;
+
 /** A file of the family as it lies in the folder now. */
 interface Member {
   /** Relative to the base. */
@@ -141,6 +144,7 @@ class Follower<T> {
       return undefined;
     }
     const members = await this.#members();
+    if (members === undefined) return undefined;
     const mine = members.findIndex((member) => member.stat.inode === inode);
     const found = members[mine];
     if (found !== undefined) open.path = found.path;
@@ -160,6 +164,7 @@ class Follower<T> {
   /** The file to go on with after a start; undefined while there is none. */
   async #find(position: FilePosition): Promise<OpenFile<T> | undefined> {
     const members = await this.#members();
+    if (members === undefined) return undefined;
     if (position.inode === undefined) {
       const first = members.find((member) => member.path === position.path) ?? members.at(-1);
       return first?.path === position.path || first?.path === this.#options.live
@@ -220,8 +225,22 @@ class Follower<T> {
     });
   }
 
-  /** The live file and its rotations, oldest first. */
-  async #members(): Promise<Member[]> {
+  /**
+   * The live file and its rotations, oldest first, as they lay at one moment: a rotation that goes on while their
+   * names are read one by one would hide the file that has just been given a name read before. Undefined when
+   * they never lie still.
+   */
+  async #members(): Promise<readonly Member[] | undefined> {
+    let members = await this.#listMembers();
+    for (let looks = 0; looks < MAX_LOOKS; looks++) {
+      const again = await this.#listMembers();
+      if (sameNames(members, again)) return again;
+      members = again;
+    }
+    return undefined;
+  }
+
+  async #listMembers(): Promise<Member[]> {
     const { base, live } = this.#options;
     const folder = posix.dirname(live);
     const names = await this.#disk.list(join(base, folder));
@@ -257,4 +276,14 @@ class Follower<T> {
   #pause(): Promise<void> {
     return this.#request.clock.sleep(this.#options.pollInterval, this.#request.signal);
   }
+}
+
+function sameNames(a: readonly Member[], b: readonly Member[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ path, stat }, i) => {
+      const other = b[i];
+      return other?.path === path && other.stat.inode === stat.inode;
+    })
+  );
 }

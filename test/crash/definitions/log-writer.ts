@@ -2,8 +2,9 @@
  * Not a definition: the process that writes a log for `follow.test.ts`. Its channel says what it has done.
  *
  * Appends numbered lines in small pieces, some of them torn in the middle of a line, and rotates now and then as
- * logrotate does: `app.log.1` becomes `app.log.2`, `app.log` becomes `app.log.1`, and a new `app.log` is begun. On
- * `truncate` it makes the log empty and goes on; on `stop` it ends its last line and says how many there are.
+ * logrotate does, from `rotate` on: `app.log.1` becomes `app.log.2`, `app.log` becomes `app.log.1`, and a new
+ * `app.log` is begun. On `truncate` it makes the log empty and goes on; on `stop` it ends its last line and says how
+ * many there are.
  */
 import { appendFileSync, existsSync, renameSync, truncateSync } from 'node:fs';
 import { seededRandom } from '../../../src/base/random.js';
@@ -23,6 +24,7 @@ let rotations = 0;
 /** What is left of a line that was torn. */
 let rest = '';
 let paused = false;
+let rotating = false;
 
 function line(): string {
   return `line ${lines++} ${'x'.repeat(Math.floor(random.next() * FILLER))}\n`;
@@ -54,7 +56,7 @@ function rotate(): void {
 
 function turn(): void {
   if (paused) return;
-  if (random.next() < 0.03) rotate();
+  if (rotating && random.next() < 0.03) rotate();
   append();
 }
 
@@ -69,6 +71,7 @@ process.on('message', (message) => {
     finishLine();
     say(message === 'pause' ? 'paused' : 'stopped');
   }
+  if (message === 'rotate') rotating = true;
   if (message === 'truncate') {
     truncateSync(path);
     paused = false;
