@@ -75,7 +75,7 @@ export interface KeyedBackend {
   fireTimer(now: number): FiredTimer | undefined;
   /** Takes out all timers and says how many there were: what the end of input does. */
   dropTimers(): number;
-  /** Fixes what a snapshot holds, in a time that does not grow with the state, and starts its drain into `out`. */
+  /** Fixes what a snapshot holds, in a time that does not grow with the number of keys, and starts its drain into `out`. */
   freeze(out: EntryWriter): Drain;
   /**
    * Inserts one entry. `table` is the backend's table it belongs to; give it where the snapshot numbers its tables
@@ -139,7 +139,7 @@ export interface ListHandle<T = unknown> {
   readonly size: number;
 }
 
-/** Iterates in order of insertion and behaves like a Map that is changed while it is iterated. */
+/** Iterates in order of insertion, since the last restore, and behaves like a Map that is changed while it is iterated. */
 export interface MapHandle<K = unknown, V = unknown> {
   get(key: K): V | undefined;
   has(key: K): boolean;

@@ -253,6 +253,28 @@ function draining(create: BackendFactory): void {
     assert.deepEqual(snapshot(s.backend), []);
   });
 
+  it('comes to an end, though more is added between two slices than one writes', () => {
+    const s = subject(create);
+    const add = (count: number, name: string) => {
+      for (let i = 0; i < count; i++) {
+        s.select('k');
+        s.map.set(`${name} ${i}`, i);
+        s.timers[0].set(Number(s.map.size));
+        s.select(`${name} ${i}`);
+        s.value.set(i);
+      }
+    };
+    add(300, 'before');
+    const before = lines(snapshot(s.backend));
+    const recording = new Recording(s.backend);
+    let slices = 0;
+    while (!recording.slice(1)) {
+      assert.ok(++slices < 20_000, 'no end in sight');
+      add(slices < 20 ? 20 : 1, `slice ${slices}`);
+    }
+    assert.deepEqual(lines(recording.entries()), before);
+  });
+
   it('can be given up at any point, and the next drain is whole', () => {
     const s = subject(create);
     for (let i = 0; i < 300; i++) {

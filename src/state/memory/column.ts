@@ -10,7 +10,7 @@ import type { Entry } from '../../format/entry.js';
 import { refused } from '../refused.js';
 import type { Bucket } from './bucket.js';
 import type { Pace } from './pace.js';
-import type { Store } from './store.js';
+import type { Extent, Store } from './store.js';
 
 /** Where a column belongs. */
 export interface Place {
@@ -36,8 +36,8 @@ export abstract class Column {
     this.what = place.what;
   }
 
-  /** Writes the bucket's pending entries, and yields now and then so that the drain may stop there. */
-  abstract sweep(bucket: Bucket, pace: Pace): Generator<void, void>;
+  /** Writes the pending entries of some rows, and yields now and then so that the drain may stop there. */
+  abstract sweep(extent: Extent, pace: Pace): Generator<void, void>;
 
   /** Writes what is pending and no longer in any row. */
   *sweepDetached(_pace: Pace): Generator<void, void> {}
@@ -64,10 +64,8 @@ export abstract class EntryColumn extends Column {
     this.codec = codec;
   }
 
-  *sweep(bucket: Bucket, pace: Pace): Generator<void, void> {
+  *sweep({ bucket, limit }: Extent, pace: Pace): Generator<void, void> {
     const { records, stride } = bucket;
-    // Rows added from here on are not pending.
-    const limit = records.length;
     for (let row = 0; row < limit; row += stride) {
       if (records[row + this.offset] !== undefined) this.secure(bucket, row);
       if (pace.due()) yield;

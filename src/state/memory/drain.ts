@@ -2,7 +2,7 @@
 import type { EntryWriter } from '../../format/entry.js';
 import type { Drain } from '../backend.js';
 import { Pace } from './pace.js';
-import type { Store } from './store.js';
+import type { Extent, Store } from './store.js';
 
 export class MemoryDrain implements Drain {
   readonly #store: Store;
@@ -11,7 +11,8 @@ export class MemoryDrain implements Drain {
 
   constructor(store: Store, out: EntryWriter, rowsPerLook: number) {
     this.#store = store;
-    this.#sweep = sweep(store, new Pace(out, rowsPerLook));
+    // Rows added from here on are not pending.
+    this.#sweep = sweep(store, store.extents(), new Pace(out, rowsPerLook));
     store.beginDrain(out);
   }
 
@@ -42,10 +43,9 @@ export class MemoryDrain implements Drain {
   }
 }
 
-function* sweep(store: Store, pace: Pace): Generator<void, void> {
-  // Buckets made from here on hold nothing that is pending.
-  for (const bucket of store.buckets()) {
-    for (const column of store.columns) yield* column.sweep(bucket, pace);
+function* sweep(store: Store, extents: readonly Extent[], pace: Pace): Generator<void, void> {
+  for (const extent of extents) {
+    for (const column of store.columns) yield* column.sweep(extent, pace);
   }
   for (const column of store.columns) yield* column.sweepDetached(pace);
 }

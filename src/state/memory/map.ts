@@ -12,10 +12,9 @@ import type { Key, KeyCodec, KeyIdentity } from '../../codec/key.js';
 import type { Entry } from '../../format/entry.js';
 import type { MapHandle, StateTable } from '../backend.js';
 import { refused, shownKey } from '../refused.js';
-import type { Bucket } from './bucket.js';
 import { Column, decode, mapKeyOf, type Place } from './column.js';
 import type { Pace } from './pace.js';
-import type { Store } from './store.js';
+import type { Extent, Store } from './store.js';
 
 class Cell {
   readonly key: Key;
@@ -117,9 +116,8 @@ export class MapColumn extends Column implements MapHandle {
     for (const cell of cells.values()) yield [cell.key, this.#handOut(cell, group, key)];
   }
 
-  *sweep(bucket: Bucket, pace: Pace): Generator<void, void> {
+  *sweep({ bucket, limit }: Extent, pace: Pace): Generator<void, void> {
     const { records, stride, group } = bucket;
-    const limit = records.length;
     for (let row = 0; row < limit; row += stride) {
       const cells = records[row + this.offset] as Cells | undefined;
       if (cells !== undefined) yield* this.#sweepCells(cells, group, bucket.keyOf(row), pace);

@@ -22,6 +22,12 @@ import type { Column } from './column.js';
 const NO_DRAIN = 0;
 const NO_GROUP = -1;
 
+/** The rows of a bucket up to some time: those that begin below `limit`. */
+export interface Extent {
+  readonly bucket: Bucket;
+  readonly limit: number;
+}
+
 export class Store {
   readonly options: BackendOptions;
   readonly columns: Column[] = [];
@@ -94,9 +100,10 @@ export class Store {
     if (row === this.row && bucket === this.bucket) this.row = NO_ROW;
   }
 
-  /** The buckets that were made, by key group. */
-  buckets(): readonly Bucket[] {
-    return this.#buckets.filter((bucket) => bucket !== this.#none);
+  /** The buckets that were made, by key group, and how long their records are now. */
+  extents(): readonly Extent[] {
+    const made = this.#buckets.filter((bucket) => bucket !== this.#none);
+    return made.map((bucket) => ({ bucket, limit: bucket.records.length }));
   }
 
   /** Makes all there is pending. */

@@ -7,10 +7,9 @@ import type { Entry } from '../../format/entry.js';
 import { emptyValue, timerKey } from '../../format/timer-key.js';
 import type { TimerHandle } from '../backend.js';
 import { refused } from '../refused.js';
-import type { Bucket } from './bucket.js';
 import { Column, decode, mapKeyOf, type Place } from './column.js';
 import type { Pace } from './pace.js';
-import type { Store } from './store.js';
+import type { Extent, Store } from './store.js';
 import { TimerCell, type TimerHeap } from './timer-heap.js';
 
 type Timers = TimerCell | Map<number, TimerCell> | undefined;
@@ -62,9 +61,8 @@ export class TimerColumn extends Column implements TimerHandle {
     this.store.release(bucket, row);
   }
 
-  *sweep(bucket: Bucket, pace: Pace): Generator<void, void> {
+  *sweep({ bucket, limit }: Extent, pace: Pace): Generator<void, void> {
     const { records, stride } = bucket;
-    const limit = records.length;
     for (let row = 0; row < limit; row += stride) {
       const timers = records[row + this.offset] as Timers;
       if (timers instanceof TimerCell) this.#secure(timers);
