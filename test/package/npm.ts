@@ -74,7 +74,9 @@ export class Offline extends Error {}
  */
 export function install(node: string, args: readonly string[], cwd: string): void {
   const scripts = FULL_INSTALL ? ['--allow-scripts=better-sqlite3'] : ['--ignore-scripts'];
-  const flags = [...scripts, '--prefer-offline', '--no-audit', '--no-fund'];
+  // npm's own patience with a registry that does not answer is minutes.
+  const patience = NETWORK_REQUIRED ? [] : ['--fetch-retries=0'];
+  const flags = [...scripts, ...patience, '--prefer-offline', '--no-audit', '--no-fund'];
   const { code, stderr } = npm(node, ['install', ...flags, ...args], cwd);
   if (code === 0) return;
   const offline = /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED)\b/.test(
