@@ -14,6 +14,7 @@ import {
   difference,
   errorOf,
   type Finished,
+  miscounted,
   PROJECT,
   type Running,
   Sandbox,
@@ -248,7 +249,8 @@ test('a neighbour in the same home has not noticed any of it', async () => {
   const lines = committedLines(neighbourOutput);
   const { epoch, restarts } = sandbox.status('neighbour');
   assert.deepEqual({ epoch, restarts }, { epoch: 1, restarts: 0 });
-  assert.equal(difference(lines, countedLines(lines.length, NEIGHBOUR_KEYS)), '');
+  assert.equal(miscounted(lines), '');
+  assert.ok(lines.length > 0);
 });
 
 function numbers(count: number): string[] {

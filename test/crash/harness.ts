@@ -183,6 +183,17 @@ export function countedLines(count: number, keys: number): string[] {
   return lines;
 }
 
+/** What is wrong with lines of a keyed count that goes on: for each key 1, 2, 3, … once each; empty when nothing. */
+export function miscounted(lines: readonly string[]): string {
+  const seen = new Map<number, number[]>();
+  for (const line of lines) {
+    const row = JSON.parse(line) as { key: number; seen: number };
+    seen.set(row.key, [...(seen.get(row.key) ?? []), row.seen]);
+  }
+  const wrong = [...seen].filter(([, counts]) => counts.sort((a, b) => a - b).some((n, at) => n !== at + 1));
+  return wrong.map(([key, counts]) => `key ${key} has ${counts.length} lines up to ${counts.at(-1)}`).join();
+}
+
 /** How two multisets of lines differ, in a few words; empty when they do not. */
 export function difference(found: readonly string[], expected: readonly string[]): string {
   const counts = new Map<string, number>();
