@@ -17,6 +17,8 @@ export interface Disk {
   /** Makes the folder and those above it; durable on return, no error when it is there. */
   mkdir(folder: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /** Gives the file a second name. Rejects with EEXIST when `to` is there, which `rename` would replace. */
+  link(from: string, to: string): Promise<void>;
   /** Removing what is absent is no error. */
   remove(path: string): Promise<void>;
   syncFolder(folder: string): Promise<void>;

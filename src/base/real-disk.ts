@@ -1,6 +1,6 @@
 /** The file system of this machine, as a {@link Disk}. */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Disk, FileStat, ReadFile, WriteFile } from './disk.js';
 import { systemCode } from './errors.js';
@@ -37,6 +37,8 @@ export const realDisk: Disk = {
   },
 
   rename,
+
+  link,
 
   async remove(path) {
     await rm(path, { force: true });

@@ -5,27 +5,32 @@
  * operator of the manifest, operator ids are those of the uids, totals are the sums over the tables. Unknown fields are refused: a reader that skipped
  * one would take a newer manifest for an older one.
  */
-import * as v from 'valibot';
 import { assert } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
 import { JOB_ID } from '../base/ids.js';
-import { MAX_PARALLELISM } from '../base/key-groups.js';
 import { operatorId } from '../base/operator-id.js';
-import { MAX_KEY_TYPE_ID } from '../codec/keys.js';
+import { issueOf, keyType, name, parallelism, positive, text, v, whole } from './checks.js';
 import { MAX_TABLES } from './entry.js';
 
 export const MANIFEST_VERSION = 1;
 /** The most operators a manifest may list. */
 export const MAX_OPERATORS = 16_384;
-/** The longest uid, state name, job name or codec id, in UTF-16 units. */
-export const MAX_NAME_LENGTH = 255;
+export { MAX_NAME_LENGTH } from './checks.js';
 
-export const TABLE_KINDS = [
+/** Kinds of table whose entries belong to a key; theirs move by key group, the others are in group 0. */
+const KEYED_KINDS = [
   'value',
   'number',
   'list',
   'map',
+  'reducing',
+  'aggregating',
   'timer',
+  'event-timer',
+] as const;
+
+export const TABLE_KINDS = [
+  ...KEYED_KINDS,
   'splits',
   'watermark',
   'transactions',
@@ -36,6 +41,15 @@ export const TABLE_KINDS = [
 ] as const;
 
 export type TableKind = (typeof TABLE_KINDS)[number];
+
+export function isKeyed(kind: TableKind): boolean {
+  return (KEYED_KINDS as readonly TableKind[]).includes(kind);
+}
+
+/** Kinds whose rows have a user's map key. */
+export function hasMapKeys(kind: TableKind): boolean {
+  return kind === 'map' || kind === 'broadcast';
+}
 
 export interface ManifestOperator {
   readonly uid: string;
@@ -66,7 +80,7 @@ export interface Manifest {
   readonly formatVersion: typeof MANIFEST_VERSION;
   readonly layout: 'native';
   readonly mode: 'full' | 'incremental';
-  readonly backend: 'memory';
+  readonly backend: 'memory' | 'disk';
   readonly job: { readonly id: string; readonly name: string };
   readonly checkpointId: number;
   readonly parallelism: number;
@@ -78,14 +92,7 @@ export interface Manifest {
   readonly bytes: number;
 }
 
-const text = v.pipe(v.string(), v.maxLength(MAX_NAME_LENGTH));
-const name = v.pipe(text, v.minLength(1));
-const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const positive = v.pipe(whole, v.minValue(1));
-const parallelism = v.pipe(positive, v.maxValue(MAX_PARALLELISM));
-const keyType = v.nullable(v.pipe(v.string(), v.regex(/^[a-z(),]+$/), v.maxLength(MAX_KEY_TYPE_ID)));
-
-const operatorSchema = v.strictObject({
+export const operatorSchema = v.strictObject({
   uid: name,
   operatorId: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
   kind: v.picklist(['source', 'process', 'sink']),
@@ -93,7 +100,7 @@ const operatorSchema = v.strictObject({
   keyType,
 });
 
-const tableSchema = v.strictObject({
+export const tableSchema = v.strictObject({
   id: v.pipe(whole, v.maxValue(MAX_TABLES - 1)),
   operator: name,
   name: text,
@@ -109,7 +116,7 @@ const manifestSchema = v.strictObject({
   formatVersion: v.literal(MANIFEST_VERSION),
   layout: v.literal('native'),
   mode: v.picklist(['full', 'incremental']),
-  backend: v.literal('memory'),
+  backend: v.picklist(['memory', 'disk']),
   job: v.strictObject({ id: v.pipe(v.string(), v.regex(JOB_ID)), name }),
   checkpointId: positive,
   parallelism,
@@ -150,35 +157,39 @@ export function decodeManifest(json: unknown, label: string): Manifest {
 
 /** What no single field shows. */
 function contradiction(manifest: Manifest): string | undefined {
-  const uids = new Set<string>();
-  for (const operator of manifest.operators) {
-    if (uids.has(operator.uid)) return `operator '${operator.uid}' is listed twice`;
-    uids.add(operator.uid);
-    if (operator.operatorId !== operatorId(operator.uid))
-      return `operator id ${operator.operatorId} is not that of '${operator.uid}'`;
-    if (operator.maxParallelism < manifest.parallelism)
-      return `operator '${operator.uid}' has maxParallelism ${operator.maxParallelism}, below the parallelism`;
-  }
-  const ids = new Set<number>();
-  for (const table of manifest.tables) {
-    if (ids.has(table.id)) return `table ${table.id} is listed twice`;
-    ids.add(table.id);
-    if (!uids.has(table.operator))
-      return `table ${table.id} belongs to '${table.operator}', which is not listed`;
-    if ((table.mapKey !== null) !== (table.kind === 'map'))
-      return `table ${table.id} of kind ${table.kind} has mapKey ${table.mapKey}`;
-  }
-  for (const count of ['entries', 'bytes'] as const) {
-    const sum = manifest.tables.reduce((total, table) => total + table[count], 0);
-    if (sum !== manifest[count]) return `${sum} ${count} in its tables, ${manifest[count]} in all`;
-  }
-  return undefined;
+  const least = manifest.operators.find(({ maxParallelism }) => maxParallelism < manifest.parallelism);
+  if (least !== undefined)
+    return `operator '${least.uid}' has maxParallelism ${least.maxParallelism}, below the parallelism`;
+  return tableContradiction(manifest);
 }
 
-function issueOf(issues: readonly [v.InferIssue<typeof manifestSchema>, ...unknown[]]): string {
-  const [issue] = issues;
-  const path = v.getDotPath(issue);
-  return path === null ? issue.message : `${path}: ${issue.message}`;
+interface Listing {
+  readonly operators: readonly ManifestOperator[];
+  readonly tables: readonly ManifestTable[];
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/** The same for what manifests of checkpoints and of archives have in common. */
+export function tableContradiction(listing: Listing): string | undefined {
+  const uids = new Set<string>();
+  for (const { uid, operatorId: id } of listing.operators) {
+    if (uids.has(uid)) return `operator '${uid}' is listed twice`;
+    uids.add(uid);
+    if (id !== operatorId(uid)) return `operator id ${id} is not that of '${uid}'`;
+  }
+  const ids = new Set<number>();
+  for (const { id, operator, kind, mapKey } of listing.tables) {
+    if (ids.has(id)) return `table ${id} is listed twice`;
+    ids.add(id);
+    if (!uids.has(operator)) return `table ${id} belongs to '${operator}', which is not listed`;
+    if ((mapKey !== null) !== hasMapKeys(kind)) return `table ${id} of kind ${kind} has mapKey ${mapKey}`;
+  }
+  for (const count of ['entries', 'bytes'] as const) {
+    const sum = listing.tables.reduce((total, table) => total + table[count], 0);
+    if (sum !== listing[count]) return `${sum} ${count} in its tables, ${listing[count]} in all`;
+  }
+  return undefined;
 }
 
 function manifestCorrupt(label: string, what: string): TidemarkError {

@@ -166,6 +166,6 @@ export class SegmentReader {
   }
 }
 
-function segmentPath(folder: string, name: string): string {
+export function segmentPath(folder: string, name: string): string {
   return join(folder, `${name}${SUFFIX}`);
 }

@@ -155,6 +155,14 @@ export class FaultyDisk implements Disk {
     this.#names.set(to, inode);
   }
 
+  async link(from: string, to: string): Promise<void> {
+    this.#begin('link', `${from} ${to}`);
+    const inode = this.#find(from);
+    if (!this.#folders.has(dirname(to))) throw systemError('ENOENT', to);
+    if (this.#names.has(to)) throw systemError('EEXIST', to);
+    this.#names.set(to, inode);
+  }
+
   async remove(path: string): Promise<void> {
     this.#begin('remove', path);
     this.#names.delete(path);

@@ -1,0 +1,176 @@
+/**
+ * Reads an archive. Opening checks its outside (outline.ts); data is checked as it is read, by checksums, and against
+ * the manifest. Reading everything with `blocks()` therefore finds every damaged byte of what it reads; `verify`
+ * looks at more.
+ *
+ * Invariants: what is read does not grow with the archive for `openArchive` and `find`; `blocks` of a range of key
+ * groups reads only theirs.
+ */
+import { createHash } from 'node:crypto';
+import type { Disk } from '../base/disk.js';
+import type { KeyGroupRange } from '../base/key-groups.js';
+import { ByteReader } from '../codec/reader.js';
+import { ByteWriter } from '../codec/writer.js';
+import { type ArchiveManifest, type ArchiveMember, tableMember } from '../format/archive-manifest.js';
+import { type Entry, readEntry } from '../format/entry.js';
+import { EntryScan } from '../format/entry-scan.js';
+import { isKeyed, type ManifestTable } from '../format/manifest.js';
+import type { Provenance } from '../format/provenance.js';
+import { entriesOf, readSegment, type SegmentBlock } from '../format/segment-read.js';
+import { ArchiveFile } from './archive-file.js';
+import { ArchiveDamaged } from './finding.js';
+import { readOutline } from './outline.js';
+import type { Payload } from './sort-buffer.js';
+import { slotsOf } from './table-list.js';
+import { named, startsWith, TableReader } from './table-reader.js';
+
+const ALL_GROUPS: KeyGroupRange = { start: 0, end: Number.MAX_SAFE_INTEGER };
+
+/** What to read. Native archives are not ordered: of them, all is read, and the caller leaves out the rest. */
+export interface ArchiveRange {
+  /** Ids of tables; all when absent. */
+  readonly tables?: readonly number[];
+  /** Of keyed tables; others are read whole. */
+  readonly groups?: KeyGroupRange;
+}
+
+/**
+ * @throws ARCHIVE_CORRUPT with the member and the offset, FORMAT_NEWER, FILE_NOT_FOUND and the disk's other errors.
+ */
+export async function openArchive(disk: Disk, path: string): Promise<Archive> {
+  const file = await ArchiveFile.open(disk, path);
+  try {
+    const { manifest, provenance, findings } = await readOutline(file);
+    const [first] = findings;
+    if (first !== undefined) throw new ArchiveDamaged(path, first);
+    if (manifest === undefined || provenance === undefined)
+      throw file.damaged('MEMBER_MISSING', '', 0, 'it has no manifest');
+    const archive = new Archive(file, manifest, provenance);
+    for (const table of manifest.tables) archive.reader(table)?.check();
+    return archive;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+export class Archive {
+  readonly manifest: ArchiveManifest;
+  readonly provenance: Provenance;
+  readonly #file: ArchiveFile;
+  readonly #slots: ReadonlyMap<string, number>;
+  readonly #members: ReadonlyMap<string, ArchiveMember>;
+
+  constructor(file: ArchiveFile, manifest: ArchiveManifest, provenance: Provenance) {
+    this.manifest = manifest;
+    this.provenance = provenance;
+    this.#file = file;
+    this.#slots = new Map(manifest.operators.map(({ uid, maxParallelism }) => [uid, maxParallelism]));
+    this.#members = new Map(manifest.members.map((member) => [member.name, member]));
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  /** Length of the file. */
+  get bytes(): number {
+    return this.#file.size;
+  }
+
+  /** How many bytes of the file were read so far. */
+  get bytesRead(): number {
+    return this.#file.bytesRead;
+  }
+
+  /** Key groups of a table, or 1 where it has none. */
+  slots(table: ManifestTable): number {
+    return slotsOf(table, this.#slots);
+  }
+
+  /** The inside of a table of a canonical archive; undefined where it has no entries. */
+  reader(table: ManifestTable): TableReader | undefined {
+    const member = this.#members.get(tableMember(table.id));
+    if (this.manifest.layout !== 'canonical' || member === undefined) return undefined;
+    return new TableReader(this.#file, table, member, this.slots(table));
+  }
+
+  /**
+   * Whole entries, `table` being the place in `manifest.tables`. Canonical: in order, each block of one table and key
+   * group. The payload belongs to the caller.
+   */
+  async *blocks(range: ArchiveRange = {}): AsyncGenerator<Payload, void> {
+    if (this.manifest.layout === 'native') return yield* this.#segments();
+    for (const table of this.manifest.tables) {
+      if (range.tables?.includes(table.id) === false) continue;
+      const groups = isKeyed(table.kind) ? (range.groups ?? ALL_GROUPS) : ALL_GROUPS;
+      const reader = this.reader(table);
+      if (reader !== undefined) yield* reader.blocks(groups.start, groups.end);
+    }
+  }
+
+  /**
+   * All entries of one key, of any namespace and map key, in canonical order. `key` is encoded (codec/keys.ts); tables
+   * that are not keyed are asked with group 0.
+   */
+  async find(table: number, group: number, key: Buffer): Promise<Entry[]> {
+    const wanted = this.manifest.tables[table];
+    if (wanted === undefined) return [];
+    if (this.manifest.layout === 'native') return await this.#findUnordered(table, group, key);
+    const reader = this.reader(wanted);
+    const slot = await reader?.slot(group);
+    if (reader === undefined || slot === undefined) return [];
+    const prefix = identityPrefix(key);
+    const found: Entry[] = [];
+    for await (const { payload, entries } of reader.blocksWith(slot, group, prefix)) {
+      const bytes = named(payload, entries, group, 0, true);
+      for (const at of entriesWith(bytes, prefix))
+        found.push({ ...readEntry(new ByteReader(bytes, at)), table });
+    }
+    return found;
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  async *#segments(): AsyncGenerator<SegmentBlock, void> {
+    for (const { name, offset, length, sha256 } of this.manifest.members) {
+      const hash = createHash('sha256');
+      const read = async (into: Uint8Array, at: number) => {
+        const count = await this.#file.readInto(into, offset + at);
+        hash.update(into.subarray(0, count));
+        return count;
+      };
+      yield* readSegment(read, length, `${this.path}: ${name}`);
+      if (hash.digest('hex') !== sha256)
+        throw this.#file.damaged('MEMBER_HASH', name, offset, 'its SHA-256 is not the one in the manifest');
+    }
+  }
+
+  async #findUnordered(table: number, group: number, key: Buffer): Promise<Entry[]> {
+    const found: Entry[] = [];
+    for await (const block of this.#segments()) {
+      for (const entry of entriesOf(block, this.path))
+        if (entry.table === table && entry.group === group && entry.key.equals(key)) found.push(entry);
+    }
+    return found;
+  }
+}
+
+/** How the identity of every entry of a key begins. */
+export function identityPrefix(key: Buffer): Buffer {
+  const out = new ByteWriter(key.length + 8);
+  out.varint(key.length);
+  out.raw(key);
+  return out.copy();
+}
+
+/** Where the entries whose identity begins so lie. */
+function* entriesWith(bytes: Buffer, prefix: Buffer): Generator<number> {
+  const scan = new EntryScan();
+  for (let at = 0; at < bytes.length; at = scan.end) {
+    scan.scan(bytes, at, bytes.length);
+    if (startsWith(bytes.subarray(scan.identityAt, scan.identityEnd), prefix)) yield at;
+  }
+}

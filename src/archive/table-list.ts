@@ -1,0 +1,51 @@
+/** The tables of a canonical archive, and how those of the snapshot it is made from become them. */
+import { TidemarkError } from '../base/errors.js';
+import { canonicalOrder } from '../format/digest.js';
+import { isKeyed, type ManifestOperator, type ManifestTable } from '../format/manifest.js';
+
+/** A table before it is known what it holds. */
+export type TableShape = Omit<ManifestTable, 'entries' | 'bytes'>;
+
+export interface CanonicalTable extends TableShape {
+  /** Key groups, or 1 for tables that have none. */
+  readonly slots: number;
+}
+
+export interface TableList {
+  readonly operators: readonly ManifestOperator[];
+  /** In canonical order; `id` is the place in this list. */
+  readonly tables: readonly CanonicalTable[];
+  /** From the snapshot's table id to the canonical one; -1 for those that are left out. */
+  readonly canonicalId: ReadonlyMap<number, number>;
+}
+
+/** Sorts and numbers. Transactions are left out: an archive holds no output that is not committed. */
+export function tableList(operators: readonly ManifestOperator[], shapes: readonly TableShape[]): TableList {
+  const kept = shapes.filter(({ kind }) => kind !== 'transactions');
+  const sorted = canonicalOrder(operators, kept);
+  const slots = new Map(operators.map(({ uid, maxParallelism }) => [uid, maxParallelism]));
+  const canonicalId = new Map(shapes.map(({ id }) => [id, -1]));
+  const tables = sorted.tables.map((shape, place) => {
+    canonicalId.set(shape.id, place);
+    return { ...shape, id: place, slots: slotsOf(shape, slots) };
+  });
+  return { operators: sorted.operators, tables, canonicalId };
+}
+
+export function slotsOf(
+  { kind, operator }: Pick<TableShape, 'kind' | 'operator'>,
+  maxParallelism: ReadonlyMap<string, number>,
+): number {
+  return isKeyed(kind) ? (maxParallelism.get(operator) ?? 1) : 1;
+}
+
+/** How messages call a table. */
+export function tableLabel({ operator, name, kind }: Pick<TableShape, 'operator' | 'name' | 'kind'>): string {
+  return `${operator}.${name === '' ? kind : name}`;
+}
+
+export function snapshotCorrupt(message: string): TidemarkError {
+  return new TidemarkError('SEGMENT_CORRUPT', message, {
+    hint: 'go on from another snapshot of the job: tidemark checkpoints JOB',
+  });
+}

@@ -1,0 +1,251 @@
+/**
+ * Makes archives: a savepoint from a snapshot's native blocks, or a checkpoint's own segments packed into a file.
+ *
+ *     writeArchive ─ canonicalize ─▶ spool ─┐
+ *     packSegments ─ segments of the home ──┴─▶ temp file beside the output, fsynced ──▶ commit: its name
+ *
+ * Invariants: nothing is under the final name before `commit`, and everything durably after; whatever fails, no file
+ * of ours stays behind; two snapshots of one state give the same bytes but for provenance and its line in the sums.
+ */
+import { createHash } from 'node:crypto';
+import type { Disk } from '../base/disk.js';
+import { TidemarkError } from '../base/errors.js';
+import {
+  ARCHIVE_VERSION,
+  type ArchiveManifest,
+  capabilitiesOf,
+  segmentMember,
+} from '../format/archive-manifest.js';
+import { nativeDigest, snapshotDigest } from '../format/digest.js';
+import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
+import type { Provenance } from '../format/provenance.js';
+import { segmentPath } from '../format/segment.js';
+import { type ArchivePhase, type CanonicalData, canonicalize, type OnProgress } from './canonicalize.js';
+import { type ArchiveOutput, checkOutput, prepareOutput } from './output.js';
+import { type DataSource, packing } from './pack.js';
+import type { Payload, SortLimits } from './sort-buffer.js';
+import { snapshotCorrupt, type TableList, type TableShape, tableList } from './table-list.js';
+
+const COPY_BYTES = 1024 * 1024;
+
+interface CommonOptions {
+  readonly disk: Disk;
+  readonly operators: readonly ManifestOperator[];
+  readonly kind: ArchiveManifest['kind'];
+  readonly drained: boolean;
+  readonly provenance: Provenance;
+  readonly output: ArchiveOutput;
+  readonly onProgress?: OnProgress | undefined;
+  /** Aborted, the work ends soon with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WriteArchiveOptions extends CommonOptions {
+  /** A folder that is there, for temporary files: `*.tmp`. */
+  readonly spoolFolder: string;
+  /** The tables that entries name by `id`. */
+  readonly tables: readonly TableShape[];
+  /**
+   * Whole entries in any order, none twice. Entries of `transactions`, and those expired at the provenance's barrier
+   * time, are left out. The ownership of each payload passes to the callee.
+   */
+  readonly blocks: AsyncIterable<Payload>;
+  readonly limits?: SortLimits;
+}
+
+export interface PackOptions extends CommonOptions {
+  readonly folder: string;
+  /** Names of segments in `folder`, in the order they are read. */
+  readonly segments: readonly { readonly name: string; readonly bytes: number }[];
+  readonly tables: readonly ManifestTable[];
+  readonly mode: ArchiveManifest['mode'];
+  readonly backend: 'memory' | 'disk';
+}
+
+/** An archive that is complete but for its name. */
+export interface PreparedArchive {
+  readonly manifest: ArchiveManifest;
+  readonly digest: string;
+  /** Of the file. */
+  readonly bytes: number;
+  readonly entries: number;
+  /** Gives it its name, or writes the stream. @throws FILE_EXISTS */
+  commit(): Promise<void>;
+  /** Gives it up and removes what was written; nothing after `commit`. To be called if `commit` rejects. */
+  discard(): Promise<void>;
+}
+
+/**
+ * A canonical archive from native blocks.
+ * @throws SEGMENT_CORRUPT, FILE_EXISTS, DISK_FULL and the disk's other errors.
+ */
+export async function writeArchive(options: WriteArchiveOptions): Promise<PreparedArchive> {
+  const { disk, provenance, output, onProgress, signal, spoolFolder, blocks, limits } = options;
+  await checkOutput(disk, output);
+  const list = tableList(options.operators, options.tables);
+  const data = await canonicalize({
+    disk,
+    spoolFolder,
+    list,
+    blocks,
+    expiredAt: provenance.barrierTime,
+    ...(limits === undefined ? {} : { limits }),
+    onProgress,
+    signal,
+  });
+  const draft = canonicalManifest(options, list, data);
+  const starts = data.tables.flatMap(({ member }) => (member === undefined ? [] : [member.offset]));
+  const source: DataSource = (member) =>
+    copyOf(draft.members[member]?.length ?? 0, (into, at) =>
+      data.spool.read(into, (starts[member] ?? 0) + at),
+    );
+  return await prepare(options, draft, source, () => data.spool.remove());
+}
+
+/**
+ * A native archive: a checkpoint's segments, as they are.
+ * @throws SEGMENT_CORRUPT when one is not what its name says.
+ */
+export async function packSegments(options: PackOptions): Promise<PreparedArchive> {
+  const { disk, folder, segments } = options;
+  await checkOutput(disk, options.output);
+  const source: DataSource = async function* (member) {
+    const { name, bytes } = segments[member] ?? { name: '', bytes: 0 };
+    const file = await disk.open(segmentPath(folder, name));
+    const hash = createHash('sha256');
+    try {
+      for await (const piece of copyOf(bytes, (into, at) => fill(file.read.bind(file), into, at, name))) {
+        hash.update(piece);
+        yield piece;
+      }
+    } finally {
+      await file.close();
+    }
+    if (hash.digest('hex') !== name)
+      throw snapshotCorrupt(`segment ${name} is another file than its name says`);
+  };
+  return await prepare(options, nativeManifest(options), source, async () => undefined);
+}
+
+async function prepare(
+  options: CommonOptions,
+  draft: ArchiveManifest,
+  source: DataSource,
+  release: () => Promise<void>,
+): Promise<PreparedArchive> {
+  const { disk, provenance, output, onProgress, signal } = options;
+  try {
+    const packed = packing(draft, provenance, source);
+    const phase: ArchivePhase = 'pack';
+    let bytes = 0;
+    const prepared = await prepareOutput(disk, output, packed, (count) => {
+      signal?.throwIfAborted();
+      bytes += count;
+      onProgress?.({ entries: draft.entries, bytes }, phase);
+    });
+    // A file has taken its bytes over; a stream still needs them.
+    if ('path' in output) await release();
+    const { manifest } = packed;
+    return {
+      manifest,
+      digest: manifest.digest,
+      bytes: packed.bytes,
+      entries: manifest.entries,
+      async commit() {
+        await prepared.commit();
+        await release();
+      },
+      async discard() {
+        await prepared.discard();
+        await release();
+      },
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+function canonicalManifest(options: CommonOptions, list: TableList, data: CanonicalData): ArchiveManifest {
+  const digests = data.tables.map(({ digest }) => digest);
+  const tables = list.tables.map(({ slots: _, ...table }, i) => ({
+    ...table,
+    entries: data.tables[i]?.entries ?? 0,
+    bytes: data.tables[i]?.bytes ?? 0,
+  }));
+  return {
+    formatVersion: ARCHIVE_VERSION,
+    kind: options.kind,
+    layout: 'canonical',
+    mode: 'full',
+    backend: null,
+    drained: options.drained,
+    capabilities: capabilitiesOf('canonical', 'full'),
+    digest: snapshotDigest(list.operators, list.tables, digests),
+    operators: list.operators.map((operator) => ({
+      ...operator,
+      watermark: data.watermarks.get(operator.uid) ?? null,
+    })),
+    tables,
+    members: data.tables.flatMap(({ member }) => (member === undefined ? [] : [member])),
+    ...totals(tables),
+  };
+}
+
+function nativeManifest(options: PackOptions): ArchiveManifest {
+  const { kind, drained, operators, tables, segments, mode, backend } = options;
+  if (tables.some(({ id }, place) => id !== place))
+    throw new TidemarkError('INTERNAL', 'tables of a native archive are numbered in their order');
+  return {
+    formatVersion: ARCHIVE_VERSION,
+    kind,
+    layout: 'native',
+    mode,
+    backend,
+    drained,
+    capabilities: capabilitiesOf('native', mode),
+    digest: nativeDigest(segments.map(({ name }) => name)),
+    operators: operators.map((operator) => ({ ...operator, watermark: null })),
+    tables,
+    members: segments.map(({ name, bytes }) => ({
+      name: segmentMember(name),
+      offset: 0,
+      length: bytes,
+      sha256: name,
+    })),
+    ...totals(tables),
+  };
+}
+
+function totals(tables: readonly ManifestTable[]): { readonly entries: number; readonly bytes: number } {
+  return {
+    entries: tables.reduce((sum, { entries }) => sum + entries, 0),
+    bytes: tables.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+/** `length` bytes in pieces of one buffer. */
+async function* copyOf(
+  length: number,
+  read: (into: Uint8Array, at: number) => Promise<void>,
+): AsyncGenerator<Uint8Array, void> {
+  const buffer = Buffer.allocUnsafeSlow(Math.min(COPY_BYTES, length));
+  for (let at = 0; at < length; at += buffer.length) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, length - at));
+    await read(piece, at);
+    yield piece;
+  }
+}
+
+async function fill(
+  read: (into: Uint8Array, offset: number) => Promise<number>,
+  into: Uint8Array,
+  offset: number,
+  segment: string,
+): Promise<void> {
+  for (let at = 0; at < into.length; ) {
+    const count = await read(into.subarray(at), offset + at);
+    if (count === 0) throw snapshotCorrupt(`segment ${segment} ends too early`);
+    at += count;
+  }
+}
