@@ -68,13 +68,22 @@ async function fromOrigin(job: JobRecord, origin: JobOrigin, disk: Disk): Promis
     if (!(error instanceof TidemarkError) || error.code !== 'FILE_NOT_FOUND') throw error;
     throw gone(job, origin, 'is gone');
   });
-  if (archive.manifest.digest !== origin.digest) throw gone(job, origin, 'holds another state now');
-  const { operators, tables } = archive.manifest;
-  const { barrierTime } = await archive.provenance();
-  const kept = tables.filter(
-    (table) => !origin.dropped.includes(nameOf({ operator: table.operator, state: table.name })),
-  );
-  const blocks = () => archive.blocks({ tables: kept.map(({ id }) => id) });
+  const { operators, tables, digest } = archive.manifest;
+  const { barrierTime } = archive.provenance;
+  if (digest !== origin.digest) {
+    await archive.close();
+    throw gone(job, origin, 'holds another state now');
+  }
+  const isKept = (table: ManifestTable) =>
+    !origin.dropped.includes(nameOf({ operator: table.operator, state: table.name }));
+  const kept = tables.filter(isKept);
+  async function* blocks(): AsyncGenerator<Block> {
+    try {
+      yield* archive.blocks({ tables: kept.map(({ id }) => id) });
+    } finally {
+      await archive.close();
+    }
+  }
   return { checkpoint: undefined, operators, tables: kept, barrierTime, dropped: origin.dropped, blocks };
 }
 

@@ -87,7 +87,7 @@ export interface PlannedRestore extends RestorePlan {
 export async function planRestore(home: HomePaths, options: RestoreOptions): Promise<PlannedRestore> {
   const archive = await openArchive(realDisk, options.archive);
   try {
-    const provenance = await archive.provenance();
+    const { provenance } = archive;
     const code = await loadCode(home, options, provenance);
     return await planWith(home, options, archive, provenance, code);
   } finally {
