@@ -126,6 +126,11 @@ export class Catalog {
     return checkpoints.lastCompleted(this.#context, job);
   }
 
+  /** The newest that ever completed, also once it is dropped: what is shown of a job. */
+  latestCheckpoint(job: string): CheckpointRecord | undefined {
+    return checkpoints.latestCheckpoint(this.#context, job);
+  }
+
   /** @throws CHECKPOINT_NOT_FOUND */
   checkpoint(job: string, id: number): CheckpointRecord {
     return checkpoints.findCheckpoint(this.#context, job, id);

@@ -143,6 +143,18 @@ export function lastCompleted(context: CatalogContext, job: string): CheckpointR
   });
 }
 
+/** The newest that ever completed. */
+export function latestCheckpoint(context: CatalogContext, job: string): CheckpointRecord | undefined {
+  return context.db.snapshot(() => {
+    const row = context.db.get(
+      'SELECT max(id) AS id FROM checkpoints WHERE job = ? AND completed_at IS NOT NULL',
+      [job],
+    );
+    const id = new RowReader('checkpoints', job, row ?? { id: null }).maybe('id', Number);
+    return id === undefined ? undefined : findCheckpoint(context, job, id);
+  });
+}
+
 /** @throws CHECKPOINT_NOT_FOUND */
 export function findCheckpoint(context: CatalogContext, job: string, id: number): CheckpointRecord {
   const { db } = context;

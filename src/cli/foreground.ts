@@ -5,15 +5,10 @@ import type { JobRecord } from '../catalog/records.js';
 import { Runner } from '../job/runner.js';
 import { jobRow } from '../job/status.js';
 import type { Context } from './context.js';
+import { EXIT_NO_READER } from './exit.js';
 import { JobView } from './job-view.js';
 import type { Printer } from './printer.js';
 import { onSignal } from './signals.js';
-
-/**
- * The exit code of a process that SIGPIPE has ended. A job whose stdout has lost its reader ends at once, as other
- * programs do: what it cannot write it must not count as written. It is `lost` then, and can be resumed.
- */
-const EXIT_NO_READER = 141;
 
 /** Starts the job, shows it, suspends it on a signal, and tells how it ended. Gives the exit code. */
 export async function runForeground(context: Context, catalog: Catalog, job: JobRecord): Promise<number> {
@@ -28,7 +23,8 @@ export async function runForeground(context: Context, catalog: Catalog, job: Job
       runner?.suspend('signal');
     },
   );
-  process.exitCode = EXIT_NO_READER; // Until it ends otherwise; see endQuietlyWithoutReader in main.ts.
+  // Until it ends otherwise: what a job cannot write it must not count as written. It is `lost`, and can be resumed.
+  process.exitCode = EXIT_NO_READER;
   try {
     runner = await Runner.start({
       home: catalog.home,
@@ -44,7 +40,7 @@ export async function runForeground(context: Context, catalog: Catalog, job: Job
     view.start(() => started.metrics());
     const ended = await started.ended;
     view.stop();
-    if (printer.json) await printer.document(jobRow(ended, catalog.lastCompleted(job.id)));
+    if (printer.json) await printer.document(jobRow(ended, catalog.latestCheckpoint(job.id)));
     return conclude(ended, view, printer, signals.exitCode);
   } finally {
     view.stop();

@@ -32,7 +32,7 @@ export async function readStatus(catalog: Catalog, reference: string): Promise<S
 }
 
 function fromCatalog(catalog: Catalog, job: JobRecord): StatusDocument {
-  return statusDocument(job, catalog.lastCompleted(job.id), keptMetrics(job));
+  return statusDocument(job, catalog.latestCheckpoint(job.id), keptMetrics(job));
 }
 
 function isStatusOf(answer: unknown, id: string): answer is StatusDocument {

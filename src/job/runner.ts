@@ -251,7 +251,7 @@ export class Runner {
   #status(): unknown {
     const { catalog } = this.#options;
     const job = catalog.job(this.#options.job);
-    return statusDocument(job, catalog.lastCompleted(job.id), this.metrics(), this.#saving?.());
+    return statusDocument(job, catalog.latestCheckpoint(job.id), this.metrics(), this.#saving?.());
   }
 
   async #checkpoint(): Promise<unknown> {

@@ -21,7 +21,7 @@ export function run(given: Given, context: Context): Promise<number> {
   const all = given.flag('all');
   return withCatalog(context, false, async (catalog) => {
     const { printer, clock } = context;
-    const rows = catalog.jobs({ all }).map((job) => jobRow(job, catalog.lastCompleted(job.id)));
+    const rows = catalog.jobs({ all }).map((job) => jobRow(job, catalog.latestCheckpoint(job.id)));
     if (printer.json) {
       await printer.document(rows);
       return EXIT.done;
