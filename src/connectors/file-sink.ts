@@ -9,6 +9,7 @@ import { TidemarkError } from '../base/errors.js';
 import { schema } from '../codec/schema.js';
 import type { SinkSpec } from '../graph/sink.js';
 import { FileCommitter } from './file-sink/committer.js';
+import { isPrefix } from './file-sink/names.js';
 import { type FileTransaction, fileTransaction } from './file-sink/transaction.js';
 import { FileWriter } from './file-sink/writer.js';
 import { jsonLine } from './json-line.js';
@@ -28,13 +29,17 @@ export interface FileSinkOptions<T> {
  * Writes one line an element into `part-<job>-<attempt>-<uid>-<subtask>-<checkpoint>.jsonl` in a folder, a file
  * for each subtask and checkpoint that wrote anything. Exactly-once by two-phase commit (as Flink's `FileSink`):
  * a file has a hidden name until its checkpoint is complete, and a ledger in `<folder>/.tidemark` says which
- * are committed, so that consumers may move files away. One job at a time owns the folder. A relative folder is
- * relative to where the job was first started.
+ * are committed, so that consumers may move files away. One sink of one job at a time owns the folder. A relative
+ * folder is relative to where the job was first started.
+ *
+ * A job restored from a snapshot that the folder is ahead of is refused with TARGET_AHEAD; with `--sinks rewind`,
+ * what the snapshot's job and jobs restored from its snapshots wrote there later is set aside: `part-…` becomes
+ * `.aside-part-…`. What a consumer has moved away by then stays where it is, and the log says so.
  */
 export function fileSink<T>(folder: string, options: FileSinkOptions<T> = {}): SinkSpec<T, FileTransaction> {
   const { encode, prefix = DEFAULT_PREFIX } = options;
   if (typeof folder !== 'string' || folder === '') throw wrong('the folder is a non-empty string');
-  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}$/.test(prefix)) {
+  if (!isPrefix(prefix)) {
     throw wrong('the prefix is 1 to 40 letters, digits, _ . or -, and begins with none of . and -');
   }
   return {

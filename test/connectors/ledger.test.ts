@@ -7,13 +7,12 @@ import {
   commitLine,
   emptyLedger,
   foldedText,
-  insertRun,
   isCommitted,
   parseLedger,
-  type Run,
   union,
   withCommitted,
 } from '../../src/connectors/file-sink/ledger.js';
+import { insertRun, type Run } from '../../src/connectors/file-sink/runs.js';
 
 const id = fc.record({
   job: fc.constantFrom('a', 'b'),

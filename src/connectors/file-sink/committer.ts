@@ -1,22 +1,38 @@
 /**
- * Commits the transactions of a file sink: first the ledger, then the names.
+ * Commits the transactions of a file sink: first the ledger, then the names. Setting aside goes the same way.
  *
  *     pending file, fsynced ──▶ a line in the ledger, fsynced ──▶ renamed, folder fsynced
  *                              └ from here on it is committed
+ *     part ahead            ──▶ a line in the ledger, fsynced ──▶ hidden,  folder fsynced
+ *                              └ from here on it is set aside
  *
- * Invariants: being in the ledger is being committed, whatever has become of the file since; a committed file
- * whose pending name still stands is renamed at the next chance; only this job's own pending files are removed,
- * and only after every committed one has its name.
+ * Invariants: being in the ledger is being committed, or set aside, whatever has become of the file since; a file
+ * of either that has not got its last name gets it at the next chance; only this job's own pending files are
+ * removed, and only after every committed one has its name; where a job began is in the ledger before its commits.
  */
 import { join } from 'node:path';
 import { present } from '../../base/assert.js';
 import type { Disk } from '../../base/disk.js';
-import { TidemarkError, toTidemarkError } from '../../base/errors.js';
-import type { SinkCommitter, SinkContext, Transaction } from '../../graph/sink.js';
-import type { Commit } from './ledger.js';
-import { LedgerFile, TARGET_FOLDER } from './ledger-file.js';
-import { isPendingOf } from './names.js';
+import { systemCode, TidemarkError, toTidemarkError } from '../../base/errors.js';
+import type {
+  LineageEntry,
+  SinkCommitter,
+  SinkContext,
+  Transaction,
+  TransactionId,
+} from '../../graph/sink.js';
+import type { Commit, Ledger, WriterRuns } from './ledger.js';
+import { LedgerFile, readTarget, TARGET_FOLDER } from './ledger-file.js';
+import { aheadOf, idsOf, lackingOf } from './lineage.js';
+import { asideName, isPendingOf, partName } from './names.js';
+import { partsIn } from './parts.js';
+import { countOf } from './runs.js';
 import type { FileTransaction } from './transaction.js';
+
+/** The most transactions that `ahead` names; the newest, where there are more. */
+export const MAX_AHEAD = 100_000;
+/** The most files that a line of the log names. */
+const MAX_LOGGED = 10;
 
 export class FileCommitter implements SinkCommitter<FileTransaction> {
   readonly #context: SinkContext;
@@ -33,7 +49,8 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
 
   recover(restored: readonly Transaction<FileTransaction>[]): Promise<void> {
     return this.#saying('recovering', async () => {
-      await this.#open();
+      const ledger = await this.#open();
+      await this.#recordBeginning(ledger);
       await this.#commit(restored);
       await this.#removeLeftovers();
     });
@@ -46,23 +63,70 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
     });
   }
 
+  /** Reads only: the target may be another job's at that time. */
+  ahead(lineage: readonly LineageEntry[]): Promise<readonly TransactionId[]> {
+    return this.#saying('looking at what is committed', async () => {
+      const { ledger } = await readTarget(this.#disk, this.#folder);
+      this.#refuseLacking(ledger, lineage);
+      return idsOf(aheadOf(ledger, this.#context.job.id, lineage), MAX_AHEAD);
+    });
+  }
+
+  rewind(lineage: readonly LineageEntry[]): Promise<void> {
+    return this.#saying('rewinding', async () => {
+      try {
+        await this.#setAside(await this.#open(), lineage);
+      } finally {
+        // What failed here is finished by the next to open it.
+        await this.close();
+      }
+    });
+  }
+
   async close(): Promise<void> {
     const ledger = this.#ledger;
     this.#ledger = undefined;
     await ledger?.close();
   }
 
-  /** Reads the ledger and gives the files it names as committed their names. */
-  async #open(): Promise<void> {
+  /** Reads the ledger and gives the files it names their last names. */
+  async #open(): Promise<LedgerFile> {
     await this.close();
     await this.#disk.mkdir(join(this.#folder, TARGET_FOLDER));
     // What is seen renamed from here on is durably so, and may be folded.
     await this.#disk.syncFolder(this.#folder);
-    const opened = await LedgerFile.open(this.#disk, this.#folder, this.#context.sink, (commits) =>
-      this.#stillPending(commits),
+    const { file, unfinished } = await LedgerFile.open(
+      this.#disk,
+      this.#folder,
+      this.#context.sink,
+      async ({ commits, parts }) => ({
+        commits: await this.#stillPending(commits),
+        parts: await this.#stillVisible(parts),
+      }),
     );
-    this.#ledger = opened.file;
-    await this.#giveNames(opened.waiting);
+    await this.#giveNames(file, unfinished.commits);
+    await this.#hide(unfinished.parts);
+    this.#ledger = file;
+    return file;
+  }
+
+  /** So that a job restored from another snapshot of the same past can tell this one's transactions. */
+  async #recordBeginning(ledger: LedgerFile): Promise<void> {
+    const { job, lineage } = this.#context;
+    if (lineage.length > 0 && !ledger.knows(job.id)) await ledger.begin(job.id, lineage);
+  }
+
+  async #setAside(ledger: LedgerFile, lineage: readonly LineageEntry[]): Promise<void> {
+    const { said } = ledger;
+    this.#refuseLacking(said, lineage);
+    const writers = aheadOf(said, this.#context.job.id, lineage);
+    if (writers.length === 0) return;
+    const names = await this.#disk.list(this.#folder);
+    const { parts, missing } = partsIn(names, writers);
+    await ledger.setAside(writers, parts);
+    this.#logGone(namesOf(missing), totalOf(missing));
+    await this.#hide(parts);
+    await ledger.fold();
   }
 
   async #commit(transactions: readonly Transaction<FileTransaction>[]): Promise<void> {
@@ -73,7 +137,7 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
     for (const commit of fresh) await this.#check(commit, lengths.get(commit.pending));
     if (fresh.length > 0) await ledger.append(fresh);
     const known = commits.filter((commit) => !fresh.includes(commit));
-    await this.#giveNames([...fresh, ...(await this.#stillPending(known))]);
+    await this.#giveNames(ledger, [...fresh, ...(await this.#stillPending(known))]);
     await ledger.foldIfLong();
   }
 
@@ -96,10 +160,60 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
     return pending;
   }
 
-  async #giveNames(commits: readonly Commit[]): Promise<void> {
+  /** Those of files that are to be hidden which still show. */
+  async #stillVisible(parts: readonly string[]): Promise<string[]> {
+    const visible: string[] = [];
+    for (const part of parts) {
+      if ((await this.#disk.stat(join(this.#folder, part))) !== undefined) visible.push(part);
+      else if ((await this.#disk.stat(join(this.#folder, asideName(part)))) === undefined)
+        this.#logGone([part]);
+    }
+    return visible;
+  }
+
+  async #hide(parts: readonly string[]): Promise<void> {
+    if (parts.length === 0) return;
+    for (const part of parts) {
+      try {
+        await this.#disk.rename(join(this.#folder, part), join(this.#folder, asideName(part)));
+      } catch (error) {
+        if (systemCode(error) !== 'ENOENT') throw error;
+        this.#logGone([part]);
+      }
+    }
+    await this.#disk.syncFolder(this.#folder);
+  }
+
+  /** Says which files a consumer took before a rewind: what they hold will be written again. */
+  #logGone(parts: readonly string[], total = parts.length): void {
+    if (total === 0) return;
+    const named = `${parts.slice(0, MAX_LOGGED).join(', ')}${total > MAX_LOGGED ? ', …' : ''}`;
+    const what = total === 1 ? '1 file was' : `${total} files were`;
+    this.#context.log(
+      `sink ${this.#context.sink}: ${what} moved out of ${this.#folder} before a rewind could set them aside, ` +
+        `and what they hold will be written again: ${named}`,
+    );
+  }
+
+  #refuseLacking(ledger: Ledger, lineage: readonly LineageEntry[]): void {
+    const lacking = lackingOf(ledger, lineage);
+    const [newest] = idsOf(lacking, 1);
+    if (newest === undefined) return;
+    const found = `${totalOf(lacking)} transactions, up to checkpoint ${newest.checkpoint} of job ${newest.job}`;
+    throw new TidemarkError(
+      'TARGET_AHEAD',
+      `the target of sink ${this.#context.sink} was rewound to before the snapshot, which set aside what belongs ` +
+        `to it: ${found}`,
+      { hint: 'give the sink another target, or add --sinks mute', operator: this.#context.sink },
+    );
+  }
+
+  /** What was set aside before it had a name is never shown. */
+  async #giveNames(ledger: LedgerFile, commits: readonly Commit[]): Promise<void> {
     if (commits.length === 0) return;
-    for (const { pending, part } of commits) {
-      await this.#disk.rename(join(this.#folder, pending), join(this.#folder, part));
+    for (const commit of commits) {
+      const name = ledger.hasAside(commit) ? asideName(commit.part) : commit.part;
+      await this.#disk.rename(join(this.#folder, commit.pending), join(this.#folder, name));
     }
     await this.#disk.syncFolder(this.#folder);
   }
@@ -133,6 +247,17 @@ function unique(transactions: readonly Transaction<FileTransaction>[]): Commit[]
     part: value.part,
   }));
   return [...new Map(commits.map((commit) => [commit.pending, commit])).values()];
+}
+
+function totalOf(writers: readonly WriterRuns[]): number {
+  return writers.reduce((sum, { ranges }) => sum + countOf(ranges), 0);
+}
+
+/** What the files of the newest of these transactions are called. */
+function namesOf(writers: readonly WriterRuns[]): string[] {
+  return writers
+    .flatMap((writer) => idsOf([writer], MAX_LOGGED).map((id) => partName(writer.prefix ?? '', id)))
+    .slice(0, MAX_LOGGED);
 }
 
 function corrupt(message: string): TidemarkError {

@@ -1,6 +1,6 @@
 /**
  * The ledgers in a target, on disk: `<folder>/.tidemark/ledger-<uid>.ndjson`, one for each sink that writes
- * there. All are read, since a sink may have had another uid when it committed; only its own is written.
+ * there over time. All are read, since a sink may have had another uid when it committed; only its own is written.
  *
  * Invariants: what `has` says is durable; a ledger is only ever appended to, or replaced whole by
  * temp, sync, rename, sync folder; after a failed append it is replaced before anything else is said.
@@ -9,16 +9,23 @@ import { join } from 'node:path';
 import { assert } from '../../base/assert.js';
 import type { Disk, WriteFile } from '../../base/disk.js';
 import { systemCode, TidemarkError } from '../../base/errors.js';
-import type { TransactionId } from '../../graph/sink.js';
+import type { LineageEntry, TransactionId } from '../../graph/sink.js';
 import {
+  asideLine,
+  begunLine,
   type Commit,
   commitLine,
   emptyLedger,
   foldedText,
   isCommitted,
+  isSetAside,
   type Ledger,
+  type LedgerText,
   parseLedger,
   union,
+  type WriterRuns,
+  withAside,
+  withBegun,
   withCommitted,
 } from './ledger.js';
 import { isLedgerName, ledgerName } from './names.js';
@@ -31,82 +38,126 @@ export const FOLD_BYTES = 256 * 1024;
 export const MAX_LEDGER_BYTES = 1024 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 
-/** What all sinks together have committed in a target; empty when it has no ledger. */
-export async function readTarget(disk: Disk, folder: string): Promise<Ledger> {
+/** What all sinks together say of a target, and their ledgers; empty when it has none. Changes nothing. */
+export async function readTarget(
+  disk: Disk,
+  target: string,
+): Promise<LedgerText & { readonly paths: readonly string[] }> {
   let ledger = emptyLedger;
-  for (const name of await disk.list(join(folder, TARGET_FOLDER))) {
-    if (!isLedgerName(name)) continue;
-    const text = await readText(disk, join(folder, TARGET_FOLDER, name));
-    if (text !== undefined) ledger = union(ledger, parsed(text, join(folder, TARGET_FOLDER, name)).ledger);
+  const commits: Commit[] = [];
+  const parts: string[] = [];
+  const paths: string[] = [];
+  for (const name of await disk.list(join(target, TARGET_FOLDER))) {
+    const path = join(target, TARGET_FOLDER, name);
+    const text = isLedgerName(name) ? await readText(disk, path) : undefined;
+    if (text === undefined) continue;
+    const said = parsed(text, path);
+    ledger = union(ledger, said.ledger);
+    for (const commit of said.commits) commits.push(commit);
+    for (const part of said.parts) parts.push(part);
+    paths.push(path);
   }
-  return ledger;
+  return { ledger, commits, parts, paths };
+}
+
+/** Of what a ledger names, the files that have not got their last names yet. */
+export interface Unfinished {
+  readonly commits: readonly Commit[];
+  readonly parts: readonly string[];
 }
 
 export class LedgerFile {
   readonly #disk: Disk;
   readonly #folder: string;
   readonly #path: string;
-  /** What this file says, and what the others of the target said when it was opened. */
+  /** What this file says, and what all of the target said when it was opened. */
   #own: Ledger;
-  readonly #others: Ledger;
+  readonly #all: Ledger;
   #file: WriteFile | undefined;
   #bytes = 0;
   #foldedBytes = 0;
   #broken = false;
 
-  private constructor(disk: Disk, folder: string, path: string, own: Ledger, others: Ledger) {
+  private constructor(disk: Disk, folder: string, path: string, own: Ledger, all: Ledger) {
     this.#disk = disk;
     this.#folder = folder;
     this.#path = path;
     this.#own = own;
-    this.#others = others;
+    this.#all = all;
   }
 
   /**
    * Opens the ledger of a sink, making it when there is none: cuts off a torn last line, and makes durable what
-   * it reads. `waiting` picks, of the commits not folded yet, those whose files have not got their names.
+   * it and the others say. `pick` chooses, of all that is not folded yet, those whose files wait for their last
+   * names; the caller renames them next.
    */
   static async open(
     disk: Disk,
     target: string,
     sink: string,
-    waiting: (commits: readonly Commit[]) => Promise<Commit[]>,
-  ): Promise<{ readonly file: LedgerFile; readonly waiting: readonly Commit[] }> {
+    pick: (named: Unfinished) => Promise<Unfinished>,
+  ): Promise<{ readonly file: LedgerFile; readonly unfinished: Unfinished }> {
     const folder = join(target, TARGET_FOLDER);
     const path = join(folder, ledgerName(sink));
     const text = await readText(disk, path);
-    const own = text === undefined ? { ledger: emptyLedger, commits: [] } : parsed(text, path);
-    const file = new LedgerFile(disk, folder, path, own.ledger, await readTarget(disk, target));
-    const still = await waiting(own.commits);
-    await file.#replace(still);
-    return { file, waiting: still };
+    const own = text === undefined ? { ledger: emptyLedger, commits: [], parts: [] } : parsed(text, path);
+    const all = await readTarget(disk, target);
+    const file = new LedgerFile(disk, folder, path, own.ledger, all.ledger);
+    const unfinished = await pick(all);
+    for (const other of all.paths) if (other !== path) await syncFile(disk, other);
+    const mine = new Set([...own.commits.map(({ part }) => part), ...own.parts]);
+    await file.#replace({
+      commits: unfinished.commits.filter(({ part }) => mine.has(part)),
+      parts: unfinished.parts.filter((part) => mine.has(part)),
+    });
+    return { file, unfinished };
   }
 
   get broken(): boolean {
     return this.#broken;
   }
 
+  /** What this file and the others of the target say. */
+  get said(): Ledger {
+    return union(this.#all, this.#own);
+  }
+
   has(id: TransactionId): boolean {
-    return isCommitted(this.#own, id) || isCommitted(this.#others, id);
+    return isCommitted(this.#own, id) || isCommitted(this.#all, id);
+  }
+
+  /** Whether a rewind set this committed transaction aside. */
+  hasAside(id: TransactionId): boolean {
+    return isSetAside(this.#own, id) || isSetAside(this.#all, id);
+  }
+
+  knows(job: string): boolean {
+    return this.#own.begun.has(job) || this.#all.begun.has(job);
   }
 
   /** Once this resolves they are committed, all of them. If it rejects, open the ledger anew to know. */
   async append(commits: readonly Commit[]): Promise<void> {
-    assert(!this.#broken, 'a ledger is appended to after a failure');
-    const line = Buffer.from(commitLine(commits), 'utf8');
-    this.#broken = true;
-    this.#file ??= await this.#disk.create(this.#path);
-    await this.#file.append(line);
-    await this.#file.sync();
-    this.#broken = false;
-    this.#bytes += line.length;
-    this.#own = withCommitted(this.#own, commits);
+    await this.#append(commitLine(commits), (own) => withCommitted(own, commits));
   }
 
-  /** Folds it when it has grown long. Every committed file must have its name, durably. */
+  /** Says where a job began. The same promise as `append`. */
+  async begin(job: string, lineage: readonly LineageEntry[]): Promise<void> {
+    await this.#append(begunLine(job, lineage), (own) => withBegun(own, job, lineage));
+  }
+
+  /** Says that these are set aside, and which files are now to be hidden. The same promise as `append`. */
+  async setAside(writers: readonly WriterRuns[], parts: readonly string[]): Promise<void> {
+    await this.#append(asideLine(writers, parts), (own) => withAside(own, writers));
+  }
+
+  /** Folds it when it has grown long. Every file it names must have its last name, durably. */
   async foldIfLong(): Promise<void> {
-    if (this.#bytes <= FOLD_BYTES || this.#bytes <= 2 * this.#foldedBytes) return;
-    await this.#replace([]);
+    if (this.#bytes > FOLD_BYTES && this.#bytes > 2 * this.#foldedBytes) await this.fold();
+  }
+
+  /** Every file it names must have its last name, durably. */
+  async fold(): Promise<void> {
+    await this.#replace({ commits: [], parts: [] });
   }
 
   async close(): Promise<void> {
@@ -115,13 +166,26 @@ export class LedgerFile {
     await file?.close();
   }
 
-  async #replace(waiting: readonly Commit[]): Promise<void> {
+  async #append(text: string, then: (own: Ledger) => Ledger): Promise<void> {
+    assert(!this.#broken, 'a ledger is appended to after a failure');
+    const line = Buffer.from(text, 'utf8');
+    this.#broken = true;
+    this.#file ??= await this.#disk.create(this.#path);
+    await this.#file.append(line);
+    await this.#file.sync();
+    this.#broken = false;
+    this.#bytes += line.length;
+    this.#own = then(this.#own);
+  }
+
+  async #replace({ commits, parts }: Unfinished): Promise<void> {
     await this.close();
     this.#broken = true;
-    const bytes = Buffer.from(
-      foldedText(this.#own) + (waiting.length > 0 ? commitLine(waiting) : ''),
-      'utf8',
-    );
+    const text =
+      foldedText(this.#own) +
+      (commits.length > 0 ? commitLine(commits) : '') +
+      (parts.length > 0 ? asideLine([], parts) : '');
+    const bytes = Buffer.from(text, 'utf8');
     const temporary = `${this.#path}.tmp`;
     await this.#disk.remove(temporary);
     const file = await this.#disk.create(temporary, { exclusive: true });
@@ -139,15 +203,21 @@ export class LedgerFile {
   }
 }
 
-function parsed(
-  text: string,
-  path: string,
-): { readonly ledger: Ledger; readonly commits: readonly Commit[] } {
+function parsed(text: string, path: string): LedgerText {
   const result = parseLedger(text);
   if (result.ok) return result;
   throw new TidemarkError('TARGET_CORRUPT', `${path} is damaged at line ${result.line}: ${result.why}`, {
     hint: 'restore the ledger from a copy, or give the job a new target folder',
   });
+}
+
+async function syncFile(disk: Disk, path: string): Promise<void> {
+  const file = await disk.create(path);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 async function readText(disk: Disk, path: string): Promise<string | undefined> {

@@ -1,37 +1,45 @@
 /**
- * Which transactions are committed in a target. Pure: text in, text out.
+ * Which transactions are committed in a target, and which of these a rewind set aside. Pure: text in, text out.
  *
  * A ledger is NDJSON; every line carries a CRC-32 of the rest of it, and jq reads it:
  *
  *     {"crc":"0a1b2c3d","format":"tidemark-ledger","version":1}
- *     {"crc":"…","committed":[{"job":"…","attempt":1,"sink":"out","subtask":0,"ranges":[[1,4],[6,6]]}]}
+ *     {"crc":"…","committed":[{"job":"…","attempt":1,"sink":"out","subtask":0,"prefix":"part","ranges":[[1,4],[6,6]]}]}
  *     {"crc":"…","commit":[{"job":"…","attempt":1,"sink":"out","subtask":0,"checkpoint":7,
  *                           "pending":".pending-…","part":"part-…"}]}
+ *     {"crc":"…","begun":[{"job":"…","lineage":[{"job":"…","checkpoint":4}]}]}
+ *     {"crc":"…","aside":[{"job":"…","attempt":1,"sink":"out","subtask":0,"ranges":[[6,7]]}],"parts":["part-…"]}
  *
  * `crc` is over the line's JSON without the `crc` property, eight hex digits. A `commit` line is one commit: all
  * of it or, when it is torn, nothing. A `committed` line is older ones folded: exactly those ids, as runs of
- * checkpoints.
+ * checkpoints. A `begun` line is a job that goes on from a snapshot, and the snapshot's lineage; it stands before
+ * the job's first commit. An `aside` line with `parts` is one rewind: all of it or nothing; `parts` are files that
+ * may still have their visible names.
  *
- * Invariants: membership decides, never a comparison; a transaction never leaves the ledger; only the last line
- * may be torn (an append that a crash cut off), damage before it is an error.
+ * Invariants: membership decides, never a comparison; a transaction never leaves the ledger, set aside or not;
+ * only the last line may be torn (an append that a crash cut off), damage before it is an error.
  */
 import { crc32 } from 'node:zlib';
-import type { TransactionId } from '../../graph/sink.js';
-import { isPlainName } from './names.js';
+import type { LineageEntry, TransactionId } from '../../graph/sink.js';
+import { isPartName, isPlainName, isPrefix, prefixOf, type Writer } from './names.js';
+import { holds, insertRun, type Run } from './runs.js';
 
 const FORMAT = 'tidemark-ledger';
 const VERSION = 1;
 const LINE = /^\{"crc":"([0-9a-f]{8})",(.*)\}$/;
 
-/** A run of checkpoints, both ends included. */
-export type Run = readonly [first: number, last: number];
-
-/** Committed checkpoints by who wrote them, as runs in order that neither overlap nor touch. */
 export interface Ledger {
-  readonly writers: ReadonlyMap<string, WriterRuns>;
+  /** By who wrote them. */
+  readonly committed: ReadonlyMap<string, WriterRuns>;
+  /** Of the committed ones, those that a rewind set aside. */
+  readonly aside: ReadonlyMap<string, WriterRuns>;
+  /** By job: the lineage of the snapshot it began from. Jobs that began by themselves are not here. */
+  readonly begun: ReadonlyMap<string, readonly LineageEntry[]>;
 }
 
-export interface WriterRuns extends Omit<TransactionId, 'checkpoint'> {
+export interface WriterRuns extends Writer {
+  /** What the names of its files begin with; absent when they were given names of another kind. */
+  readonly prefix?: string;
   readonly ranges: readonly Run[];
 }
 
@@ -41,66 +49,75 @@ export interface Commit extends TransactionId {
   readonly part: string;
 }
 
-export const emptyLedger: Ledger = { writers: new Map() };
+export const emptyLedger: Ledger = { committed: new Map(), aside: new Map(), begun: new Map() };
 
-function writerKey(id: Omit<TransactionId, 'checkpoint'>): string {
+function writerKey(id: Writer): string {
   return JSON.stringify([id.job, id.attempt, id.sink, id.subtask]);
 }
 
-/** Whether exactly this transaction is committed in the target. */
+/** Whether exactly this transaction is committed in the target. Those set aside are, too. */
 export function isCommitted(ledger: Ledger, id: TransactionId): boolean {
-  const ranges = ledger.writers.get(writerKey(id))?.ranges ?? [];
-  const at = firstAfter(ranges, id.checkpoint);
-  const before = ranges[at - 1];
-  return before !== undefined && id.checkpoint <= before[1];
+  return holds(ledger.committed.get(writerKey(id))?.ranges ?? [], id.checkpoint);
+}
+
+export function isSetAside(ledger: Ledger, id: TransactionId): boolean {
+  return holds(asideOf(ledger, id), id.checkpoint);
+}
+
+/** What of this writer's was set aside. */
+export function asideOf(ledger: Ledger, writer: Writer): readonly Run[] {
+  return ledger.aside.get(writerKey(writer))?.ranges ?? [];
 }
 
 /** The ledger with these transactions too. */
-export function withCommitted(ledger: Ledger, ids: readonly TransactionId[]): Ledger {
-  const writers = new Map(ledger.writers);
-  for (const id of ids) addRun(writers, id, [id.checkpoint, id.checkpoint]);
-  return { writers };
+export function withCommitted(
+  ledger: Ledger,
+  ids: readonly (TransactionId & Partial<Pick<Commit, 'part'>>)[],
+): Ledger {
+  const committed = new Map(ledger.committed);
+  for (const id of ids) {
+    const prefix = id.part === undefined ? undefined : prefixOf(id.part, id);
+    addRun(committed, prefix === undefined ? id : { ...id, prefix }, [id.checkpoint, id.checkpoint]);
+  }
+  return { ...ledger, committed };
+}
+
+/** The ledger with these set aside too. */
+export function withAside(ledger: Ledger, writers: readonly WriterRuns[]): Ledger {
+  return { ...ledger, aside: joined(ledger.aside, writers) };
+}
+
+/** The ledger that knows where a job began. */
+export function withBegun(ledger: Ledger, job: string, lineage: readonly LineageEntry[]): Ledger {
+  return { ...ledger, begun: new Map(ledger.begun).set(job, lineage) };
 }
 
 /** All that either says. */
 export function union(a: Ledger, b: Ledger): Ledger {
-  const writers = new Map(a.writers);
-  for (const [key, writer] of b.writers) {
+  return {
+    committed: joined(a.committed, b.committed.values()),
+    aside: joined(a.aside, b.aside.values()),
+    begun: new Map([...a.begun, ...b.begun]),
+  };
+}
+
+function joined(a: ReadonlyMap<string, WriterRuns>, b: Iterable<WriterRuns>): Map<string, WriterRuns> {
+  const writers = new Map(a);
+  for (const writer of b) {
+    const key = writerKey(writer);
     if (!writers.has(key)) writers.set(key, writer);
     else for (const run of writer.ranges) addRun(writers, writer, run);
   }
-  return { writers };
+  return writers;
 }
 
-function addRun(writers: Map<string, WriterRuns>, id: Omit<TransactionId, 'checkpoint'>, run: Run): void {
+function addRun(writers: Map<string, WriterRuns>, id: Omit<WriterRuns, 'ranges'>, run: Run): void {
   const key = writerKey(id);
   const { job, attempt, sink, subtask } = id;
-  const ranges = insertRun(writers.get(key)?.ranges ?? [], run);
-  writers.set(key, { job, attempt, sink, subtask, ranges });
-}
-
-/** The runs with one more, merged where they touch. */
-export function insertRun(ranges: readonly Run[], [first, last]: Run): Run[] {
-  const before = ranges.filter((range) => range[1] < first - 1);
-  const after = ranges.filter((range) => range[0] > last + 1);
-  const touching = ranges.slice(before.length, ranges.length - after.length);
-  const merged: Run = [
-    Math.min(first, touching[0]?.[0] ?? first),
-    Math.max(last, touching.at(-1)?.[1] ?? last),
-  ];
-  return [...before, merged, ...after];
-}
-
-/** The index of the first run that begins after the checkpoint. */
-function firstAfter(ranges: readonly Run[], checkpoint: number): number {
-  let low = 0;
-  let high = ranges.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((ranges[middle]?.[0] ?? 0) > checkpoint) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+  const known = writers.get(key);
+  const prefix = known?.prefix ?? id.prefix;
+  const ranges = insertRun(known?.ranges ?? [], run);
+  writers.set(key, { job, attempt, sink, subtask, ...(prefix === undefined ? {} : { prefix }), ranges });
 }
 
 /** One line for one commit. */
@@ -108,11 +125,24 @@ export function commitLine(commits: readonly Commit[]): string {
   return sealed({ commit: commits });
 }
 
+/** One line for one rewind. */
+export function asideLine(aside: readonly WriterRuns[], parts: readonly string[]): string {
+  return sealed({ aside, parts });
+}
+
+/** The line that says where a job began. */
+export function begunLine(job: string, lineage: readonly LineageEntry[]): string {
+  return sealed({ begun: [{ job, lineage: lineage.map(({ job, checkpoint }) => ({ job, checkpoint })) }] });
+}
+
 /** A whole ledger file that says the same in few lines. */
 export function foldedText(ledger: Ledger): string {
-  const header = sealed({ format: FORMAT, version: VERSION });
-  const writers = [...ledger.writers.values()];
-  return header + writers.map((writer) => sealed({ committed: [writer] })).join('');
+  const lines = [
+    ...[...ledger.begun].map(([job, lineage]) => begunLine(job, lineage)),
+    ...[...ledger.committed.values()].map((writer) => sealed({ committed: [writer] })),
+    ...[...ledger.aside.values()].map((writer) => sealed({ aside: [writer] })),
+  ];
+  return sealed({ format: FORMAT, version: VERSION }) + lines.join('');
 }
 
 function sealed(content: object): string {
@@ -121,13 +151,16 @@ function sealed(content: object): string {
   return `{"crc":"${crc}",${json.slice(1)}\n`;
 }
 
+export interface LedgerText {
+  readonly ledger: Ledger;
+  /** Those that were not folded yet, oldest first: their files may still wait to be renamed. */
+  readonly commits: readonly Commit[];
+  /** Files of transactions set aside that may still have their visible names. */
+  readonly parts: readonly string[];
+}
+
 export type ParsedLedger =
-  | {
-      readonly ok: true;
-      readonly ledger: Ledger;
-      /** Those that were not folded yet, oldest first: their files may still wait to be renamed. */
-      readonly commits: readonly Commit[];
-    }
+  | (LedgerText & { readonly ok: true })
   | { readonly ok: false; readonly line: number; readonly why: string };
 
 /** Reads a ledger file. A torn last line is passed over. */
@@ -138,6 +171,7 @@ export function parseLedger(text: string): ParsedLedger {
   lines.pop();
   let ledger = emptyLedger;
   const commits: Commit[] = [];
+  const parts: string[] = [];
   for (const [index, line] of lines.entries()) {
     const content = unsealed(line);
     const problem = content === undefined ? 'its checksum does not match' : problemOf(content, index);
@@ -146,16 +180,11 @@ export function parseLedger(text: string): ParsedLedger {
       if (content === undefined && index > 0 && index === lines.length - 1) break;
       return { ok: false, line: index + 1, why: problem ?? '' };
     }
-    if (content.committed !== undefined) {
-      const writers = new Map(content.committed.map((writer) => [writerKey(writer), writer]));
-      ledger = union(ledger, { writers });
-    }
-    if (content.commit !== undefined) {
-      ledger = withCommitted(ledger, content.commit);
-      commits.push(...content.commit);
-    }
+    ledger = added(ledger, content);
+    for (const commit of content.commit ?? []) commits.push(commit);
+    for (const part of content.parts ?? []) parts.push(part);
   }
-  return { ok: true, ledger, commits };
+  return { ok: true, ledger, commits, parts };
 }
 
 interface Content {
@@ -163,6 +192,17 @@ interface Content {
   readonly version?: unknown;
   readonly committed?: readonly WriterRuns[];
   readonly commit?: readonly Commit[];
+  readonly begun?: readonly { readonly job: string; readonly lineage: readonly LineageEntry[] }[];
+  readonly aside?: readonly WriterRuns[];
+  readonly parts?: readonly string[];
+}
+
+function added(before: Ledger, { committed, commit, begun, aside }: Content): Ledger {
+  let ledger = before;
+  if (committed !== undefined) ledger = { ...ledger, committed: joined(ledger.committed, committed) };
+  if (commit !== undefined) ledger = withCommitted(ledger, commit);
+  for (const { job, lineage } of begun ?? []) ledger = withBegun(ledger, job, lineage);
+  return aside === undefined ? ledger : withAside(ledger, aside);
 }
 
 function unsealed(line: string): Content | undefined {
@@ -177,6 +217,15 @@ function unsealed(line: string): Content | undefined {
   }
 }
 
+/** What each property of a line after the first is a list of. */
+const LISTS: ReadonlyMap<string, readonly [is: (value: unknown) => boolean, what: string]> = new Map([
+  ['committed', [isWriterRuns, 'runs of checkpoints']],
+  ['commit', [isCommit, 'transactions']],
+  ['begun', [isBegun, 'jobs with a lineage']],
+  ['aside', [isWriterRuns, 'runs of checkpoints']],
+  ['parts', [isPartName, 'names of files']],
+]);
+
 /** What is wrong with a line whose checksum holds: another version's, or not a ledger's at all. */
 function problemOf(content: Content, index: number): string | undefined {
   if (index === 0) {
@@ -185,20 +234,24 @@ function problemOf(content: Content, index: number): string | undefined {
       ? undefined
       : `version ${String(content.version)}, expected ${VERSION}`;
   }
-  const { committed = [], commit = [] } = content;
-  if (!Array.isArray(committed) || !committed.every(isWriterRuns)) return 'it lists no runs of checkpoints';
-  if (!Array.isArray(commit) || !commit.every(isCommit)) return 'it lists no transactions';
+  // What this version does not know it would drop when it folds.
+  for (const [name, list] of Object.entries(content)) {
+    const [is, what] = LISTS.get(name) ?? [];
+    if (is === undefined) return `it says what version ${VERSION} does not know`;
+    if (!Array.isArray(list) || !list.every(is)) return `${name} lists no ${what}`;
+  }
   return undefined;
 }
 
-function isWriter(value: unknown): value is Omit<TransactionId, 'checkpoint'> {
+function isWriter(value: unknown): value is Writer {
   if (typeof value !== 'object' || value === null) return false;
-  const { job, attempt, sink, subtask } = value as Partial<Record<keyof TransactionId, unknown>>;
+  const { job, attempt, sink, subtask } = value as Partial<Record<keyof Writer, unknown>>;
   return typeof job === 'string' && typeof sink === 'string' && isCount(attempt) && isCount(subtask);
 }
 
-function isWriterRuns(value: unknown): value is WriterRuns {
+function isWriterRuns(value: unknown): boolean {
   if (!isWriter(value) || !('ranges' in value) || !Array.isArray(value.ranges)) return false;
+  if ('prefix' in value && !isPrefix(value.prefix)) return false;
   let last = -1;
   for (const run of value.ranges as unknown[]) {
     if (!Array.isArray(run) || run.length !== 2) return false;
@@ -209,10 +262,22 @@ function isWriterRuns(value: unknown): value is WriterRuns {
   return true;
 }
 
-function isCommit(value: unknown): value is Commit {
+function isCommit(value: unknown): boolean {
   if (!isWriter(value)) return false;
   const { checkpoint, pending, part } = value as Partial<Record<keyof Commit, unknown>>;
-  return isCount(checkpoint) && isPlainName(pending) && isPlainName(part);
+  return isCount(checkpoint) && isPlainName(pending) && isPartName(part);
+}
+
+function isBegun(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { job, lineage } = value as { readonly job?: unknown; readonly lineage?: unknown };
+  return typeof job === 'string' && Array.isArray(lineage) && lineage.every(isLineageEntry);
+}
+
+function isLineageEntry(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { job, checkpoint } = value as Partial<Record<keyof LineageEntry, unknown>>;
+  return typeof job === 'string' && isCount(checkpoint);
 }
 
 function isCount(value: unknown): value is number {

@@ -3,6 +3,7 @@
  *
  *     .pending-<job>-<attempt>-<uid>-<subtask>-<seq>                 being written, or prepared
  *     part-<job>-<attempt>-<uid>-<subtask>-<checkpoint>.jsonl        committed
+ *     .aside-part-…                                                  committed, and set aside by a rewind
  *
  * Numbers are padded, so that names sort by job, attempt, sink, subtask and time. A job's id stands in full: a
  * shortened one could meet another's. Only the uid may hold a dash; the two numbers after it are the last two.
@@ -14,23 +15,53 @@ import type { TransactionId } from '../../graph/sink.js';
 const MAX_UID_CHARS = 80;
 const HASH_CHARS = 16;
 
+const EXTENSION = '.jsonl';
+
+/** Who wrote a transaction: one subtask of one attempt. */
+export type Writer = Omit<TransactionId, 'checkpoint'>;
+
 /** Whose transactions: one sink of one job. */
 export interface Owner {
   readonly job: string;
   readonly sink: string;
 }
 
-export function pendingName(
-  owner: Owner & { readonly attempt: number; readonly subtask: number },
-  seq: number,
-): string {
-  const { job, attempt, sink, subtask } = owner;
+export function pendingName({ job, attempt, sink, subtask }: Writer, seq: number): string {
   return `.pending-${safe(job)}-${padded(attempt, 4)}-${safe(sink)}-${padded(subtask, 3)}-${padded(seq, 6)}`;
 }
 
 export function partName(prefix: string, id: TransactionId): string {
-  const { job, attempt, sink, subtask, checkpoint } = id;
-  return `${prefix}-${safe(job)}-${padded(attempt, 4)}-${safe(sink)}-${padded(subtask, 3)}-${padded(checkpoint, 8)}.jsonl`;
+  return `${partStem(prefix, id)}-${padded(id.checkpoint, 8)}${EXTENSION}`;
+}
+
+/** What the names of all parts of one writer begin with. */
+export function partStem(prefix: string, { job, attempt, sink, subtask }: Writer): string {
+  return `${prefix}-${safe(job)}-${padded(attempt, 4)}-${safe(sink)}-${padded(subtask, 3)}`;
+}
+
+/** The prefix of a part of this transaction; undefined for a name of another kind. */
+export function prefixOf(part: string, id: TransactionId): string | undefined {
+  const rest = partName('', id);
+  const prefix = part.slice(0, -rest.length);
+  return part.endsWith(rest) && isPrefix(prefix) ? prefix : undefined;
+}
+
+/** The stem and the checkpoint of a name that may be a part's. */
+export function splitPart(name: string): { readonly stem: string; readonly checkpoint: number } | undefined {
+  const [, stem, digits] = /^(.+)-(\d{8,16})\.jsonl$/.exec(name) ?? [];
+  if (stem === undefined || digits === undefined) return undefined;
+  const checkpoint = Number(digits);
+  return padded(checkpoint, 8) === digits ? { stem, checkpoint } : undefined;
+}
+
+/** What parts may be called in place of `part`. */
+export function isPrefix(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}$/.test(value);
+}
+
+/** The hidden name of a part that was set aside. */
+export function asideName(part: string): string {
+  return `.aside-${part}`;
 }
 
 /** The ledger of a sink, in the target's `.tidemark` folder. */
@@ -52,6 +83,11 @@ export function isPendingOf(owner: Owner): (name: string) => boolean {
 /** True for a plain file name: nothing that leads out of the target. */
 export function isPlainName(name: unknown): name is string {
   return typeof name === 'string' && name !== '' && !/[/\\\0]/.test(name) && name !== '.' && name !== '..';
+}
+
+/** True for a plain file name that consumers see. */
+export function isPartName(name: unknown): name is string {
+  return isPlainName(name) && !name.startsWith('.');
 }
 
 function padded(value: number, digits: number): string {

@@ -1,6 +1,6 @@
 /** What a prepared transaction of a file sink is: a file under a hidden name, whole and fsynced. */
 import type { StandardSchema } from '../../codec/schema.js';
-import { isPlainName } from './names.js';
+import { isPartName, isPlainName } from './names.js';
 
 export interface FileTransaction {
   /** Its name until it is committed, in the target folder. */
@@ -27,8 +27,7 @@ function isTransaction(value: unknown): value is FileTransaction {
   return (
     isPlainName(pending) &&
     pending.startsWith('.pending-') &&
-    isPlainName(part) &&
-    !part.startsWith('.') &&
+    isPartName(part) &&
     Number.isSafeInteger(bytes) &&
     Number.isSafeInteger(lines)
   );
