@@ -16,6 +16,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import { isLive } from '../catalog/job-state.js';
 import type { Lock } from '../catalog/lock.js';
 import type { CheckpointRecord, EndedBy, JobRecord } from '../catalog/records.js';
+import { retention } from '../checkpoint/retention.js';
 import { type ControlServer, serveControl } from '../control/server.js';
 import type { JobSettings } from '../graph/settings.js';
 import type { ArchiveProgress } from './archive-task.js';
@@ -213,10 +214,27 @@ export class Runner {
    * here has failed, and one that did not stays as it was; both can be canceled again.
    */
   async #cancel(job: JobRecord): Promise<JobRecord> {
-    const outcome = await this.#start(job, 'commit').outcome;
+    const outcome = await this.#finishCommits(job);
     if (outcome.kind !== 'failed') return this.#end(job, 'canceled', 'cancel');
     if (!isLive(this.#options.catalog.job(job.id).state)) throw outcome.error;
     return this.#fail(job, outcome.error, 'its commits could not be finished');
+  }
+
+  async #finishCommits(job: JobRecord): Promise<AttemptOutcome> {
+    const { catalog, home } = this.#options;
+    try {
+      await verifyBundle(this.#disk, home, job.bundle);
+    } catch (error) {
+      return { kind: 'failed', error: toTidemarkError(error) };
+    }
+    const outcome = await this.#start(job, 'commit').outcome;
+    const last = catalog.lastCompleted(job.id);
+    if (outcome.kind === 'failed' || last === undefined) return outcome;
+    // What a job that is canceled may retain is as if it had gone on from here: the older ones go.
+    catalog.commitCheckpoint(job.id, this.#epoch, last.id);
+    const { subsume } = retention(catalog.checkpoints(job.id), this.#settings.checkpoint.retain);
+    if (subsume.length > 0) catalog.removeSegments(catalog.subsume(job.id, this.#epoch, subsume));
+    return outcome;
   }
 
   #fail(job: JobRecord, error: TidemarkError, why: string): Promise<JobRecord> {
