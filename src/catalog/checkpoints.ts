@@ -150,7 +150,8 @@ export function latestCheckpoint(context: CatalogContext, job: string): Checkpoi
       'SELECT max(id) AS id FROM checkpoints WHERE job = ? AND completed_at IS NOT NULL',
       [job],
     );
-    const id = new RowReader('checkpoints', job, row ?? { id: null }).maybe('id', Number);
+    const read = new RowReader('checkpoints', job, row ?? { id: null });
+    const id = read.maybe('id', read.count);
     return id === undefined ? undefined : findCheckpoint(context, job, id);
   });
 }

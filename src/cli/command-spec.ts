@@ -13,7 +13,8 @@ export interface OptionSpec {
   readonly completes?: Completes;
 }
 
-export type Completes = 'file' | 'folder' | 'job' | 'command';
+/** `snapshot`: a job or a file. */
+export type Completes = 'file' | 'folder' | 'job' | 'snapshot' | 'command';
 
 export interface OperandSpec {
   /** As commander reads it: `<job>`, `[topic]`. */

@@ -87,6 +87,8 @@ function values(
   switch (completes) {
     case 'job':
       return { candidates: jobs(), files: false };
+    case 'snapshot':
+      return { candidates: jobs(), files: true };
     case 'command': {
       const topics = Object.keys(TOPICS).map((text) => ({ text, about: 'a topic of help' }));
       return { candidates: [...commands.map(commandCandidate), ...topics], files: false };

@@ -1,6 +1,12 @@
 /** How a command ends: which text, which document and which exit code an error leads to. */
 import { type ErrorRecord, TidemarkError, toTidemarkError } from '../base/errors.js';
 
+/**
+ * The exit code of a process that SIGPIPE has ended. Where stdout has lost its reader and what goes there matters (a
+ * job's output, an archive), the command ends at once, as other programs do; see endQuietlyWithoutReader in main.ts.
+ */
+export const EXIT_NO_READER = 141;
+
 /** The last line of stderr under `--json`. */
 export function errorDocument(error: TidemarkError): Readonly<Record<string, unknown>> {
   const { stack: _stack, ...record } = error.toRecord();

@@ -1,7 +1,7 @@
 /** The options of every command that starts a job, and what they mean. */
 import { TidemarkError } from '../base/errors.js';
 import type { SettingsFlags } from '../graph/resolve-settings.js';
-import type { OptionSpec } from './command-spec.js';
+import { type OptionSpec, optionNames } from './command-spec.js';
 import type { Given } from './context.js';
 
 export const START_OPTIONS: readonly OptionSpec[] = [
@@ -36,6 +36,28 @@ export const START_OPTIONS: readonly OptionSpec[] = [
     choices: ['live', 'mute'],
   },
 ];
+
+/** Of `restore`: what is not given comes from the snapshot, and sinks may be set back to it. */
+export const RESTORE_OPTIONS: readonly OptionSpec[] = START_OPTIONS.map((option) => {
+  switch (optionNames(option).at(-1)) {
+    case '--name':
+      return { ...option, text: "the job's name (default: that of the job it was taken of)" };
+    case '--param':
+      return { ...option, text: 'a parameter, over those of the snapshot; as often as needed' };
+    case '--parallelism':
+      return { ...option, text: "subtasks per operator (default: the snapshot's)" };
+    case '--max-parallelism':
+      return { ...option, text: 'only what the snapshot says; its state is cut into so many key groups' };
+    case '--sinks':
+      return {
+        ...option,
+        text: 'mute: nothing leaves the job; rewind: what targets hold beyond the snapshot is set aside (default: live)',
+        choices: ['live', 'mute', 'rewind'],
+      };
+    default:
+      return option;
+  }
+});
 
 const LATER: readonly (readonly [option: string, value: string])[] = [
   ['backend', 'disk'],

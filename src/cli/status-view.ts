@@ -5,6 +5,7 @@ import type { OperatorMetrics, SubtaskMetrics } from '../job/metrics.js';
 import type { StatusDocument } from '../job/status.js';
 import { whereLines } from './exit.js';
 import { type Paint, printable } from './printer.js';
+import { savingText } from './saving-text.js';
 import { properties, table } from './table.js';
 import { ago, checkpointText, count, stateText } from './text.js';
 
@@ -40,6 +41,7 @@ export function statusView(status: StatusDocument, paint: Paint, now: number): s
 
 function head(status: StatusDocument, paint: Paint, now: number): readonly (readonly [string, string])[] {
   const ended = status.endedBy === null ? '' : ` (by ${status.endedBy})`;
+  const saving = savingText(status);
   const params = Object.entries(status.params).map(([name, value]) => `${name}=${value}`);
   return [
     ['job', `${paint.bold(printable(status.name))}  ${status.id}`],
@@ -54,6 +56,7 @@ function head(status: StatusDocument, paint: Paint, now: number): readonly (read
     ...(params.length === 0 ? [] : [['params', printable(params.join(' '))] as const]),
     ['folder', printable(status.cwd)],
     ...(status.pid === null ? [] : [['process', `${status.pid}, ${status.socket ?? 'no socket'}`] as const]),
+    ...(saving === undefined ? [] : [['savepoint', saving] as const]),
     ...(status.droppedTimers === 0
       ? []
       : [['timers', `${count(status.droppedTimers)} dropped at the end`] as const]),

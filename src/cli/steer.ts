@@ -31,13 +31,21 @@ export async function ask(
 ): Promise<unknown> {
   const wheel = await context.printer.spinner(request.doing);
   try {
-    const socket = await until(context, deadline, 'waiting for the job to start', () =>
-      socketOf(context, catalog, job.id),
-    );
+    const socket = await liveSocket(context, catalog, job, deadline);
     return await callControl(socket, 'POST', request.path, request.body, deadline.left());
   } finally {
     wheel.stop();
   }
+}
+
+/** The control socket of a live job; waits for its process to start. */
+export function liveSocket(
+  context: Context,
+  catalog: Catalog,
+  job: JobRecord,
+  deadline: Deadline,
+): Promise<string> {
+  return until(context, deadline, 'waiting for the job to start', () => socketOf(context, catalog, job.id));
 }
 
 /** The socket of a live job; undefined while its process starts. */

@@ -2,6 +2,7 @@
 import { formatDuration } from '../base/duration.js';
 import { formatBytes } from '../base/size.js';
 import type { JobState } from '../catalog/records.js';
+import type { SavepointResult } from '../job/savepoint.js';
 import type { JobRow } from '../job/status.js';
 import type { Paint } from './printer.js';
 
@@ -31,4 +32,12 @@ export function stateText(state: JobState, paint: Paint): string {
 /** `#7, 3s ago, 1.2 MiB` */
 export function checkpointText(last: JobRow['lastCheckpoint'], now: number): string {
   return last === null ? '-' : `#${last.id}, ${ago(last.completedAt, now)}, ${formatBytes(last.bytes)}`;
+}
+
+/** `word-count: savepoint of checkpoint 12, 1.2 MiB, digest 0123456789ab` */
+export function savedText(name: string, saved: SavepointResult, stopped: boolean): string {
+  const { bytes, digest, checkpointId } = saved;
+  const what = stopped ? 'is stopped with a savepoint' : 'savepoint';
+  const link = stopped ? ' ' : ': ';
+  return `${name}${link}${what} of checkpoint ${checkpointId}, ${formatBytes(bytes)}, digest ${digest.slice(0, 12)}`;
 }

@@ -128,14 +128,14 @@ export function archiveName(job: string, checkpoint: number): string {
 
 /** Found before the barrier what would fail after it; the default name is known only then. */
 async function refuseBadOutput({ output, force }: SavepointRequest): Promise<void> {
-  const found = await stat(output).catch(absentAsUndefined);
   const folder = output.endsWith('/') ? output : dirname(output);
-  if (folder === output ? found?.isDirectory() === false : found?.isDirectory() === true) {
-    throw new TidemarkError('FILE_EXISTS', `${output} is ${folder === output ? 'a file' : 'a folder'}`, {
-      hint: 'give another -o FILE',
+  const found = folder === output ? undefined : await stat(output).catch(absentAsUndefined);
+  if (found?.isDirectory() === true) {
+    throw new TidemarkError('FILE_EXISTS', `${output} is a folder`, {
+      hint: 'give the -o FILE of the archive',
     });
   }
-  if (folder !== output && found !== undefined && !force) {
+  if (found !== undefined && !force) {
     throw new TidemarkError('FILE_EXISTS', `${output} is there already`, {
       hint: 'give another -o FILE, or --force',
     });

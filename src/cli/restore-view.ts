@@ -1,0 +1,119 @@
+/** What a restore would do, for people: the plan one reads before it happens. Pure. */
+import { formatBytes } from '../base/size.js';
+import type { RestorePlan, SinkPlan } from '../job/restore.js';
+import type { StatePlan } from '../restore/plan-states.js';
+import { type Paint, printable } from './printer.js';
+import { properties, table } from './table.js';
+import { count, counted } from './text.js';
+
+const SIGNS: Readonly<Record<StatePlan['action'], string>> = {
+  kept: '=',
+  moved: '~',
+  new: '+',
+  dropped: '-',
+  impossible: '!',
+};
+
+export function restoreView(plan: RestorePlan, paint: Paint): string {
+  const parts = [properties(head(plan, paint))];
+  const brush = brushes(paint);
+  const states = plan.states.map((state) => stateRow(state).map(brush[state.action]));
+  const columns = ['', 'STATE', 'KIND', 'ENTRIES', 'SIZE', 'WHAT BECOMES OF IT'];
+  const right = new Set(['ENTRIES', 'SIZE']);
+  if (states.length > 0)
+    parts.push(
+      table(
+        columns.map((title) => ({ title, right: right.has(title) })),
+        states,
+      ),
+    );
+  if (plan.sinks.length > 0) {
+    const titles = ['SINK', 'MODE', 'TARGET', 'BEYOND THE SNAPSHOT'];
+    parts.push(
+      table(
+        titles.map((title) => ({ title })),
+        plan.sinks.map(sinkRow),
+      ),
+    );
+  }
+  parts.push(`${tally(plan)}\n`);
+  return parts.join('\n');
+}
+
+/** The same in a few lines, for the run that follows at once. */
+export function restoreLines(plan: RestorePlan): readonly string[] {
+  const { snapshot, parallelism } = plan;
+  const from = `${snapshot.job.name} at checkpoint ${snapshot.checkpointId}`;
+  const rewound = plan.sinks.filter(({ mode, ahead }) => mode === 'rewind' && ahead > 0);
+  return [
+    `restoring ${plan.name} from ${snapshot.path} (${from}, ${counted(snapshot.entries, 'state row')})`,
+    `  at parallelism ${parallelismText(parallelism)}: ${tally(plan)}`,
+    ...plan.states
+      .filter(({ action }) => action === 'dropped' || action === 'moved')
+      .map(({ name, action, message }) => `  ${SIGNS[action]} ${name}: ${message ?? action}`),
+    ...rewound.map(({ uid, ahead }) => `  sink ${uid}: ${counted(ahead, 'later transaction')} set aside`),
+  ].map(printable);
+}
+
+function head(plan: RestorePlan, paint: Paint): readonly (readonly [string, string])[] {
+  const { snapshot, parallelism, params } = plan;
+  const drained = snapshot.drained ? ', drained' : '';
+  const what = `${snapshot.kind} of ${snapshot.job.name} (${snapshot.job.id}) at checkpoint ${snapshot.checkpointId}`;
+  const given = Object.entries(params).map(([name, value]) => `${name}=${value}`);
+  return [
+    ['snapshot', paint.bold(printable(snapshot.path))],
+    [
+      '',
+      printable(
+        `${what}, ${snapshot.layout}${drained}, ${counted(snapshot.entries, 'state row')}, ${formatBytes(snapshot.bytes)}`,
+      ),
+    ],
+    ['digest', snapshot.digest],
+    ['job', paint.bold(printable(plan.name))],
+    ['definition', `${printable(plan.definition)}  bundle ${plan.bundle.slice(0, 12)}`],
+    ['parallelism', `${parallelismText(parallelism)} of at most ${plan.maxParallelism}`],
+    ...(given.length === 0 ? [] : [['params', printable(given.join(' '))] as const]),
+  ];
+}
+
+function parallelismText({ from, to }: RestorePlan['parallelism']): string {
+  return from === to ? String(to) : `${from} → ${to}`;
+}
+
+function stateRow(state: StatePlan): readonly string[] {
+  const rows = state.action === 'new' ? ['', ''] : [count(state.entries), formatBytes(state.bytes)];
+  const message =
+    state.action === 'dropped' ? `left behind: ${state.message ?? ''}` : (state.message ?? state.action);
+  return [SIGNS[state.action], printable(state.name), state.kind, ...rows, printable(message)];
+}
+
+function sinkRow({ uid, mode, target, ahead }: SinkPlan): readonly string[] {
+  const beyond = ahead === 0 ? '-' : counted(ahead, 'transaction');
+  const shown = mode === 'rewind' && ahead > 0 ? `${beyond}, set aside` : beyond;
+  return [printable(uid), mode, printable(target ?? '-'), mode === 'mute' ? 'not looked at' : shown];
+}
+
+/** `3 states kept, 1 moved, 1 new, 1 left behind` */
+function tally({ states }: RestorePlan): string {
+  const of = (action: StatePlan['action']) => states.filter((state) => state.action === action).length;
+  const rest = [
+    [of('moved'), 'moved'],
+    [of('new'), 'new'],
+    [of('dropped'), 'left behind'],
+    [of('impossible'), 'that cannot be restored'],
+  ] as const;
+  return [
+    `${counted(of('kept'), 'state')} kept`,
+    ...rest.filter(([n]) => n > 0).map(([n, what]) => `${n} ${what}`),
+  ].join(', ');
+}
+
+function brushes(paint: Paint): Readonly<Record<StatePlan['action'], (text: string) => string>> {
+  return {
+    kept: (text) => text,
+    moved: paint.cyan,
+    new: paint.green,
+    dropped: paint.yellow,
+    impossible: paint.red,
+  };
+}

@@ -1,0 +1,23 @@
+/** How far a savepoint is, for people. Pure. */
+import { formatBytes } from '../base/size.js';
+import { count } from './text.js';
+
+const PHASES: Readonly<Record<string, string>> = {
+  checkpoint: 'taking its checkpoint',
+  starting: 'starting to write',
+  sort: 'sorting',
+  merge: 'merging',
+  pack: 'writing',
+};
+
+/** `sorting, 1,234,567 entries, 34 MiB`, from a status document; undefined when it tells of none. */
+export function savingText(status: unknown): string | undefined {
+  if (typeof status !== 'object' || status === null || !('saving' in status)) return undefined;
+  const { saving } = status;
+  if (typeof saving !== 'object' || saving === null) return undefined;
+  const { phase, entries, bytes } = saving as Partial<Record<'phase' | 'entries' | 'bytes', unknown>>;
+  const parts = [typeof phase === 'string' ? (PHASES[phase] ?? phase) : 'under way'];
+  if (typeof entries === 'number' && entries > 0) parts.push(`${count(entries)} entries`);
+  if (typeof bytes === 'number' && bytes > 0) parts.push(formatBytes(bytes));
+  return parts.join(', ');
+}
