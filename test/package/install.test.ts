@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import {
   bindingOf,
@@ -146,6 +146,7 @@ describe('installed', () => {
     const napi = dependencyOf(local, 'better-sqlite3-napi');
     assert(binding !== undefined, 'npm installed better-sqlite3');
     if (napi !== undefined) rmSync(napi, { recursive: true });
+    mkdirSync(dirname(binding), { recursive: true });
     writeFileSync(binding, 'no addon');
     checkNativeError(local, project);
     rmSync(binding);
