@@ -1,5 +1,6 @@
 /** The exchange in front of keyed operators: finds each element's key, key group and owner, and calls the owner. */
 
+import { present } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
 import { keyGroupOf, subtaskOf } from '../base/key-groups.js';
 import { type KeyCodec, KeyRefused } from '../codec/key.js';
@@ -15,8 +16,8 @@ export class KeyByOperator implements Input {
   readonly #subtask: number;
   readonly #maxParallelism: number;
   readonly #where: Where;
-  /** By key group: the owners among the keyed operators that read from here. */
-  readonly #owners: readonly (readonly KeyedInput[])[];
+  /** By key group: its owner; for several keyed operators that read from here, their owners together. */
+  readonly #owners: readonly KeyedInput[];
 
   /** `targets[n][i]` is subtask `i` of the nth keyed operator that reads from this node. */
   constructor(
@@ -38,17 +39,17 @@ export class KeyByOperator implements Input {
   push(value: unknown): void {
     this.#where.at(this.#node, this.#subtask);
     let key: unknown;
-    let group: number;
+    let hash: number;
     try {
       key = this.#select(value);
-      group = keyGroupOf(this.#codec.hash(key), this.#maxParallelism);
+      hash = this.#codec.hash(key);
       if (typeof key !== 'string') key = this.#codec.normalise(key);
     } catch (error) {
       throw this.#refused(error, key, value);
     }
-    const owners = this.#owners[group];
-    if (owners === undefined) return;
-    for (const owner of owners) owner.pushKeyed(value, key, group);
+    const group = keyGroupOf(hash, this.#maxParallelism);
+    // There is an owner for every group; a check would be one more for every element.
+    (this.#owners[group] as KeyedInput).pushKeyed(value, key, group, hash);
   }
 
   #refused(error: unknown, key: unknown, value: unknown): TidemarkError {
@@ -62,16 +63,30 @@ export class KeyByOperator implements Input {
   }
 }
 
+/** One owner for many, in graph order. */
+class KeyedFanOut implements KeyedInput {
+  readonly #targets: readonly KeyedInput[];
+
+  constructor(targets: readonly KeyedInput[]) {
+    this.#targets = targets;
+  }
+
+  pushKeyed(value: unknown, key: unknown, group: number, hash: number): void {
+    for (const target of this.#targets) target.pushKeyed(value, key, group, hash);
+  }
+}
+
 function ownersByGroup(
   targets: readonly (readonly KeyedInput[])[],
   maxParallelism: number,
-): readonly (readonly KeyedInput[])[] {
-  // Few distinct rows, shared: one per subtask.
-  const parallelism = targets[0]?.length ?? 0;
-  const rows = Array.from({ length: parallelism }, (_, subtask) =>
-    targets.flatMap((instances) => instances[subtask] ?? []),
-  );
-  return Array.from({ length: maxParallelism }, (_, group) => {
-    return rows[subtaskOf(group, parallelism, maxParallelism)] ?? [];
+): readonly KeyedInput[] {
+  const parallelism = targets[0]?.length ?? 1;
+  const owners = Array.from({ length: parallelism }, (_, subtask) => {
+    const instances = targets.map((operators) => present(operators[subtask], 'a subtask of every operator'));
+    const [only] = instances;
+    return only !== undefined && instances.length === 1 ? only : new KeyedFanOut(instances);
   });
+  return Array.from({ length: maxParallelism }, (_, group) =>
+    present(owners[subtaskOf(group, parallelism, maxParallelism)], 'an owner'),
+  );
 }

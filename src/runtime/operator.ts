@@ -9,9 +9,9 @@ export interface Input {
   push(value: unknown): void;
 }
 
-/** An input that belongs to a keyed operator: the caller has hashed the key and found the owner. */
+/** An input that belongs to a keyed operator: the caller has normalised and hashed the key and found the owner. */
 export interface KeyedInput {
-  pushKeyed(value: unknown, key: unknown, group: number): void;
+  pushKeyed(value: unknown, key: unknown, group: number, hash: number): void;
 }
 
 /** Elements in and out of one subtask, since the attempt began. */

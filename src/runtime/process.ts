@@ -34,7 +34,8 @@ class Context {
   readonly subtask: number;
   readonly log: (line: string) => void;
   readonly now: () => number;
-  readonly #emit: (value: unknown) => void;
+  readonly #operator: ProcessOperator;
+  readonly #next: Input;
 
   constructor(
     parts: ProcessParts,
@@ -50,11 +51,12 @@ class Context {
     this.subtask = parts.subtask;
     this.log = parts.log;
     this.now = () => parts.time.now();
-    this.#emit = (value) => operator.emitTo(parts.next, value);
+    this.#operator = operator;
+    this.#next = parts.next;
   }
 
   emit(value: unknown): void {
-    this.#emit(value);
+    this.#operator.emitTo(this.#next, value);
   }
 }
 
@@ -114,9 +116,9 @@ export class ProcessOperator implements KeyedInput, Counted {
     }
   }
 
-  pushKeyed(value: unknown, key: unknown, group: number): void {
+  pushKeyed(value: unknown, key: unknown, group: number, hash: number): void {
     this.in++;
-    this.backend.select(key as Key, typeof key === 'string' ? key : this.#keys.identity(key), group);
+    this.backend.select(key as Key, typeof key === 'string' ? key : this.#keys.identity(key), group, hash);
     this.#context.key = key;
     this.#where.at(this.#node.id, this.subtask);
     let result: unknown;
