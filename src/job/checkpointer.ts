@@ -182,14 +182,18 @@ export class Checkpointer {
     const requests = this.#requests.splice(0);
     const kind = strongest(requests);
     this.#last = ENDING.has(kind);
-    this.#guard(() => {
+    try {
       const id = catalog.beginCheckpoint(job, epoch, { kind, layout: settings.mode });
       const startedAt = clock.monotonic();
       const file = new SnapshotFile(disk, home.segments, (buffer) => this.#giveBack(buffer));
       this.#running = { id, kind, startedAt, file, requests, committing: false };
       this.#lastTriggeredAt = startedAt;
       attempt.send({ type: 'checkpoint', id, last: this.#last });
-    });
+    } catch (error) {
+      const refused = toTidemarkError(error);
+      for (const request of requests) request.reject(refused);
+      this.#failAttempt(refused);
+    }
     this.#tick();
   }
 
@@ -254,7 +258,10 @@ export class Checkpointer {
     this.#options.attempt.send({ type: 'buffer', buffer: bytes }, [memory]);
   }
 
+  /** The thread takes a moment to end; nothing is triggered meanwhile. */
   #failAttempt(error: TidemarkError): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
     void this.#options.attempt.terminate(error);
   }
 

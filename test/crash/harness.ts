@@ -9,7 +9,7 @@ import type { StatusDocument } from '../../src/job/status.js';
 
 /** The project's folder: compiled tests lie in dist/test/<room>. */
 export const PROJECT = resolve(import.meta.dirname, '../../..');
-const BIN = join(PROJECT, 'bin/tidemark');
+export const COMMAND = join(PROJECT, 'bin/tidemark');
 
 export interface Finished {
   readonly code: number | null;
@@ -52,7 +52,7 @@ export class Sandbox {
   }
 
   start(args: readonly string[], environment: Environment = {}): Running {
-    return this.spawn(process.execPath, [BIN, ...args], environment);
+    return this.spawn(process.execPath, [COMMAND, ...args], environment);
   }
 
   /** Any other program, with the sandbox's environment. */
@@ -82,7 +82,7 @@ export class Sandbox {
   }
 
   run(args: readonly string[], environment: Environment = {}): Finished {
-    const result = spawnSync(process.execPath, [BIN, ...args], {
+    const result = spawnSync(process.execPath, [COMMAND, ...args], {
       cwd: PROJECT,
       env: this.#environment(environment),
       encoding: 'utf8',
