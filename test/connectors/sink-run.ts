@@ -1,12 +1,20 @@
 /**
  * A runtime in small around a file sink: a source that counts, two writers, checkpoints that complete or fail,
- * and restarts from the last complete one. What it was told and what lies on the disk can be compared at any time.
+ * restarts from the last complete one, and restores from a snapshot of another job. What it was told and what lies
+ * on the disk can be compared at any time.
  */
 import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
 import { systemClock } from '../../src/base/clock.js';
 import { type FileTransaction, fileSink } from '../../src/connectors/file-sink.js';
-import type { SinkCommitter, SinkContext, SinkWriter, Transaction } from '../../src/graph/sink.js';
+import type {
+  LineageEntry,
+  SinkCommitter,
+  SinkContext,
+  SinkWriter,
+  Transaction,
+  TransactionId,
+} from '../../src/graph/sink.js';
 import type { FaultyDisk } from '../helpers/faulty-disk.js';
 
 export const TARGET = '/home/out';
@@ -15,6 +23,13 @@ const SUBTASKS = 2;
 interface Snapshot {
   readonly position: number;
   readonly transactions: readonly Transaction<FileTransaction>[];
+}
+
+/** A savepoint: its transactions are committed. */
+export interface Saved {
+  readonly position: number;
+  readonly checkpoint: number;
+  readonly lineage: readonly LineageEntry[];
 }
 
 export function sinkContext(disk: FaultyDisk, more: Partial<SinkContext> = {}): SinkContext {
@@ -40,26 +55,41 @@ export class SinkRun {
   snapshot: Snapshot = { position: 0, transactions: [] };
   /** True while nothing is complete that was not committed. */
   settled = false;
+  /** What the sink wrote to the job's log. */
+  readonly log: string[] = [];
+  readonly #origin: Saved | undefined;
   #attempt = 0;
   #checkpoint = 0;
+  #completed = 0;
   /** Prepared, and not yet part of a completed checkpoint's commit. */
   #prepared: Transaction<FileTransaction>[] = [];
   #writers: SinkWriter<number, FileTransaction>[] = [];
   #committer: SinkCommitter<FileTransaction> | undefined;
 
-  constructor(disk: FaultyDisk, job = 'job0') {
+  constructor(disk: FaultyDisk, job = 'job0', origin?: Saved) {
     this.disk = disk;
     this.job = job;
+    this.#origin = origin;
+    if (origin === undefined) return;
+    this.snapshot = { position: origin.position, transactions: [] };
+    this.#checkpoint = origin.checkpoint;
   }
 
-  /** A new attempt, from the last complete checkpoint. */
+  /**
+   * A new attempt, from the last complete checkpoint. Without one, a restored job first sets aside what the target
+   * holds beyond its snapshot, as `--sinks rewind` does.
+   */
   async start(): Promise<void> {
     const sink = fileSink<number>('out');
-    const context = sinkContext(this.disk, { job: { id: this.job, name: 'job' }, attempt: ++this.#attempt });
+    const context = this.#context(++this.#attempt);
     this.settled = false;
     this.#prepared = [];
     this.position = this.snapshot.position;
     this.#committer = await sink.committer?.(context);
+    if (this.#origin !== undefined && this.#completed === 0) {
+      const ahead = await this.#committer?.ahead?.(context.lineage);
+      if (ahead !== undefined && ahead.length > 0) await this.#committer?.rewind?.(context.lineage);
+    }
     await this.#committer?.recover(this.snapshot.transactions);
     this.settled = true;
     this.#writers = [];
@@ -91,11 +121,35 @@ export class SinkRun {
       if (result.status === 'rejected') throw result.reason;
     }
     if (!completes) return;
+    this.#completed = checkpoint;
     this.settled = false;
     this.snapshot = { position, transactions: this.#prepared };
     this.#prepared = [];
     await this.#committer?.commit(this.snapshot.transactions);
     this.settled = true;
+  }
+
+  /** A snapshot at the last complete checkpoint, which must be settled. */
+  saved(): Saved {
+    assert.ok(this.settled && this.#completed > 0);
+    const { lineage = [] } = this.#origin ?? {};
+    const entry = { job: this.job, checkpoint: this.#completed };
+    return { position: this.snapshot.position, checkpoint: this.#completed, lineage: [...lineage, entry] };
+  }
+
+  /** What a committer that is only asked says of the target. */
+  async ahead(): Promise<readonly TransactionId[]> {
+    const context = this.#context(0);
+    return (await (await fileSink<number>('out').committer?.(context))?.ahead?.(context.lineage)) ?? [];
+  }
+
+  #context(attempt: number): SinkContext {
+    return sinkContext(this.disk, {
+      job: { id: this.job, name: 'job' },
+      attempt,
+      lineage: this.#origin?.lineage ?? [],
+      log: (line) => this.log.push(line),
+    });
   }
 
   /** Tells the sink about commits it has heard of already. */
