@@ -36,7 +36,7 @@ export class BlockQueue {
   }
 
   /** Does something in its turn. */
-  then(act: () => Promise<void>): void {
+  inTurn(act: () => Promise<void>): void {
     this.#chain(act);
   }
 

@@ -117,7 +117,7 @@ export class MemberWriter {
       bytes: 0,
     };
     this.#member = member;
-    this.#queue.then(async () => {
+    this.#queue.inTurn(async () => {
       Object.assign(member, { start: this.#spool.bytes });
     });
   }
@@ -168,7 +168,7 @@ export class MemberWriter {
     if (this.#entries > 0) this.#cut(group, member);
     this.#group = undefined;
     const leaf = group.leaf.digest();
-    this.#queue.then(async () => {
+    this.#queue.inTurn(async () => {
       encodeListEnd(group.list);
       if (group.list.position > MAX_LIST_BYTES)
         throw snapshotCorrupt(`key group ${group.group} of ${tableLabel(member.table)} has too many blocks`);
@@ -185,7 +185,7 @@ export class MemberWriter {
   endTable(): void {
     const member = present(this.#member, 'a table');
     this.#member = undefined;
-    this.#queue.then(async () => {
+    this.#queue.inTurn(async () => {
       await this.#append(member, member.directory);
       const { table, start, entries, bytes } = member;
       this.#written[table.id] = {

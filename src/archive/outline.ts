@@ -39,6 +39,8 @@ export interface Outline {
   readonly manifest: ArchiveManifest | undefined;
   readonly provenance: Provenance | undefined;
   readonly findings: readonly Finding[];
+  /** Names of data members that lie where the manifest says, whole. */
+  readonly placed: ReadonlySet<string>;
 }
 
 /** Members in the order of the file; `at` is where the header lies. */
@@ -56,7 +58,7 @@ export async function readOutline(file: ArchiveFile): Promise<Outline> {
     reading.findings.push(error.finding);
   }
   const { manifest, provenance, findings } = reading;
-  return { manifest, provenance, findings };
+  return { manifest, provenance, findings, placed: reading.placed() };
 }
 
 class Reading {
@@ -76,6 +78,16 @@ class Reading {
     if (this.findings.length === 0) this.#compareNames();
     if (this.findings.length === 0) this.#compareHeaders();
     await this.#readTail();
+  }
+
+  placed(): ReadonlySet<string> {
+    const seen = new Map(this.#seen.map((member) => [member.name, member]));
+    const members = this.manifest?.members ?? [];
+    const isPlaced = ({ name, offset, length }: ArchiveManifest['members'][number]) => {
+      const found = seen.get(name);
+      return found !== undefined && found.at + TAR_BLOCK === offset && found.size === length;
+    };
+    return new Set(members.filter(isPlaced).map(({ name }) => name));
   }
 
   #find(code: FindingCode, member: string, offset: number, message: string): void {

@@ -1,0 +1,305 @@
+/**
+ * What differs between two canonical archives: entries added, removed and changed, by operator and state.
+ *
+ * States meet by uid, kind and name. Key groups with equal hashes are skipped unread; of the others, blocks stream in
+ * canonical order, so that memory does not grow with the state. Where keys are kept in another way (key type,
+ * maxParallelism), or values (codec, schema version), nothing can be equal: all entries of one side are removed, all
+ * of the other added.
+ */
+
+import { present } from '../base/assert.js';
+import { TidemarkError } from '../base/errors.js';
+import { ByteReader } from '../codec/reader.js';
+import { isMultiset } from '../format/digest.js';
+import { type Entry, readEntry } from '../format/entry.js';
+import { EntryScan } from '../format/entry-scan.js';
+import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
+import type { Archive } from './read.js';
+import type { Group } from './table-reader.js';
+
+export interface StateDiff {
+  /** Its kind where it has no name. */
+  readonly name: string;
+  readonly added: number;
+  readonly removed: number;
+  readonly changed: number;
+}
+
+export interface ArchiveDiff {
+  readonly equal: boolean;
+  /** Operators and states that differ, the others left out. */
+  readonly operators: readonly { readonly uid: string; readonly states: readonly StateDiff[] }[];
+}
+
+/** One entry that differs. Its buffers are valid during the call. */
+export interface Difference {
+  readonly kind: 'added' | 'removed' | 'changed';
+  readonly before: EntryOf | undefined;
+  readonly after: EntryOf | undefined;
+}
+
+export interface EntryOf {
+  readonly entry: Entry;
+  readonly table: ManifestTable;
+  readonly operator: ManifestOperator;
+}
+
+/** Calls and waits for `onDifference` for each entry that differs. @throws INCOMPATIBLE for native archives. */
+export async function diffArchives(
+  before: Archive,
+  after: Archive,
+  onDifference?: (difference: Difference) => void | Promise<void>,
+): Promise<ArchiveDiff> {
+  for (const { manifest, path } of [before, after]) {
+    if (manifest.layout === 'canonical') continue;
+    throw new TidemarkError(
+      'INCOMPATIBLE',
+      `${path} is in the native layout, which has no order to compare by`,
+      {
+        hint: `rewrite it as a savepoint first: tidemark convert ${path} -o FILE`,
+      },
+    );
+  }
+  if (before.manifest.digest === after.manifest.digest) return { equal: true, operators: [] };
+  const operators = new Map<string, StateDiff[]>();
+  for (const pair of pairsOf(before, after)) {
+    const table = present(pair.before?.table ?? pair.after?.table, 'a table');
+    const counts = await new TableDiff(pair, onDifference).run();
+    if (!pair.redeclared && counts.added + counts.removed + counts.changed === 0) continue;
+    const states = operators.get(table.operator) ?? [];
+    states.push({ name: table.name === '' ? table.kind : table.name, ...counts });
+    operators.set(table.operator, states);
+  }
+  return { equal: false, operators: [...operators].map(([uid, states]) => ({ uid, states })) };
+}
+
+interface Side {
+  readonly archive: Archive;
+  readonly table: ManifestTable;
+  readonly operator: ManifestOperator;
+}
+
+interface Pair {
+  readonly before: Side | undefined;
+  readonly after: Side | undefined;
+  /** The state is on one side only, or declared in another way. */
+  readonly redeclared: boolean;
+}
+
+function pairsOf(before: Archive, after: Archive): Pair[] {
+  const theirs = new Map(after.manifest.tables.map((table) => [nameOf(table), sideOf(after, table)]));
+  const pairs: Pair[] = [];
+  for (const table of before.manifest.tables) {
+    const a = sideOf(before, table);
+    const b = theirs.get(nameOf(table));
+    theirs.delete(nameOf(table));
+    if (b !== undefined && sameDeclaration(a, b)) pairs.push({ before: a, after: b, redeclared: false });
+    else pairs.push({ before: a, after: b, redeclared: true });
+  }
+  for (const b of theirs.values()) pairs.push({ before: undefined, after: b, redeclared: true });
+  return pairs;
+}
+
+function sideOf(archive: Archive, table: ManifestTable): Side {
+  const operator = archive.manifest.operators.find(({ uid }) => uid === table.operator);
+  return { archive, table, operator: present(operator, 'an operator') };
+}
+
+function nameOf({ operator, kind, name }: ManifestTable): string {
+  return JSON.stringify([operator, kind, name]);
+}
+
+function sameDeclaration(a: Side, b: Side): boolean {
+  const facts = ({ table, operator }: Side) => [
+    table.codec.id,
+    table.codec.version,
+    table.schemaVersion,
+    table.mapKey,
+    operator.keyType,
+    operator.maxParallelism,
+  ];
+  return JSON.stringify(facts(a)) === JSON.stringify(facts(b));
+}
+
+class TableDiff {
+  readonly #pair: Pair;
+  readonly #tell: ((difference: Difference) => void | Promise<void>) | undefined;
+  #added = 0;
+  #removed = 0;
+  #changed = 0;
+
+  constructor(pair: Pair, tell: ((difference: Difference) => void | Promise<void>) | undefined) {
+    this.#pair = pair;
+    this.#tell = tell;
+  }
+
+  async run(): Promise<Omit<StateDiff, 'name'>> {
+    const { before, after, redeclared } = this.#pair;
+    if (redeclared) {
+      await this.#all(before, 'removed');
+      await this.#all(after, 'added');
+    } else await this.#groups(present(before, 'a side'), present(after, 'a side'));
+    return { added: this.#added, removed: this.#removed, changed: this.#changed };
+  }
+
+  async #all(side: Side | undefined, kind: 'removed' | 'added'): Promise<void> {
+    if (side === undefined) return;
+    if (this.#tell === undefined) return this.#count(kind, side.table.entries);
+    for await (const { group } of groupsOf(side)) {
+      const cursor = await EntryCursor.open(side, group);
+      while (cursor.entry !== undefined) await this.#step(cursor, undefined, kind);
+    }
+  }
+
+  /** Both sides' groups, merged by number. */
+  async #groups(before: Side, after: Side): Promise<void> {
+    const [as, bs] = [groupsOf(before), groupsOf(after)];
+    let [a, b] = [await as.next(), await bs.next()];
+    while (a.done !== true || b.done !== true) {
+      const left = a.done === true ? undefined : a.value;
+      const right = b.done === true ? undefined : b.value;
+      const order = (left?.group ?? Number.POSITIVE_INFINITY) - (right?.group ?? Number.POSITIVE_INFINITY);
+      if (order !== 0 || !sameLeaf(left, right))
+        await this.#group(before, after, Math.min(left?.group ?? Infinity, right?.group ?? Infinity));
+      if (order <= 0) a = await as.next();
+      if (order >= 0) b = await bs.next();
+    }
+  }
+
+  async #group(before: Side, after: Side, group: number): Promise<void> {
+    if (isMultiset(before.table.kind)) return await this.#multiset(before, after, group);
+    const a = await EntryCursor.open(before, group);
+    const b = await EntryCursor.open(after, group);
+    while (a.entry !== undefined || b.entry !== undefined) {
+      const order = a.compare(b);
+      if (order < 0) await this.#step(a, undefined, 'removed');
+      else if (order > 0) await this.#step(undefined, b, 'added');
+      else if (!a.sameAs(b)) await this.#step(a, b, 'changed');
+      else {
+        await a.next();
+        await b.next();
+      }
+    }
+  }
+
+  /** Elements without a place: by value. */
+  async #multiset(before: Side, after: Side, group: number): Promise<void> {
+    const values = new Map<string, number>();
+    const a = await EntryCursor.open(before, group);
+    for (; a.entry !== undefined; await a.next()) {
+      const value = a.entry.value.toString('latin1');
+      values.set(value, (values.get(value) ?? 0) + 1);
+    }
+    const b = await EntryCursor.open(after, group);
+    while (b.entry !== undefined) {
+      const value = b.entry.value.toString('latin1');
+      const left = values.get(value) ?? 0;
+      if (left > 0) {
+        values.set(value, left - 1);
+        await b.next();
+      } else await this.#step(undefined, b, 'added');
+    }
+    const again = await EntryCursor.open(before, group);
+    while (again.entry !== undefined) {
+      const value = again.entry.value.toString('latin1');
+      const left = values.get(value) ?? 0;
+      if (left > 0) {
+        values.set(value, left - 1);
+        await this.#step(again, undefined, 'removed');
+      } else await again.next();
+    }
+  }
+
+  async #step(
+    a: EntryCursor | undefined,
+    b: EntryCursor | undefined,
+    kind: Difference['kind'],
+  ): Promise<void> {
+    this.#count(kind, 1);
+    await this.#tell?.({ kind, before: a?.current, after: b?.current });
+    await a?.next();
+    await b?.next();
+  }
+
+  #count(kind: Difference['kind'], by: number): void {
+    if (kind === 'added') this.#added += by;
+    else if (kind === 'removed') this.#removed += by;
+    else this.#changed += by;
+  }
+}
+
+async function* groupsOf({ archive, table }: Side): AsyncGenerator<Group, void> {
+  const reader = archive.reader(table);
+  if (reader !== undefined) yield* reader.groups(0, archive.slots(table) - 1);
+}
+
+function sameLeaf(a: Group | undefined, b: Group | undefined): boolean {
+  return (
+    a !== undefined && b !== undefined && a.slot.entries === b.slot.entries && a.slot.leaf.equals(b.slot.leaf)
+  );
+}
+
+/** The entries of one key group, one after the other. */
+class EntryCursor {
+  entry: Entry | undefined;
+  readonly #side: Side;
+  readonly #blocks: AsyncIterator<{ readonly payload: Buffer }>;
+  readonly #scan = new EntryScan();
+  #payload = Buffer.alloc(0) as Buffer;
+  #at = 0;
+
+  private constructor(side: Side, blocks: AsyncIterator<{ readonly payload: Buffer }>) {
+    this.#side = side;
+    this.#blocks = blocks;
+  }
+
+  /** At the first entry. */
+  static async open(side: Side, group: number): Promise<EntryCursor> {
+    const blocks = side.archive.reader(side.table)?.blocks(group, group) ?? nothing();
+    const cursor = new EntryCursor(side, blocks);
+    await cursor.next();
+    return cursor;
+  }
+
+  get current(): EntryOf | undefined {
+    const { table, operator } = this.#side;
+    return this.entry === undefined ? undefined : { entry: this.entry, table, operator };
+  }
+
+  async next(): Promise<void> {
+    while (this.#at >= this.#payload.length) {
+      const found = await this.#blocks.next();
+      if (found.done === true) {
+        this.entry = undefined;
+        return;
+      }
+      this.#payload = found.value.payload;
+      this.#at = 0;
+    }
+    this.#scan.scan(this.#payload, this.#at, this.#payload.length);
+    this.entry = readEntry(new ByteReader(this.#payload, this.#at));
+    this.#at = this.#scan.end;
+  }
+
+  /** By identity; one that has no entry left is above all. */
+  compare(other: EntryCursor): number {
+    if (this.entry === undefined || other.entry === undefined)
+      return Number(this.entry === undefined) - Number(other.entry === undefined);
+    return Buffer.compare(this.#identity(), other.#identity());
+  }
+
+  /** Whether two entries of one identity are equal. */
+  sameAs(other: EntryCursor): boolean {
+    return this.#rest().equals(other.#rest());
+  }
+
+  #identity(): Buffer {
+    return this.#payload.subarray(this.#scan.identityAt, this.#scan.identityEnd);
+  }
+
+  #rest(): Buffer {
+    return this.#payload.subarray(this.#scan.identityEnd, this.#scan.end);
+  }
+}
+
+async function* nothing(): AsyncGenerator<{ readonly payload: Buffer }, void> {}
