@@ -4,12 +4,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   asideLine,
+  asideOf,
   begunLine,
   type Commit,
   emptyLedger,
   foldedText,
   isCommitted,
-  isSetAside,
   type Ledger,
   parseLedger,
   union,
@@ -141,7 +141,7 @@ test('a ledger keeps what was set aside and where jobs began, also after folding
       const both = union(parsed.ledger, second.ledger);
       for (const each of [...first.ids, ...second.ids]) {
         const aside = first.aside.has(keyOf(each)) || second.aside.has(keyOf(each));
-        assert.equal(isSetAside(both, each), aside, keyOf(each));
+        assert.equal(holds(asideOf(both, each), each.checkpoint), aside, keyOf(each));
       }
       assert.deepEqual(both.begun, new Map([...first.begun, ...second.begun]));
     }),

@@ -186,11 +186,12 @@ describe('what was set aside', () => {
     await assert.rejects(new SinkRun(disk, 'job2', fork.saved()).ahead(), isAhead);
   });
 
-  test('is found under another uid and with another prefix, and is not shown by the old uid later', async () => {
+  /** job0 with another uid and prefix: checkpoints 6 and 7, and 8, during whose commit its process ended. */
+  async function oldUid(lastMoment: (disk: FaultyDisk) => () => void) {
     const disk = new FaultyDisk();
-    const old = { sink: 'old', job: { id: 'job0', name: 'job' } };
-    const sink = fileSink<number>('out', { prefix: 'old-out' });
-    const committer = await sink.committer?.(sinkContext(disk, old));
+    const open = async (attempt: number) =>
+      fileSink<number>('out', { prefix: 'old-out' }).committer?.(sinkContext(disk, { sink: 'old', attempt }));
+    const committer = await open(1);
     await committer?.recover([]);
     const partOf = (checkpoint: number) => `old-out-job0-0001-old-000-0000000${checkpoint}.jsonl`;
     const commit = async (checkpoint: number) => {
@@ -201,24 +202,51 @@ describe('what was set aside', () => {
     };
     await commit(6);
     await commit(7);
-    // The last is in the ledger, and its file has no name yet, when the process is gone.
-    const { rename } = disk;
-    disk.rename = async () => assert.fail('gone');
-    await assert.rejects(commit(8), /gone/);
-    disk.rename = rename;
+    const heal = lastMoment(disk);
+    await assert.rejects(commit(8));
+    heal();
     assert.deepEqual(shown(disk).names, [6, 7].map(partOf));
-    const from = { position: 0, checkpoint: 6, lineage: [{ job: 'job0', checkpoint: 6 }] };
-    const run = new SinkRun(disk, 'job1', from);
+    const from = (checkpoint: number) => ({
+      position: 0,
+      checkpoint,
+      lineage: [{ job: 'job0', checkpoint }],
+    });
+    return { disk, partOf, from, reopen: async () => (await open(2))?.recover([]) };
+  }
+
+  test('is found under another uid and with another prefix, and is not shown by the old uid later', async () => {
+    const { disk, partOf, from, reopen } = await oldUid((disk) => {
+      const { rename } = disk;
+      disk.rename = async () => assert.fail('gone');
+      return () => {
+        disk.rename = rename;
+      };
+    });
+    const run = new SinkRun(disk, 'job1', from(6));
     assert.equal((await run.ahead()).length, 2);
     await run.start();
     await run.close();
     assert.deepEqual(shown(disk).names, [partOf(6)]);
-    const again = await sink.committer?.(sinkContext(disk, { ...old, attempt: 2 }));
-    await again?.recover([]);
+    await reopen();
     assert.deepEqual(shown(disk).names, [partOf(6)]);
     for (const checkpoint of [7, 8]) {
       assert.equal(String(disk.peek(`${TARGET}/.aside-${partOf(checkpoint)}`)), `${checkpoint}\n`);
     }
+  });
+
+  test('is known for good once it was acted upon, also what another uid’s ledger says', async () => {
+    // Appended, and the process ends before it is synced.
+    const { disk, partOf, from } = await oldUid((disk) => {
+      disk.failAt(4, 'EIO');
+      return () => disk.heal();
+    });
+    assert.equal(disk.operations.at(-1), `sync ${TARGET}/.tidemark/ledger-old.ndjson`);
+    const run = new SinkRun(disk, 'job1', from(8));
+    await run.start();
+    await run.close();
+    disk.crash();
+    assert.deepEqual(shown(disk).names, [6, 7, 8].map(partOf));
+    assert.equal((await new SinkRun(disk, 'job2', from(6)).ahead()).length, 2);
   });
 });
 

@@ -89,7 +89,7 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
     await ledger?.close();
   }
 
-  /** Reads the ledger and gives the files it names their last names. */
+  /** Reads the ledgers and gives the files they name their last names: only what has a part is set aside. */
   async #open(): Promise<LedgerFile> {
     await this.close();
     await this.#disk.mkdir(join(this.#folder, TARGET_FOLDER));
@@ -104,7 +104,7 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
         parts: await this.#stillVisible(parts),
       }),
     );
-    await this.#giveNames(file, unfinished.commits);
+    await this.#giveNames(unfinished.commits);
     await this.#hide(unfinished.parts);
     this.#ledger = file;
     return file;
@@ -137,7 +137,7 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
     for (const commit of fresh) await this.#check(commit, lengths.get(commit.pending));
     if (fresh.length > 0) await ledger.append(fresh);
     const known = commits.filter((commit) => !fresh.includes(commit));
-    await this.#giveNames(ledger, [...fresh, ...(await this.#stillPending(known))]);
+    await this.#giveNames([...fresh, ...(await this.#stillPending(known))]);
     await ledger.foldIfLong();
   }
 
@@ -208,12 +208,10 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
     );
   }
 
-  /** What was set aside before it had a name is never shown. */
-  async #giveNames(ledger: LedgerFile, commits: readonly Commit[]): Promise<void> {
+  async #giveNames(commits: readonly Commit[]): Promise<void> {
     if (commits.length === 0) return;
-    for (const commit of commits) {
-      const name = ledger.hasAside(commit) ? asideName(commit.part) : commit.part;
-      await this.#disk.rename(join(this.#folder, commit.pending), join(this.#folder, name));
+    for (const { pending, part } of commits) {
+      await this.#disk.rename(join(this.#folder, pending), join(this.#folder, part));
     }
     await this.#disk.syncFolder(this.#folder);
   }

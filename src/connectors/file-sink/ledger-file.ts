@@ -18,7 +18,6 @@ import {
   emptyLedger,
   foldedText,
   isCommitted,
-  isSetAside,
   type Ledger,
   type LedgerText,
   parseLedger,
@@ -124,11 +123,6 @@ export class LedgerFile {
 
   has(id: TransactionId): boolean {
     return isCommitted(this.#own, id) || isCommitted(this.#all, id);
-  }
-
-  /** Whether a rewind set this committed transaction aside. */
-  hasAside(id: TransactionId): boolean {
-    return isSetAside(this.#own, id) || isSetAside(this.#all, id);
   }
 
   knows(job: string): boolean {

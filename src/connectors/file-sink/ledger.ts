@@ -60,10 +60,6 @@ export function isCommitted(ledger: Ledger, id: TransactionId): boolean {
   return holds(ledger.committed.get(writerKey(id))?.ranges ?? [], id.checkpoint);
 }
 
-export function isSetAside(ledger: Ledger, id: TransactionId): boolean {
-  return holds(asideOf(ledger, id), id.checkpoint);
-}
-
 /** What of this writer's was set aside. */
 export function asideOf(ledger: Ledger, writer: Writer): readonly Run[] {
   return ledger.aside.get(writerKey(writer))?.ranges ?? [];
