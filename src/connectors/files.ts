@@ -86,7 +86,8 @@ type FilesOptions = LineFiles | JsonFiles | CheckedJsonFiles<unknown> | CsvFiles
  * where the job was first started. Exactly-once: after a failure it goes on at the byte it had come to.
  *
  * Elements are lines without their ends (`\n` or `\r\n`), JSON documents, or CSV rows as objects by column name.
- * Errors: FILE_NOT_FOUND when nothing matches; SOURCE_DATA for a line that cannot be read, with file and byte
+ * Errors: FILE_NOT_FOUND when nothing matches (files that were read to their ends may be deleted, and the job
+ * restarts, resumes or is restored without them); SOURCE_DATA for a line that cannot be read, with file and byte
  * offset; SOURCE_CHANGED when a file is resumed whose beginning is no longer what was read.
  */
 export function files<T>(pattern: string, options: CheckedJsonFiles<T>): SourceSpec<T, FilePosition>;

@@ -2,7 +2,8 @@
  * A source: its splits, who reads which, and how fast.
  *
  * Invariants: splits are dealt out by sorted id, the nth to subtask n mod parallelism; a split's recorded position
- * is the one after its last processed batch; splits never read, and those read to the end, are recorded, too.
+ * is the one after its last processed batch; splits never read, and those read to the end, are recorded, too; what
+ * was read to its end need not be there any more.
  */
 import { assert } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
@@ -70,7 +71,7 @@ export class SourceGroup {
   /** Lists the splits, takes positions from the snapshot where it has them, deals them out and begins to read. */
   async open(restored: readonly SplitPosition[]): Promise<void> {
     const positions = new Map(restored.map((split) => [split.id, split]));
-    const found = await this.#list();
+    const found = await this.#listBeside(restored);
     const starts = new Map(found.map((split) => [split.id, split.start]));
     const ids = [...new Set([...starts.keys(), ...positions.keys()])].sort(byCodeUnits);
     ids.forEach((id, index) => {
@@ -145,6 +146,20 @@ export class SourceGroup {
     this.#ready.push(reader);
     this.#wake();
   };
+
+  /** A finished input may be deleted: where all that was known is read to its end, nothing more need be there. */
+  async #listBeside(restored: readonly SplitPosition[]): Promise<readonly Split<unknown>[]> {
+    try {
+      return await this.#list();
+    } catch (error) {
+      const gone = error instanceof TidemarkError && error.code === 'FILE_NOT_FOUND';
+      const finished = restored.length > 0 && restored.every(({ done }) => done);
+      // A source that looks for more splits never ends, and would not find its input the next time either.
+      if (!gone || !finished || this.node.source.rediscover !== undefined) throw error;
+      this.#context.log(`source ${this.node.uid}: its input is gone, and was read to its end`);
+      return [];
+    }
+  }
 
   async #list(): Promise<readonly Split<unknown>[]> {
     const splits = await this.node.source.splits(this.#context);
