@@ -4,9 +4,10 @@
  * Every finding names the operator by its uid. An operator whose output nobody uses is fine; a source from which
  * no sink and no `process` operator is reached is not.
  */
-import { normalize } from 'node:path';
+import { normalize, resolve } from 'node:path';
 import { processFindings } from './check-process.js';
 import { sinkFindings, sourceFindings } from './check-spec.js';
+import { graphInvalid } from './graph-invalid.js';
 import { nameProblem, show } from './names.js';
 import {
   type Graph,
@@ -82,21 +83,32 @@ function formerUids(node: NamedNode, findings: string[]): readonly string[] {
   return node.formerly;
 }
 
-/** A target belongs to one sink: the ledger and the lock in it are per owner. */
-function targetFindings(nodes: readonly GraphNode[]): string[] {
+/**
+ * A target belongs to one sink: what is ahead of a snapshot, and the lock, are per target. Without `cwd` a relative
+ * and an absolute path cannot be told to be one folder; links are found when the targets are locked.
+ */
+function targetFindings(nodes: readonly GraphNode[], cwd?: string): string[] {
   const findings: string[] = [];
-  const owners = new Map<string, string>();
+  const owners = new Map<string, SinkNode>();
   for (const node of nodes) {
     if (node.kind !== 'sink' || typeof node.sink?.target !== 'string') continue;
-    const target = normalize(`${node.sink.target}/`);
+    const { uid, sink } = node;
+    const target = cwd === undefined ? normalize(`${sink.target}/`) : resolve(cwd, node.sink.target);
     const owner = owners.get(target);
-    if (owner === undefined) owners.set(target, node.uid);
-    else
+    if (owner === undefined) owners.set(target, node);
+    else {
       findings.push(
-        `sinks ${show(owner)} and ${show(node.uid)} write to one target, ${show(node.sink.target)}: give each its own`,
+        `sinks ${show(owner.uid)} and ${show(uid)} write to one target, ${show(sink.target)}: give each its own`,
       );
+    }
   }
   return findings;
+}
+
+/** @throws GRAPH_INVALID when two sinks have one target, however their paths are written from this folder. */
+export function refuseSharedTargets(graph: Graph, cwd: string): void {
+  const findings = targetFindings(graph.nodes, cwd);
+  if (findings.length > 0) throw graphInvalid('the definition', findings);
 }
 
 function reachFindings(nodes: readonly GraphNode[]): string[] {

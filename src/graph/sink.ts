@@ -93,8 +93,9 @@ export interface SinkSpec<T, X> {
   /** How prepared transactions are kept; needed with `committer`. */
   readonly transaction?: Schema<X>;
   /**
-   * A folder that one job at a time may own. The job's process creates it and holds a lock in it for the job's
-   * life; two jobs, even of two homes, never share it. Relative paths are relative to the job's `cwd`.
+   * A folder that one sink of one job at a time may own. The job's process creates it and holds a lock in it for
+   * the job's life; two jobs, even of two homes, never share it, and a graph in which two sinks do is refused, by
+   * resolved path. Relative paths are relative to the job's `cwd`.
    */
   readonly target?: string;
   /** One line on where it writes, for `plan` and `status`. */

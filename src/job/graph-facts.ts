@@ -1,12 +1,17 @@
 import { resolve } from 'node:path';
 import { present } from '../base/assert.js';
+import { refuseSharedTargets } from '../graph/check.js';
 import type { Graph, GraphNode } from '../graph/node.js';
 import type { Dataflow } from '../runtime/dataflow.js';
 import { formerNames } from '../runtime/tables.js';
 import type { GraphFacts, OperatorFacts } from './protocol.js';
 
-/** What the main thread needs to know of a graph it never loads. */
+/**
+ * What the main thread needs to know of a graph it never loads.
+ * @throws GRAPH_INVALID when two sinks have one target: only where the job's folder is known can that be told.
+ */
 export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): GraphFacts {
+  refuseSharedTargets(graph, cwd);
   return {
     operators: graph.nodes.flatMap((node) => operatorFacts(graph, node)),
     tables: dataflow.tables.map((table) => ({ ...table, formerly: formerNames(graph, table) })),

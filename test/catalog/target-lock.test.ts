@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { TidemarkError } from '../../src/base/errors.js';
@@ -39,6 +39,17 @@ test('a target is given to one, and again to the same job’s next attempt', (t)
   claim.release(false);
   claimTarget(folder, me).release(true);
   assert.equal(existsSync(join(folder, '.tidemark', 'owner.json')), false);
+});
+
+test('a target is one folder, whatever link leads there', (t) => {
+  const { folder, me } = rivals(t);
+  const claim = claimTarget(folder, me);
+  const link = join(tempFolder(t), 'link');
+  symlinkSync(folder, link);
+  const error = refusal(() => claimTarget(link, me));
+  assert.match(error.message, /another sink or attempt of this job writes into .*link/);
+  claim.release(true);
+  claimTarget(link, me).release(true);
 });
 
 test('another job is told who writes there, also in another process', async (t) => {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { z } from 'zod';
 import { schema } from '../../src/codec/schema.js';
+import { refuseSharedTargets } from '../../src/graph/check.js';
 import { state } from '../../src/graph/declare-state.js';
 import { defineJob } from '../../src/graph/define.js';
 import { isDefinition } from '../../src/graph/definition.js';
@@ -209,6 +210,25 @@ test('streams of two jobs cannot be joined, two sinks cannot share a target, bui
     loose(async () => {}),
   );
   assert.deepEqual(findings(late)[0], 'build returned a promise: describe the dataflow without await');
+});
+
+test('two sinks do not share a target, however their paths are written', () => {
+  const graphOf = (...targets: readonly string[]) =>
+    defineJob('targets', {}, (job) => {
+      const input = job.source('in', texts());
+      for (const [i, target] of targets.entries()) input.sink(`sink${i}`, committing(target));
+    }).build({});
+  const refusal = (cwd: string, ...targets: readonly string[]) =>
+    thrown(() => refuseSharedTargets(graphOf(...targets), cwd));
+  const cwd = '/data/jobs';
+  const error = refusal(cwd, 'out', '/data/jobs/out');
+  assert.equal(error?.code, 'GRAPH_INVALID');
+  assert.deepEqual(error === undefined ? [] : listed(error), [
+    'sinks "sink0" and "sink1" write to one target, "/data/jobs/out": give each its own',
+  ]);
+  assert.ok(refusal(cwd, 'a', '../jobs/x/../a/') !== undefined);
+  assert.ok(refusal(cwd, 'a', 'b', '/data/jobs') === undefined);
+  assert.ok(refusal('/data', 'out', '/data/jobs/out') === undefined);
 });
 
 test('defineJob and state.… refuse arguments that cannot be meant', () => {
