@@ -1,8 +1,10 @@
 /** The ledger against a set of ids, and against damage. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  asideLine,
   type Commit,
   commitLine,
   emptyLedger,
@@ -10,8 +12,10 @@ import {
   isCommitted,
   parseLedger,
   union,
+  withBegun,
   withCommitted,
 } from '../../src/connectors/file-sink/ledger.js';
+import { partName } from '../../src/connectors/file-sink/names.js';
 import { insertRun, type Run } from '../../src/connectors/file-sink/runs.js';
 
 const id = fc.record({
@@ -128,7 +132,43 @@ test('lines whose checksum holds and which are none of a ledger are refused', as
     head + sealed({ committed: 5 }),
     head + sealed({ commit: [{ ...writer, checkpoint: 1, pending: '../x', part: 'y' }] }),
     head + sealed({ commit: [{ ...writer, checkpoint: -1, pending: 'x', part: 'y' }] }),
+    head + sealed({ commit: [{ ...writer, checkpoint: 1, pending: 'x', part: '.y' }] }),
+    head + sealed({ committed: [{ ...writer, ranges: [[1, 2]], prefix: '../x' }] }),
+    head + sealed({ begun: [{ job: 'a', lineage: [{ job: 'b', checkpoint: '1' }] }] }),
+    head + sealed({ begun: [{ job: 'a' }] }),
+    head + sealed({ aside: [{ ...writer, ranges: [[2, 1]] }], parts: [] }),
+    head + sealed({ aside: [], parts: ['.tidemark'] }),
+    head + sealed({ aside: [], parts: ['../x'] }),
+    head + sealed({ aside: [], later: [] }),
+    head + sealed({}),
+    head + sealed({ ['__proto__']: [] }),
   ]) {
     assert.ok(!parseLedger(bad).ok, bad);
   }
+});
+
+test('FORMAT.md shows what the code reads and writes', async () => {
+  const page = await readFile(new URL('../../../src/format/FORMAT.md', import.meta.url), 'utf8');
+  const shown = page.split('\n').filter((line) => line.startsWith('    {"crc":"'));
+  const text = shown.map((line) => `${line.trim()}\n`).join('');
+  const parsed = parseLedger(text);
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  const { ledger, commits, parts } = parsed;
+  const [commit] = commits;
+  assert.ok(commit !== undefined);
+  assert.equal(commit.part, partName('part', commit));
+  assert.deepEqual(parts, [commit.part]);
+  const writer = { job: commit.job, attempt: 1, sink: 'out', subtask: 0 };
+  const before = withCommitted(
+    emptyLedger,
+    [1, 2, 4].map((checkpoint) => ({
+      ...writer,
+      checkpoint,
+      part: partName('part', { ...writer, checkpoint }),
+    })),
+  );
+  const [[job = '', lineage = []] = []] = ledger.begun;
+  const aside = [{ ...writer, ranges: [[6, 6] as const] }];
+  const written = foldedText(withBegun(before, job, lineage)) + commitLine(commits) + asideLine(aside, parts);
+  assert.equal(text, written);
 });

@@ -230,6 +230,7 @@ function problemOf(content: Content, index: number): string | undefined {
       ? undefined
       : `version ${String(content.version)}, expected ${VERSION}`;
   }
+  if (Object.keys(content).length === 0) return 'it says nothing';
   // What this version does not know it would drop when it folds.
   for (const [name, list] of Object.entries(content)) {
     const [is, what] = LISTS.get(name) ?? [];
