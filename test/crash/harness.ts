@@ -34,6 +34,8 @@ export type Status = StatusDocument;
 /** Milliseconds that anything awaited may take before the test gives up. */
 const PATIENCE = 60_000;
 const LOOK_EVERY = 25;
+/** Milliseconds after which a process that should have ended is killed, so that a test fails and does not hang. */
+const LIFETIME = 180_000;
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -63,12 +65,14 @@ export class Sandbox {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#children.add(child);
+    const limit = setTimeout(() => child.kill('SIGKILL'), LIFETIME);
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     const finished = once(child, 'close').then(([code, signal]) => {
       this.#children.delete(child);
+      clearTimeout(limit);
       return { code, signal, stdout, stderr };
     });
     const says = (pattern: RegExp) =>
@@ -86,6 +90,7 @@ export class Sandbox {
       cwd: PROJECT,
       env: this.#environment(environment),
       encoding: 'utf8',
+      timeout: LIFETIME,
     });
     return { code: result.status, signal: result.signal, stdout: result.stdout, stderr: result.stderr };
   }
