@@ -61,6 +61,9 @@ export const CODES = {
   /** The archive a job was restored from is gone before its first checkpoint. */
   SNAPSHOT_GONE: EXIT.notFound,
   FILE_NOT_FOUND: EXIT.notFound,
+  /** Of a snapshot: no state of that name, no entry of that key. */
+  STATE_NOT_FOUND: EXIT.notFound,
+  KEY_NOT_FOUND: EXIT.notFound,
 
   JOB_AMBIGUOUS: EXIT.conflict,
   NAME_TAKEN: EXIT.conflict,

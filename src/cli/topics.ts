@@ -6,11 +6,12 @@ export const TOPICS: Readonly<Record<string, string>> = {
     1  internal error: a bug of tidemark's
     2  wrong usage
     3  the job failed
-    4  not found: home, job, checkpoint, file
-    5  conflict: name taken, job running or ended, home or target locked, file exists
+    4  not found: home, job, checkpoint, file, state, key
+    5  conflict: name taken, job running or ended, home or target locked, file exists, target ahead of the snapshot
     6  incompatible: a resume or a restore was refused, or the format is newer
-    7  corrupt: a segment, a bundle or the catalog
+    7  corrupt: an archive, a segment, a bundle or the catalog
     8  no answer: the job's process cannot be reached, or a timeout
+    9  compared, and they differ (diff --exit-code)
    10  the environment: disk full, permission, no socket, a native module is missing
   129  suspended by SIGHUP
   130  suspended by SIGINT (Ctrl-C)
@@ -18,22 +19,47 @@ export const TOPICS: Readonly<Record<string, string>> = {
   141  the reader of a foreground job's stdout has gone (| head); the job is lost, and can be resumed
 `,
   json: `With --json, a command prints one JSON document on stdout, or JSON lines where rows keep coming
-(status --watch, logs). Fields are added, never renamed or removed. Times are ISO 8601 text in UTC, durations
+(status --watch, logs, inspect --state, diff --state). Fields are added, never renamed or removed. Times are ISO 8601 text in UTC, durations
 milliseconds, sizes bytes; watermarks are numbers, as the job counts event time.
 
   list                   [{id, name, state, endedBy, parallelism, startedAt, restarts,
                            lastCheckpoint: {id, completedAt, bytes} | null}]
   status                 the same, and pid, socket, definition, bundle, params, cwd, settings, error,
-                         elements, rate, operators: [{uid, kind, operatorId, maxParallelism, keyType, delivery,
+                         elements, rate, saving: {phase, entries, bytes} | null, operators: [{uid, kind, operatorId, maxParallelism, keyType, delivery,
                          subtasks: [{subtask, keyGroups, in, out, stateEntries, stateBytes, timers, watermark,
                                      splits: [{id, position, state}]}]}]
   checkpoints            [{id, state, kind, layout, triggeredAt, durationMs, longestSliceMs,
                            bytes: {own, shared, total}, retainedBy}]
   checkpoint             one row of checkpoints
-  run -d, resume         {id, name, state}; resume --all: a list of them
+  run -d, restore -d,
+  resume                 {id, name, state}; resume --all: a list of them
   suspend, cancel, wait  {id, name, state}
-  run                    the row of list, when the job has ended
+  run, restore           the row of list, when the job has ended
+  savepoint, stop        {path, kind, layout, digest, bytes, checkpointId}; with -o - on stderr, since the archive is
+                         on stdout
+  snapshots              [{job: {id, name}, checkpointId, kind, layout, path, digest, bytes, takenAt, reason, file}];
+                         file: there, changed, replaced, gone, stdout or unknown
+  restore --dry-run      {snapshot: {path, digest, kind, layout, drained, job, checkpointId, entries, bytes},
+                         definition, bundle, name, parallelism: {from, to}, maxParallelism,
+                         states: [{name, operator, state, kind, entries, bytes, action, missing, message}],
+                         sinks: [{uid, target, mode, ahead}], params, cwd, settings, refusal: {code, message, hint} | null}
+                         action: kept, moved, new, dropped or impossible
+  inspect                {archive: {path, bytes, formatVersion, kind, layout, mode, digest, drained},
+                         capabilities: {rescale, changeGraph, changeBackend, fork},
+                         job: {id, name, checkpointId, parallelism}, provenance,
+                         operators: [{uid, operatorId, maxParallelism, keyType, watermark,
+                                      states: [{name, kind, codec, version, entries, bytes}],
+                                      splits: [{id, position, done}], splitCount}], totals: {entries, bytes}}
+  inspect --state        {operator, state, keyGroup, key, namespace, value, mapKey?, expires?} for each entry
+  verify                 {ok, findings: [{code, member, offset, message}]}
+  diff                   {equal, operators: [{uid, states: [{name, added, removed, changed}]}]}
+  diff --state           {change, operator, state, keyGroup, key, namespace, before, after, mapKey?} for each entry
   logs                   {line} for each line
+
+Keys and values that JSON lacks are objects of one property, which --key reads as well: {"$bigint":"5"},
+{"$number":"NaN"} (Infinity, -Infinity, -0), {"$undefined":true}, {"$date":"2026-01-01T00:00:00.000Z"},
+{"$map":[[key,value]]}, {"$set":[element]}, {"$bytes":"base64"}, {"$binary":["Float64Array","base64"]};
+{"$object":{…}} is an object whose own first property begins with $.
 
 When a command fails, the last line of stderr is {"type":"error","code","message","hint"}.
 The sizes of a checkpoint: own is what it alone holds, shared what it has in common with others, total their

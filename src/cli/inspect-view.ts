@@ -1,0 +1,145 @@
+/** What is in a snapshot, for people. Pure. */
+import type { EntryView } from '../archive/entries-view.js';
+import type { OperatorSummary } from '../archive/summary.js';
+import { formatBytes } from '../base/size.js';
+import { type Paint, printable } from './printer.js';
+import type { SnapshotSummary } from './snapshot-view.js';
+import { type Column, properties, table } from './table.js';
+import { ago, count, counted } from './text.js';
+
+/** Splits shown per operator; the rest is counted. */
+const MAX_SPLITS = 20;
+const MAX_POSITION = 60;
+
+const STATES: readonly Column[] = [
+  { title: 'STATE' },
+  { title: 'KIND' },
+  { title: 'KEYS' },
+  { title: 'CODEC' },
+  { title: 'VERSION', right: true },
+  { title: 'ENTRIES', right: true },
+  { title: 'SIZE', right: true },
+];
+
+export function summaryView(label: string, summary: SnapshotSummary, paint: Paint, now: number): string {
+  const { operators } = summary;
+  const parts = [properties(head(label, summary, paint, now))];
+  const states = operators.flatMap(stateRows);
+  if (states.length > 0) parts.push(table(STATES, states));
+  const splits = operators.flatMap(splitRows);
+  const columns = ['SOURCE', 'SPLIT', 'POSITION', ''].map((title) => ({ title }));
+  if (splits.length > 0) parts.push(table(columns, splits));
+  return parts.join('\n');
+}
+
+function head(
+  label: string,
+  summary: SnapshotSummary,
+  paint: Paint,
+  now: number,
+): readonly (readonly [string, string])[] {
+  const { archive, capabilities, job, provenance, totals } = summary;
+  const can = [
+    ['another parallelism', capabilities.rescale],
+    ['a changed graph', capabilities.changeGraph],
+    ['another backend', capabilities.changeBackend],
+    ['a fork', capabilities.fork],
+  ] as const;
+  const drained = archive.drained ? ', drained' : '';
+  const layout = archive.layout === 'native' ? `native, ${archive.mode}` : archive.layout;
+  return [
+    [archive.kind, paint.bold(printable(label))],
+    ['format', `version ${archive.formatVersion}, ${layout}${drained}, ${formatBytes(archive.bytes)}`],
+    ['digest', archive.digest],
+    [
+      'job',
+      `${printable(job.name)} (${job.id}) at checkpoint ${job.checkpointId}, parallelism ${job.parallelism}`,
+    ],
+    ...(provenance === null ? [] : provenancePairs(provenance, now)),
+    ['restores to', can.flatMap(([what, yes]) => (yes ? [what] : [])).join(', ')],
+    ['state', `${counted(totals.entries, 'row')}, ${formatBytes(totals.bytes)} before compression`],
+    ...summary.operators.flatMap(({ uid, watermark }) =>
+      watermark === null ? [] : [['watermark', `${printable(uid)}: ${watermarkText(watermark)}`] as const],
+    ),
+  ];
+}
+
+function provenancePairs(
+  { time, host, toolVersion, reason, gitCommit }: NonNullable<SnapshotSummary['provenance']>,
+  now: number,
+): readonly (readonly [string, string])[] {
+  const at = new Date(time).toISOString();
+  return [
+    ['taken', `${at} (${ago(at, now)}) on ${printable(host)} by tidemark ${printable(toolVersion)}`],
+    ...(gitCommit === null ? [] : [['commit', printable(gitCommit)] as const]),
+    ...(reason === null ? [] : [['reason', printable(reason)] as const]),
+  ];
+}
+
+function watermarkText(watermark: number | 'end'): string {
+  if (watermark === 'end') return 'end of time';
+  return Math.abs(watermark) <= 8.64e15 ? new Date(watermark).toISOString() : String(watermark);
+}
+
+function stateRows({ uid, keyType, states }: OperatorSummary): readonly (readonly string[])[] {
+  return states.map(({ name, kind, codec, version, entries, bytes }) => [
+    printable(`${uid}.${name === '' ? kind : name}`),
+    kind,
+    keyType ?? '-',
+    printable(codec),
+    String(version),
+    count(entries),
+    formatBytes(bytes),
+  ]);
+}
+
+function splitRows({ uid, splits, splitCount }: OperatorSummary): readonly (readonly string[])[] {
+  const shown = splits
+    .slice(0, MAX_SPLITS)
+    .map(({ id, position, done }) => [
+      printable(uid),
+      printable(textOf(id)),
+      cut(printable(JSON.stringify(position)), MAX_POSITION),
+      done === true ? 'done' : '',
+    ]);
+  const rest = splitCount - shown.length;
+  return rest > 0 ? [...shown, [printable(uid), `… and ${count(rest)} more`, '', '']] : shown;
+}
+
+/** Characters of a value in a row of many; a value that stands alone is shown whole. */
+const MAX_VALUE = 160;
+
+export const ENTRY_COLUMNS: readonly Column[] = [
+  { title: 'KEY GROUP', right: true },
+  { title: 'KEY' },
+  { title: 'AT' },
+  { title: 'VALUE' },
+];
+
+/** One entry as a row of {@link ENTRY_COLUMNS}; `AT`: window or map key, where it has them. */
+export function entryRow(entry: EntryView, whole: boolean): readonly string[] {
+  const { keyGroup, key, namespace, mapKey, value, expires } = entry;
+  const at = [...(namespace === null ? [] : [namespace]), ...(mapKey === undefined ? [] : [mapKey])].map(
+    textOf,
+  );
+  const shown = printable(JSON.stringify(value));
+  const until = expires === undefined ? '' : ` (expires ${textOf(expires)})`;
+  return [
+    keyGroup === null ? '-' : String(keyGroup),
+    cut(printable(textOf(key)), whole ? Number.POSITIVE_INFINITY : MAX_VALUE),
+    cut(printable(at.join(' ')), MAX_VALUE),
+    cut(shown, whole ? Number.POSITIVE_INFINITY : MAX_VALUE) + until,
+  ];
+}
+
+/** Text as it is where that is no other JSON; the rest as JSON. */
+function textOf(value: unknown): string {
+  if (typeof value !== 'string') return JSON.stringify(value);
+  return /^[A-Za-z_/.][^\s"]*$/.test(value) && !/^(true|false|null)$/.test(value)
+    ? value
+    : JSON.stringify(value);
+}
+
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most)}…`;
+}
