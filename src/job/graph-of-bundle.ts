@@ -8,6 +8,9 @@ import type { DataThreadData, GraphFacts } from './protocol.js';
 
 type What = Pick<DataThreadData, 'bundle' | 'job' | 'params' | 'cwd'>;
 
+/** No job's id. */
+const NOBODY = '-';
+
 const IGNORE: AttemptEvents = {
   chunk: () => undefined,
   drained: () => undefined,
@@ -40,7 +43,9 @@ export async function probeTargets(
   const ahead: AttemptEvents['ahead'] = (sinks) => {
     found = sinks;
   };
-  const attempt = start(what, settings, 'probe', lineage, { ...IGNORE, ahead });
+  // A job's own transactions are never ahead of it: the one to come has none, and no id yet.
+  const nobody = { ...what, job: { id: NOBODY, name: what.job.name } };
+  const attempt = start(nobody, settings, 'probe', lineage, { ...IGNORE, ahead });
   attempt.send({ type: 'go', beginning: { barrierTime: undefined, fromOrigin: true } });
   const error = await attempt.ended;
   if (error !== undefined) throw error;

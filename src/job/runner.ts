@@ -66,6 +66,8 @@ export class Runner {
   #wish: Wish | undefined;
   #wake: AbortController = new AbortController();
   #metrics: AttemptMetrics | undefined;
+  /** An attempt has begun to process. */
+  #ran = false;
   /** Of the savepoint being taken. */
   #saving: (() => ArchiveProgress) | undefined;
   /** The last one that was taken. */
@@ -254,7 +256,8 @@ export class Runner {
     const drops =
       state === 'finished' || (state === 'canceled' && this.#settings.checkpoint.onCancel === 'delete');
     if (drops) catalog.removeSegments(catalog.dropCheckpoints(job.id));
-    this.#targets.release(over);
+    // A job that never ran has written nothing: it has no claim to its targets.
+    this.#targets.release(over || (job.epoch === 0 && !this.#ran));
     this.#tell({ type: 'state', state });
     return catalog.job(job.id);
   }
@@ -317,6 +320,7 @@ export class Runner {
   }
 
   #tell(event: RunnerEvent): void {
+    if (event.type === 'running') this.#ran = true;
     const line = logLine(event);
     if (line !== undefined) this.#log.write(line);
     this.#options.onEvent(event);
