@@ -16,6 +16,7 @@ import {
   installedGlobally,
   installedIn,
   lendBinding,
+  MANIFEST,
   mark,
   npx,
   Offline,
@@ -42,10 +43,7 @@ let offline: string | undefined;
 function prepare(): void {
   packed = pack(folder);
   mkdirSync(project);
-  writeFileSync(
-    join(project, 'package.json'),
-    '{ "name": "elsewhere", "private": true, "type": "module" }\n',
-  );
+  writeFileSync(join(project, 'package.json'), MANIFEST);
   install(NODE, [packed.tarball], project);
   mkdirSync(prefix);
   writeJobs(bare);

@@ -16,6 +16,7 @@ import {
   install,
   installedIn,
   lendBinding,
+  MANIFEST,
   mark,
   Offline,
   PROJECT,
@@ -73,7 +74,7 @@ for (const major of MAJORS) {
       const installed = projectOf(major);
       assert.match(run(installed.node, ['--version'], folder).stdout, new RegExp(`^v${major}\\.`));
       mkdirSync(at);
-      writeFileSync(join(at, 'package.json'), '{ "name": "elsewhere", "private": true }\n');
+      writeFileSync(join(at, 'package.json'), MANIFEST);
       install(installed.node, [tarball], at);
       assert(dependencyOf(installed, 'better-sqlite3-napi') !== undefined);
       mark(installed, `node-${major}`);

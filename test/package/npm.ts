@@ -73,7 +73,9 @@ export class Offline extends Error {}
  * scripts of dependencies are left out, and `lendBinding` puts in what they would have made.
  */
 export function install(node: string, args: readonly string[], cwd: string): void {
-  const scripts = FULL_INSTALL ? ['--allow-scripts=better-sqlite3'] : ['--ignore-scripts'];
+  // A project says in its package.json whose scripts it allows; the flag is refused there.
+  const allowed = args.includes('--global') ? ['--allow-scripts=better-sqlite3'] : [];
+  const scripts = FULL_INSTALL ? allowed : ['--ignore-scripts'];
   // npm's own patience with a registry that does not answer is minutes.
   const patience = NETWORK_REQUIRED ? [] : ['--fetch-retries=0'];
   const flags = [...scripts, ...patience, '--prefer-offline', '--no-audit', '--no-fund'];
@@ -130,6 +132,13 @@ export function bindingOf(installed?: Installed): string | undefined {
   const folder = dependencyOf(installed, 'better-sqlite3');
   return folder === undefined ? undefined : join(folder, BINDING);
 }
+
+/** The package.json of somebody's project. */
+export const MANIFEST = JSON.stringify({
+  name: 'elsewhere',
+  private: true,
+  allowScripts: { 'better-sqlite3': true },
+});
 
 /** Puts this tree's compiled better-sqlite3 into an installed copy; see `install`. */
 export function lendBinding(installed: Installed): void {
