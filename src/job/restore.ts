@@ -88,6 +88,7 @@ export async function planRestore(home: HomePaths, options: RestoreOptions): Pro
   const archive = await openArchive(realDisk, options.archive);
   try {
     const { provenance } = archive;
+    await archive.checkMembers();
     const code = await loadCode(home, options, provenance);
     return await planWith(home, options, archive, provenance, code);
   } finally {
