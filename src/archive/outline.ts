@@ -74,9 +74,8 @@ class Reading {
   }
 
   async all(): Promise<void> {
-    await this.#walk();
-    if (this.findings.length === 0) this.#compareNames();
-    if (this.findings.length === 0) this.#compareHeaders();
+    const ended = await this.#walk();
+    if (ended && this.#compareNames()) this.#compareHeaders();
     await this.#readTail();
   }
 
@@ -94,8 +93,8 @@ class Reading {
     this.findings.push({ code, member, offset, message });
   }
 
-  /** Goes from header to header; past one that is broken by what the manifest says. */
-  async #walk(): Promise<void> {
+  /** Goes from header to header; past one that is broken by what the manifest says. True when it came to the end. */
+  async #walk(): Promise<boolean> {
     const { size } = this.#file;
     let at = 0;
     for (let count = 0; count <= MAX_MEMBERS + 3; count++) {
@@ -103,19 +102,24 @@ class Reading {
       const member = expected?.name ?? (at === 0 ? MANIFEST_MEMBER : '');
       const block = await this.#file.read(member, at, TAR_BLOCK);
       const found = decodeTarHeader(block);
-      if (found.kind === 'end') return await this.#end(at, block);
+      if (found.kind === 'end') {
+        await this.#end(at, block);
+        return true;
+      }
       if (found.kind === 'damaged') {
-        if (expected === undefined && this.manifest !== undefined)
-          return this.#find('TRAILING', '', at, 'the end of the archive is not zero');
+        if (expected === undefined && this.manifest !== undefined) {
+          this.#find('TRAILING', '', at, 'the end of the archive is not zero');
+          return true;
+        }
         this.#find('TAR_HEADER', member, at, found.what);
-        if (expected?.size === undefined) return;
+        if (expected?.size === undefined) return false;
         this.#seen.push({ name: expected.name, size: expected.size, at, exact: true });
         at += tarMemberBytes(expected.size);
         continue;
       }
       if (found.kind === 'refused') {
         this.#find('MEMBER_NAME', found.name, at, found.what);
-        if (found.size === undefined || at + tarMemberBytes(found.size) > size) return;
+        if (found.size === undefined || at + tarMemberBytes(found.size) > size) return false;
         at += tarMemberBytes(found.size);
         continue;
       }
@@ -133,6 +137,7 @@ class Reading {
       at += tarMemberBytes(header.size);
     }
     this.#find('MEMBER_EXTRA', '', at, `more than ${MAX_MEMBERS} members`);
+    return false;
   }
 
   /** What the manifest says stands at a place: sizes are known for data members. */
@@ -169,7 +174,7 @@ class Reading {
   }
 
   async #end(at: number, first: Buffer): Promise<void> {
-    const member = this.#seen.at(-1)?.name ?? MANIFEST_MEMBER;
+    const member = this.#seen.length === 0 ? MANIFEST_MEMBER : '';
     if (at + TAR_END_BYTES > this.#file.size)
       return this.#find('TRUNCATED', member, this.#file.size, 'the end of the archive is missing');
     const second = await this.#file.read('', at + TAR_BLOCK, TAR_BLOCK);
@@ -179,10 +184,11 @@ class Reading {
       this.#find('TRAILING', member, at + TAR_END_BYTES, 'bytes follow the end of the archive');
   }
 
-  /** Which members there are, and in which order. */
-  #compareNames(): void {
+  /** Which members there are, and in which order. True when they are as they should be. */
+  #compareNames(): boolean {
     const { manifest } = this;
-    if (manifest === undefined) return;
+    if (manifest === undefined) return false;
+    const before = this.findings.length;
     const expected = [
       MANIFEST_MEMBER,
       ...manifest.members.map(({ name }) => name),
@@ -200,10 +206,11 @@ class Reading {
     for (const name of expected)
       if (!found.has(name))
         this.#find('MEMBER_MISSING', name, this.#file.size, 'it is in the manifest, but not there');
-    if (this.findings.length > 0) return;
+    if (this.findings.length > before) return false;
     const moved = this.#seen.findIndex(({ name }, i) => name !== expected[i]);
     const { name = '', at = 0 } = this.#seen[moved] ?? {};
     if (moved >= 0) this.#find('MEMBER_ORDER', name, at, `${expected[moved]} was expected here`);
+    return moved < 0;
   }
 
   #compareHeaders(): void {

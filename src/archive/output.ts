@@ -4,7 +4,7 @@
  */
 import { basename, dirname, join } from 'node:path';
 import type { Disk } from '../base/disk.js';
-import { systemCode, TidemarkError, toTidemarkError } from '../base/errors.js';
+import { systemCode, TidemarkError } from '../base/errors.js';
 import { type Random, systemRandom } from '../base/random.js';
 import { UNFINISHED_SUFFIX } from '../format/segment.js';
 import type { Packing } from './pack.js';
@@ -72,9 +72,7 @@ async function writeFile(
   packing: Packing,
   onPiece: (bytes: number) => void,
 ): Promise<void> {
-  const file = await disk.create(path, { exclusive: true }).catch((error: unknown) => {
-    throw toTidemarkError(error, 'writing an archive');
-  });
+  const file = await disk.create(path, { exclusive: true });
   try {
     for await (const piece of packing.pieces()) {
       onPiece(piece.length);
@@ -85,7 +83,7 @@ async function writeFile(
   } catch (error) {
     await file.close().catch(() => undefined);
     await disk.remove(path).catch(() => undefined);
-    throw error instanceof TidemarkError ? error : toTidemarkError(error, 'writing an archive');
+    throw error;
   }
 }
 
@@ -97,7 +95,8 @@ async function giveName(disk: Disk, temporary: string, path: string, force: bool
       () => undefined,
       (error: unknown) => ({ error }),
     );
-    if (failed === undefined) await disk.remove(temporary);
+    // With its name the archive is there; a second name that stays is a sweep's.
+    if (failed === undefined) await disk.remove(temporary).catch(() => undefined);
     else await renameUnlinked(disk, temporary, path, failed.error);
   }
   await disk.syncFolder(dirname(path));
@@ -107,8 +106,7 @@ async function giveName(disk: Disk, temporary: string, path: string, force: bool
 async function renameUnlinked(disk: Disk, temporary: string, path: string, error: unknown): Promise<void> {
   const code = systemCode(error);
   if (code === 'EEXIST') throw fileExists(path);
-  if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS')
-    throw toTidemarkError(error, 'naming an archive');
+  if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
   if ((await disk.stat(path)) !== undefined) throw fileExists(path);
   await disk.rename(temporary, path);
 }

@@ -161,8 +161,7 @@ export class Archive {
         return count;
       };
       yield* readSegment(read, length, `${this.path}: ${name}`);
-      if (hash.digest('hex') !== sha256)
-        throw this.#file.damaged('MEMBER_HASH', name, offset, NOT_ITS_HASH);
+      if (hash.digest('hex') !== sha256) throw this.#file.damaged('MEMBER_HASH', name, offset, NOT_ITS_HASH);
     }
   }
 

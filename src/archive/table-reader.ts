@@ -56,15 +56,21 @@ export class TableReader {
 
   /** Groups with entries, ascending, from `start` to `end`, both included. */
   async *groups(start: number, end: number): AsyncGenerator<Group, void> {
+    for await (const batch of this.#batches(start, end)) yield* batch;
+  }
+
+  async *#batches(start: number, end: number): AsyncGenerator<Group[], void> {
     const last = Math.min(end, this.#slots - 1);
     for (let first = start; first <= last; first += SLOTS_AT_ONCE) {
       const count = Math.min(SLOTS_AT_ONCE, last - first + 1);
       const at = this.#dataBytes + first * SLOT_BYTES;
       const bytes = await this.#file.read(this.#member.name, this.#member.offset + at, count * SLOT_BYTES);
+      const batch: Group[] = [];
       for (let i = 0; i < count; i++) {
         const slot = this.#decodeSlot(bytes, i * SLOT_BYTES, at);
-        if (slot !== undefined) yield { group: first + i, slot };
+        if (slot !== undefined) batch.push({ group: first + i, slot });
       }
+      yield batch;
     }
   }
 
@@ -74,7 +80,6 @@ export class TableReader {
    */
   async *blocks(start: number, end: number): AsyncGenerator<Payload & { readonly group: number }, void> {
     const whole = start === 0 && end >= this.#slots - 1;
-    const window = new Window(this.#file, this.#member.name, this.#member.offset + this.#dataBytes);
     const totals = { at: 0, entries: 0, bytes: 0 };
     const ahead: Ahead[] = [];
     let aheadBytes = 0;
@@ -84,9 +89,9 @@ export class TableReader {
       return { ...(await next.payload), group: next.group };
     };
     try {
-      for await (const { group, slot } of this.groups(start, end)) {
-        if (whole) this.#count(slot, totals);
-        for await (const { item, stored, at } of this.#storedBlocks(group, slot, window)) {
+      for await (const batch of this.#batches(start, end)) {
+        if (whole) for (const { slot } of batch) this.#count(slot, totals);
+        for await (const { group, item, stored, at } of this.#storedBlocks(batch)) {
           while (ahead.length >= MAX_AHEAD || (ahead.length > 0 && aheadBytes + item.bytes > MAX_AHEAD_BYTES))
             yield await oldest();
           const payload = this.#open(group, item, stored, at);
@@ -118,21 +123,21 @@ export class TableReader {
     }
   }
 
-  /** Each block of a group as it is stored, with its place in the list. */
-  async *#storedBlocks(
-    group: number,
-    slot: Slot,
-    window: Window,
-  ): AsyncGenerator<{ readonly item: BlockItem; readonly stored: Buffer; readonly at: number }, void> {
-    const small = slot.stored + slot.listBytes <= MAX_AHEAD_BYTES;
-    // One read for both: the list lies behind the blocks.
-    if (small) await window.read(this.#member.offset + slot.offset, slot.stored + slot.listBytes);
-    const items = await this.#list(slot, small ? window : undefined, group);
-    let at = slot.offset;
-    for (const item of items) {
-      const stored = await window.read(this.#member.offset + at, item.stored);
-      yield { item, stored, at };
-      at += item.stored;
+  /** Each block of these groups as it is stored, with its place in its list. Reads ahead, but not past the last. */
+  async *#storedBlocks(groups: readonly Group[]): AsyncGenerator<StoredBlock, void> {
+    const { name, offset } = this.#member;
+    const last = groups.at(-1)?.slot;
+    const end = last === undefined ? 0 : last.offset + last.stored + last.listBytes;
+    const window = new Window(this.#file, name, offset + end);
+    for (const { group, slot } of groups) {
+      const small = slot.stored + slot.listBytes <= MAX_AHEAD_BYTES;
+      // One read for both: the list lies behind the blocks.
+      if (small) await window.read(offset + slot.offset, slot.stored + slot.listBytes);
+      let at = slot.offset;
+      for (const item of await this.#list(slot, small ? window : undefined, group)) {
+        yield { group, item, stored: await window.read(offset + at, item.stored), at };
+        at += item.stored;
+      }
     }
   }
 
@@ -206,6 +211,14 @@ export class TableReader {
   #damaged(code: FindingCode, at: number, message: string): Error {
     return this.#file.damaged(code, this.#member.name, this.#member.offset + at, message);
   }
+}
+
+interface StoredBlock {
+  readonly group: number;
+  readonly item: BlockItem;
+  readonly stored: Buffer;
+  /** Within the member. */
+  readonly at: number;
 }
 
 interface Ahead {

@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Disk } from '../base/disk.js';
-import { TidemarkError } from '../base/errors.js';
+import { systemCode, TidemarkError, toTidemarkError } from '../base/errors.js';
 import {
   ARCHIVE_VERSION,
   type ArchiveManifest,
@@ -80,6 +80,10 @@ export interface PreparedArchive {
  * @throws SEGMENT_CORRUPT, FILE_EXISTS, DISK_FULL and the disk's other errors.
  */
 export async function writeArchive(options: WriteArchiveOptions): Promise<PreparedArchive> {
+  return await coded(() => writeCanonical(options));
+}
+
+async function writeCanonical(options: WriteArchiveOptions): Promise<PreparedArchive> {
   const { disk, provenance, output, onProgress, signal, spoolFolder, blocks, limits } = options;
   await checkOutput(disk, output);
   const list = tableList(options.operators, options.tables);
@@ -107,6 +111,10 @@ export async function writeArchive(options: WriteArchiveOptions): Promise<Prepar
  * @throws SEGMENT_CORRUPT when one is not what its name says.
  */
 export async function packSegments(options: PackOptions): Promise<PreparedArchive> {
+  return await coded(() => packNative(options));
+}
+
+async function packNative(options: PackOptions): Promise<PreparedArchive> {
   const { disk, folder, segments } = options;
   await checkOutput(disk, options.output);
   const source: DataSource = async function* (member) {
@@ -152,11 +160,11 @@ async function prepare(
       bytes: packed.bytes,
       entries: manifest.entries,
       async commit() {
-        await prepared.commit();
+        await ('path' in output ? coded(() => prepared.commit()) : prepared.commit());
         await release();
       },
       async discard() {
-        await prepared.discard();
+        await coded(() => prepared.discard());
         await release();
       },
     };
@@ -222,6 +230,15 @@ function totals(tables: readonly ManifestTable[]): { readonly entries: number; r
     entries: tables.reduce((sum, { entries }) => sum + entries, 0),
     bytes: tables.reduce((sum, { bytes }) => sum + bytes, 0),
   };
+}
+
+/** A disk's errors with our codes, for all but a stream, whose errors are the caller's. */
+async function coded<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw systemCode(error) === undefined ? error : toTidemarkError(error, 'writing an archive');
+  }
 }
 
 /** `length` bytes in pieces of one buffer. */

@@ -39,6 +39,10 @@ const ITEM_BYTES = 17;
 const CRC_BYTES = 4;
 const LEAF_BYTES = 32;
 
+/** What stands for a key group without entries: zeros and their checksum. */
+const EMPTY_SLOT = Buffer.alloc(SLOT_BYTES);
+EMPTY_SLOT.writeUInt32LE(crc32(EMPTY_SLOT.subarray(0, SLOT_BYTES - CRC_BYTES)), SLOT_BYTES - CRC_BYTES);
+
 export interface Slot {
   readonly offset: number;
   readonly stored: number;
@@ -72,9 +76,7 @@ export function encodeSlot(slot: Slot, into: Buffer, at: number): void {
 
 /** A directory of `slots` slots, all of them without entries. */
 export function emptyDirectory(slots: number): Buffer {
-  const empty = Buffer.alloc(SLOT_BYTES);
-  empty.writeUInt32LE(crc32(empty.subarray(0, 76)), 76);
-  return Buffer.alloc(slots * SLOT_BYTES, empty);
+  return Buffer.alloc(slots * SLOT_BYTES, EMPTY_SLOT);
 }
 
 /**
@@ -82,6 +84,7 @@ export function emptyDirectory(slots: number): Buffer {
  * Throws {@link BytesDamaged}, with the offset in `from`.
  */
 export function decodeSlot(from: Buffer, at: number, dataBytes: number): Slot | undefined {
+  if (from.compare(EMPTY_SLOT, 0, SLOT_BYTES, at, at + SLOT_BYTES) === 0) return undefined;
   if (from.readUInt32LE(at + 76) !== crc32(from.subarray(at, at + 76)))
     throw new BytesDamaged('the checksum of a slot of the directory is wrong', at);
   const [offset, stored, entries, bytes] = [0, 8, 24, 32].map((field) =>
@@ -96,7 +99,6 @@ export function decodeSlot(from: Buffer, at: number, dataBytes: number): Slot | 
     bytes,
     leaf: Buffer.from(from.subarray(at + 40, at + 40 + LEAF_BYTES)),
   };
-  if (entries === 0 && from.subarray(at, at + 76).every((byte) => byte === 0)) return undefined;
   const wrong =
     slotContradiction(slot, dataBytes) ?? (from.readUInt32LE(at + 72) === 0 ? undefined : 'no zero');
   if (wrong !== undefined) throw new BytesDamaged(`a slot of the directory: ${wrong}`, at);

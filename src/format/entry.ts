@@ -41,8 +41,8 @@ export interface ChunkPool {
 }
 
 /**
- * Writes entries into chunks. Call order for one entry: `begin`, `key`, then optionally `window`/`mapKey`/
- * `stamp`, then exactly one of `value` or `tombstone`. When an encoder throws, the entry begun is taken back.
+ * Writes entries into chunks. Call order for one entry: `begin`, `key`, then optionally a namespace
+ * (`window`, `global` or `namespace`), `mapKey`, `stamp`, then exactly one of `value` or `tombstone`. When an encoder throws, the entry begun is taken back.
  */
 export class EntryWriter {
   readonly chunkBytes: number;
@@ -90,6 +90,21 @@ export class EntryWriter {
     this.#out.u8(NAMESPACE.window);
     this.#out.i64(start);
     this.#out.i64(end);
+    this.#stage = 'mapKey';
+  }
+
+  /** The one window that is always open. */
+  global(): void {
+    assert(this.#stage === 'namespace', 'namespace out of order');
+    this.#out.u8(NAMESPACE.global);
+    this.#stage = 'mapKey';
+  }
+
+  /** Any other namespace: an encoded value. */
+  namespace<T>(encoder: Encoder<T>, value: T): void {
+    assert(this.#stage === 'namespace', 'namespace out of order');
+    this.#out.u8(NAMESPACE.value);
+    this.#field(encoder, value);
     this.#stage = 'mapKey';
   }
 
