@@ -50,7 +50,7 @@ export interface LineageEntry {
 
 /** What a sink may use of the outside. */
 export interface SinkContext {
-  /** Of the snapshot this job was restored from, oldest ancestor first; empty for a job that began by itself. */
+  /** Of the snapshot this job was restored from, its own job first; empty for a job that began by itself. */
   readonly lineage: readonly LineageEntry[];
   readonly job: { readonly id: string; readonly name: string };
   readonly attempt: number;

@@ -27,6 +27,11 @@ export class ManualClock implements Clock {
     });
   }
 
+  /** How many wait for the clock to move. */
+  get sleeping(): number {
+    return this.#sleepers.size;
+  }
+
   /** Moves on by `ms` milliseconds. */
   advance(ms: number): void {
     this.#now += ms;

@@ -19,13 +19,15 @@ import { resolveParams } from '../graph/param.js';
 import { Dataflow } from '../runtime/dataflow.js';
 import { Where } from '../runtime/where.js';
 import { createMemoryBackend } from '../state/memory/backend.js';
+import { snapshotFromArchive } from './from-archive.js';
 import { ManualClock } from './manual-clock.js';
 import { readState } from './read-state.js';
 import { substitute } from './substitute.js';
 import { entriesOf, type TakenSnapshot, take } from './taken.js';
 
-/** Turns of the event loop without work after which a job that has not ended counts as idle. */
-const IDLE_TURNS = 3;
+/** Looks, a millisecond apart, after which a job counts as idle. */
+const IDLE_LOOKS = 20;
+const DISK_LOOKS = 2000;
 
 export interface TestJobOptions {
   readonly params?: Readonly<Record<string, string>>;
@@ -36,15 +38,17 @@ export interface TestJobOptions {
   /** Let the definition's own sinks write; by default what reaches a sink is kept for `output`. */
   readonly liveSinks?: boolean;
   readonly clock?: ManualClock;
-  /** Start from a snapshot that another test job took. */
-  readonly restore?: TakenSnapshot;
+  /** Start from a snapshot that another test job took, or from the savepoint at this path. */
+  readonly restore?: TakenSnapshot | string;
   /** Where relative paths begin. */
   readonly cwd?: string;
 }
 
 /** Builds the definition's dataflow, restores it if asked to, and opens it. Throws what the definition throws. */
 export async function testJob(definition: Definition, options: TestJobOptions = {}): Promise<TestJob> {
-  const job = new TestJob(definition, options);
+  const { restore, ...rest } = options;
+  const snapshot = typeof restore === 'string' ? await snapshotFromArchive(restore) : restore;
+  const job = new TestJob(definition, snapshot === undefined ? rest : { ...rest, restore: snapshot });
   await job.open();
   return job;
 }
@@ -60,7 +64,10 @@ export class TestJob {
   #checkpoint: number;
   #timersDropped = false;
 
-  constructor(definition: Definition, options: TestJobOptions) {
+  constructor(
+    definition: Definition,
+    options: Omit<TestJobOptions, 'restore'> & { readonly restore?: TakenSnapshot },
+  ) {
     const { parallelism = 1, restore } = options;
     this.clock = options.clock ?? new ManualClock(restore?.barrierTime ?? 0);
     this.#restore = restore;
@@ -103,12 +110,12 @@ export class TestJob {
    * At the end of input pending processing-time timers are dropped, as in a job.
    */
   async run(): Promise<'ended' | 'idle'> {
-    for (let idle = 0; idle < IDLE_TURNS; ) {
+    for (let idle = 0; idle < this.#patience(); ) {
       if (await this.step()) idle = 0;
       else if (this.#dataflow.ended) return this.#ended();
       else {
         idle++;
-        await new Promise<void>((resolve) => setImmediate(resolve));
+        await new Promise<void>((resolve) => setTimeout(resolve, 1));
       }
     }
     return 'idle';
@@ -157,6 +164,15 @@ export class TestJob {
 
   async #peek(): Promise<TakenSnapshot> {
     return take(this.#dataflow, this.#checkpoint + 1);
+  }
+
+  /** Looks without work that make a job idle: few where something waits for the clock, else what a disk may need. */
+  #patience(): number {
+    const { sources } = this.#dataflow.compiled;
+    const now = this.clock.monotonic();
+    const onClock =
+      this.clock.sleeping > 0 || sources.some((source) => source.waitMs(now) < Number.POSITIVE_INFINITY);
+    return onClock ? IDLE_LOOKS : DISK_LOOKS;
   }
 
   #ended(): 'ended' {
