@@ -49,7 +49,6 @@ export const CODES = {
   STEP_TIMEOUT: EXIT.jobFailed,
   HEAP_FULL: EXIT.jobFailed,
   CHECKPOINT_FAILED: EXIT.jobFailed,
-  RESTARTS_EXHAUSTED: EXIT.jobFailed,
   JOB_FAILED: EXIT.jobFailed,
   STALE_EPOCH: EXIT.conflict,
 
