@@ -66,7 +66,9 @@ export function destinationOf(
     const unique = Buffer.from(systemRandom.bytes(6)).toString('hex');
     return { output: join(folder, `stdout-${unique}.savepoint.tar`), piped: true };
   }
-  if (option === '') throw new TidemarkError('USAGE', '-o: the name of a file is missing');
+  if (option === '') {
+    throw new TidemarkError('USAGE', '-o: the name of a file is missing', { hint: 'as in -o backup.tar' });
+  }
   const path = resolve(cwd, option ?? '.');
   const isFolder = option === undefined || option.endsWith('/');
   return { output: isFolder && !path.endsWith('/') ? `${path}/` : path, piped: false };

@@ -68,8 +68,17 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
 
 function savepointOf(body: Readonly<Record<string, unknown>>): ControlSavepoint {
   const { output, reason } = body;
-  if (typeof output !== 'string' || !isAbsolute(output)) {
+  if (typeof output !== 'string' || !isAbsolute(output) || output.includes('\0')) {
     throw new TidemarkError('USAGE', 'output must be an absolute path');
+  }
+  if (typeof reason === 'string' && reason.length > MAX_REASON) {
+    throw new TidemarkError(
+      'USAGE',
+      `the reason has ${reason.length} characters, the limit is ${MAX_REASON}`,
+      {
+        hint: 'say it in fewer words',
+      },
+    );
   }
   return {
     output,
@@ -80,6 +89,8 @@ function savepointOf(body: Readonly<Record<string, unknown>>): ControlSavepoint 
   };
 }
 
+/** Characters of a savepoint's reason; what provenance.json takes. */
+export const MAX_REASON = 4_096;
 /** Bytes of a request's body. */
 export const MAX_REQUEST_BODY = 16_384;
 /** Bytes of a request's headers. */

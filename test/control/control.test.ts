@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { TidemarkError } from '../../src/base/errors.js';
 import { callControl } from '../../src/control/client.js';
-import { type ControlHandlers, MAX_REQUEST_BODY } from '../../src/control/protocol.js';
+import { type ControlHandlers, MAX_REASON, MAX_REQUEST_BODY } from '../../src/control/protocol.js';
 import { type ControlServer, serveControl } from '../../src/control/server.js';
 import { MAX_SOCKET_PATH, socketPlaces } from '../../src/control/socket-path.js';
 
@@ -219,7 +219,19 @@ describe('hostile requests', () => {
     ['deep JSON', post('['.repeat(MAX_REQUEST_BODY)), /^HTTP\/1.1 400 /],
     ['an unknown field', post('{"ful":true}'), /^HTTP\/1.1 400 .*unknown field/s],
     ['a prototype', post('{"__proto__":{"full":true}}'), /^HTTP\/1.1 400 .*unknown field/s],
-    ['the wrong type', post('{"full":"yes"}'), /^HTTP\/1.1 400 .*true or false/s],
+    ['the wrong type', post('{"full":"yes"}'), /^HTTP\/1.1 400 .*must be a boolean/s],
+    ['a savepoint nowhere', post('{}', 'savepoint'), /^HTTP\/1.1 400 .*absolute path/s],
+    ['a relative savepoint', post('{"output":"x.tar"}', 'savepoint'), /^HTTP\/1.1 400 .*absolute path/s],
+    [
+      'a path with a zero',
+      post('{"output":"/x\\u0000.tar"}', 'savepoint'),
+      /^HTTP\/1.1 400 .*absolute path/s,
+    ],
+    [
+      'a long reason',
+      post(JSON.stringify({ output: '/x.tar', reason: 'x'.repeat(MAX_REASON + 1) }), 'savepoint'),
+      /^HTTP\/1.1 400 .*limit/s,
+    ],
     ['a body that is too long', post(' '.repeat(MAX_REQUEST_BODY + 1)), /^HTTP\/1.1 400 .*more than/s],
     ['two lengths', post('{}').replace('\r\n\r\n', '\r\nContent-Length: 9\r\n\r\n'), /^HTTP\/1.1 400 /],
     [
@@ -234,8 +246,8 @@ describe('hostile requests', () => {
     ],
   ];
 
-  function post(body: string): string {
-    return `POST /v1/checkpoint HTTP/1.1\r\nHost: x\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+  function post(body: string, path = 'checkpoint'): string {
+    return `POST /v1/${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
   }
 
   for (const [name, bytes, expected] of cases) {
