@@ -1,5 +1,5 @@
 /** Sends a finished archive to stdout and removes it. */
-import { rmSync, writeSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import { EXIT_NO_READER } from './exit.js';
@@ -13,7 +13,7 @@ const CHUNK = 1024 * 1024;
  */
 export async function pipeFile(printer: Printer, path: string, keep: boolean): Promise<void> {
   const leave = () => {
-    if (keep) writeSync(2, `warning: not all of the archive went out; it is kept: ${path}\n`);
+    if (keep) printer.warn(`not all of the archive went out; it is kept: ${path}`);
     else rmSync(path, { force: true });
   };
   process.once('exit', leave);
@@ -22,11 +22,13 @@ export async function pipeFile(printer: Printer, path: string, keep: boolean): P
   try {
     await copy(printer, path);
     await rm(path, { force: true });
-    process.removeListener('exit', leave);
   } catch (error) {
-    throw toTidemarkError(error, 'writing the archive to stdout');
+    if (!keep) await rm(path, { force: true });
+    const { code, message, details } = toTidemarkError(error, 'writing the archive to stdout');
+    throw new TidemarkError(code, message, keep ? { ...details, hint: `it is kept: ${path}` } : details);
   } finally {
     process.exitCode = exitCode;
+    process.removeListener('exit', leave);
   }
 }
 

@@ -10,6 +10,7 @@ import { Running } from './command.js';
 import {
   countedTo,
   type Entry,
+  errorOf,
   JOBS,
   KEYS,
   LONG,
@@ -204,9 +205,9 @@ describe('stop and restore', () => {
 
   it('stop -o - never loses an archive that did not go out', { skip: !existsSync('/dev/full') }, async () => {
     await place.count('full');
-    const { status, stderr } = place.bash('tidemark stop full -o - > /dev/full');
+    const { status, stderr } = place.bash('tidemark stop full -o - --json > /dev/full');
     assert.equal(status, 10, stderr);
-    const kept = /it is kept: (.*)\n/.exec(stderr)?.[1] ?? '';
+    const kept = /it is kept: (.*)/.exec(errorOf({ stderr }).hint ?? '')?.[1] ?? '';
     assert.equal((await place.json<{ job: { name: string } }>('inspect', kept)).job.name, 'full');
     assert.equal((await place.json<Snapshot[]>('snapshots', 'full'))[0]?.file, 'there');
 
