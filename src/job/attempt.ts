@@ -138,8 +138,12 @@ export class Attempt {
         // User code may have left something open that keeps the thread alive.
         void this.#worker.terminate();
         return;
-      case 'failed':
-        return this.#failWith(TidemarkError.fromRecord(message.error));
+      case 'failed': {
+        const { error } = message;
+        return this.#failWith(
+          error.code === 'HEAP_FULL' ? this.#heapFull(error.message) : TidemarkError.fromRecord(error),
+        );
+      }
       case 'print':
         return this.#print(message.id, message.text);
       case 'log':
@@ -183,12 +187,17 @@ export class Attempt {
 
   #threadError(error: unknown): TidemarkError {
     if (error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
-      return new TidemarkError('HEAP_FULL', 'the heap of the data thread is full', {
-        ...this.#place(),
-        hint: 'give the job more with --heap SIZE, or keep less state per key',
-      });
+      return this.#heapFull('the heap of the data thread is full');
     }
     return toTidemarkError(error);
+  }
+
+  /** A frozen job keeps its limit: what helps it is other code, or a new job with more. */
+  #heapFull(message: string): TidemarkError {
+    return new TidemarkError('HEAP_FULL', message, {
+      ...this.#place(),
+      hint: 'keep less state per key, then: tidemark resume <job> --definition FILE; a new job has more with --heap SIZE',
+    });
   }
 
   /** Fails the attempt when the same step is under way for longer than the step timeout. */

@@ -274,9 +274,7 @@ export class DataLoop {
     this.#heapFull = used > limit * HEAP_FULL ? this.#heapFull + 1 : 0;
     if (this.#heapFull < HEAP_LOOKS) return;
     const mib = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`;
-    throw new TidemarkError('HEAP_FULL', `the heap is full: ${mib(used)} of ${mib(limit)}`, {
-      hint: 'give the job more with --heap SIZE, or keep less state per key',
-    });
+    throw new TidemarkError('HEAP_FULL', `the heap is full: ${mib(used)} of ${mib(limit)}`);
   }
 
   #tell(force: boolean): void {
