@@ -8,6 +8,7 @@ import { resolveSettings, type SettingsFlags } from '../graph/resolve-settings.j
 import type { JobSettings } from '../graph/settings.js';
 import { describeDefinition } from './describe-definition.js';
 import { graphOfBundle } from './graph-of-bundle.js';
+import { lockJob } from './lock-job.js';
 import { checkFits, findRecovery } from './recover-state.js';
 
 export interface StartOptions {
@@ -48,7 +49,7 @@ export async function prepareJob(
 /**
  * Gives a job that does not run mended code, once it is known that the job's state fits it. The settings and the
  * working directory stay as frozen. The caller's next step is to run it.
- * @throws INCOMPATIBLE with all findings; the job is then as before.
+ * @throws INCOMPATIBLE with all findings, JOB_RUNNING when it runs after all; the job is then as before.
  */
 export async function replaceDefinition(
   home: HomePaths,
@@ -62,10 +63,16 @@ export async function replaceDefinition(
   const store = { disk: realDisk, home };
   const described = await describeDefinition(file, { params, environment: options.environment, store });
   const bundle = described.bundle.hash;
-  const recovery = await findRecovery(catalog, job, store);
-  if (recovery !== undefined) {
-    const what = { bundle: home.bundle(bundle), job: { id: job.id, name: job.name }, params, cwd: job.cwd };
-    checkFits(recovery, await graphOfBundle(what, job.settings as JobSettings));
+  // Somebody else may have begun to run the job since the caller looked: then it keeps the code it runs.
+  const lock = lockJob(catalog, job);
+  try {
+    const recovery = await findRecovery(catalog, job, store);
+    if (recovery !== undefined) {
+      const what = { bundle: home.bundle(bundle), job: { id: job.id, name: job.name }, params, cwd: job.cwd };
+      checkFits(recovery, await graphOfBundle(what, job.settings as JobSettings));
+    }
+    return catalog.replaceDefinition(job.id, { definition: file, bundle, params });
+  } finally {
+    lock.release();
   }
-  return catalog.replaceDefinition(job.id, { definition: file, bundle, params });
 }

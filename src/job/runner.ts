@@ -23,6 +23,7 @@ import type { ArchiveProgress } from './archive-task.js';
 import { verifyBundle } from './bundle-store.js';
 import type { RunnerEvent } from './events.js';
 import { isFatal } from './fatal.js';
+import { lockJob } from './lock-job.js';
 import { JobLog } from './log.js';
 import { logLine } from './log-line.js';
 import type { AttemptMetrics } from './metrics.js';
@@ -332,14 +333,6 @@ export async function cancelOffline(options: RunnerOptions): Promise<JobRecord> 
   const runner = await Runner.start(options);
   runner.cancel();
   return runner.ended;
-}
-
-function lockJob(catalog: Catalog, job: JobRecord): Lock {
-  const lock = catalog.lockJob(job.id, { pid: process.pid });
-  if (lock !== undefined) return lock;
-  throw new TidemarkError('JOB_RUNNING', `job ${job.name} (${job.id}) is run by another process`, {
-    hint: `tidemark status ${job.name}, or stop it first: tidemark suspend ${job.name}`,
-  });
 }
 
 function betweenAttempts({ name }: JobRecord): TidemarkError {
