@@ -3,13 +3,15 @@
  *
  * Duties of the caller: waits for `room` before it adds more, once `crowded`; calls `settle` at the end.
  */
-import { crc32, deflateRaw } from 'node:zlib';
+import { crc32, deflateRaw, deflateRawSync } from 'node:zlib';
 import { METHOD } from '../format/archive-layout.js';
 
 /** Blocks being compressed or waiting to be written. */
 const MAX_IN_FLIGHT = 8;
 /** Payloads below this are kept as they are: what deflate gains is not worth its start. */
 const LEAST_DEFLATED = 128;
+/** Payloads below this are compressed on this thread: the way to the pool and back costs more. */
+const LEAST_POOLED = 2048;
 const LEVEL = 1;
 
 export interface StoredBlock {
@@ -75,13 +77,20 @@ export class BlockQueue {
 
 function compress(payload: Buffer): Promise<StoredBlock> {
   if (payload.length < LEAST_DEFLATED) return Promise.resolve(keep(payload));
+  const options = { level: LEVEL, chunkSize: Math.max(1024, payload.length) };
+  if (payload.length < LEAST_POOLED)
+    return Promise.resolve(shorter(payload, deflateRawSync(payload, options)));
   return new Promise((resolve, reject) => {
-    deflateRaw(payload, { level: LEVEL, chunkSize: Math.max(1024, payload.length) }, (error, deflated) => {
-      if (error !== null) reject(error);
-      else if (deflated.length >= payload.length) resolve(keep(payload));
-      else resolve({ stored: deflated, method: METHOD.deflate, crc: crc32(deflated) });
+    deflateRaw(payload, options, (error, deflated) => {
+      if (error === null) resolve(shorter(payload, deflated));
+      else reject(error);
     });
   });
+}
+
+function shorter(payload: Buffer, deflated: Buffer): StoredBlock {
+  if (deflated.length >= payload.length) return keep(payload);
+  return { stored: deflated, method: METHOD.deflate, crc: crc32(deflated) };
 }
 
 function keep(payload: Buffer): StoredBlock {

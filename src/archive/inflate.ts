@@ -6,10 +6,14 @@ import { type BlockItem, METHOD } from '../format/archive-layout.js';
 /** Room for the end of the stream, so that the output never needs a second buffer. */
 const MARGIN = 64;
 
+/** What unfolds to less than this does so on this thread: the way to the pool and back costs more. */
+const LEAST_POOLED = 4096;
+
 /** The entries' bytes. The result may be a view of `stored`. Throws {@link BytesDamaged}. */
 export async function unfold(item: BlockItem, stored: Buffer): Promise<Buffer> {
   checkCrc(item, stored);
   if (item.method === METHOD.stored) return stored;
+  if (item.bytes < LEAST_POOLED) return unfoldNow(item, stored);
   return await new Promise((resolve, reject) => {
     inflateRaw(stored, options(item), (error, bytes) => {
       if (error === null && bytes.length === item.bytes) resolve(bytes);

@@ -4,9 +4,12 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { MAX_KEY_DEPTH } from '../../src/codec/key-tuples.js';
 import { BINARY, EXT, MAX_VALUE_DEPTH } from '../../src/codec/value-tags.js';
+import { MAX_DEFLATE_RATIO, METHOD, SLOT_BYTES } from '../../src/format/archive-layout.js';
+import { ARCHIVE_VERSION, MAX_MEMBERS } from '../../src/format/archive-manifest.js';
 import { FLAG, MAX_TABLES, NAMESPACE } from '../../src/format/entry.js';
 import { MANIFEST_VERSION, MAX_NAME_LENGTH, MAX_OPERATORS, TABLE_KINDS } from '../../src/format/manifest.js';
 import { MIN_ENTRY_BYTES, SEGMENT_VERSION } from '../../src/format/segment-layout.js';
+import { MAX_MEMBER_NAME } from '../../src/format/tar.js';
 
 const page = await readFile(new URL('../../../src/format/FORMAT.md', import.meta.url), 'utf8');
 /** Tables without the spaces that line them up. */
@@ -43,7 +46,27 @@ test('versions and limits', () => {
     'nesting of tuples ': MAX_KEY_DEPTH,
     'names ': MAX_NAME_LENGTH,
     'Limits: ': MAX_OPERATORS,
+    '### manifest.json\n\nOne JSON object with these fields and no others, at most 16 MiB (`MAX_MANIFEST_BYTES`).\n\n    formatVersion  ':
+      ARCHIVE_VERSION,
+    'At most ': MAX_MEMBERS,
+    'name without prefix, at most ': MAX_MEMBER_NAME,
+    'slot (': SLOT_BYTES,
+    '64 MiB of entries (`MAX_BLOCK_BYTES`) and no more than\n  ': MAX_DEFLATE_RATIO,
+    '(METHOD): ': METHOD.stored,
+    'stored, ': METHOD.deflate,
   };
   for (const [before, number] of Object.entries(expected))
-    assert.ok(page.includes(before + words(number)), before);
+    assert.ok(page.includes(before + (number < 10_000 ? String(number) : words(number))), before);
+});
+
+test('fields of an archive', async () => {
+  const golden = new URL('../../../test/golden/format-v1/empty.tar', import.meta.url);
+  const tar = await readFile(golden, 'latin1');
+  for (const name of ['manifest.json', 'provenance.json']) {
+    const at = tar.indexOf(`${name}\0`);
+    const size = Number.parseInt(tar.slice(at + 124, at + 135), 8);
+    const fields = Object.keys(JSON.parse(tar.slice(at + 512, at + 512 + size)));
+    const section = page.slice(page.indexOf(`### ${name}`));
+    for (const field of fields) assert.match(section, new RegExp(`^ {4}(?:\\w+, )*${field}\\b`, 'm'), field);
+  }
 });
