@@ -11,16 +11,23 @@ const SEGMENT_SUFFIX = '.seg';
 
 /** `job`: the one whose lock the caller holds. */
 export async function sweepHome(disk: Disk, catalog: Catalog, job: string, now: number): Promise<void> {
-  const { segments } = catalog.home;
-  const names = await disk.list(segments);
+  const { home } = catalog;
   const others = catalog.jobs({ all: false }).some(({ id, state }) => id !== job && isLive(state));
-  for (const name of names.filter((name) => name.endsWith(UNFINISHED_SUFFIX))) {
-    const path = join(segments, name);
+  const oldest = others ? now - UNFINISHED_AGE_MS : Number.POSITIVE_INFINITY;
+  await removeUnfinished(disk, home.segments, oldest);
+  await removeUnfinished(disk, home.bundles, oldest);
+  // What lies in its own folder is of this job's dead processes: nobody else writes there.
+  await removeUnfinished(disk, home.job(job).folder, Number.POSITIVE_INFINITY);
+  const finished = (await disk.list(home.segments)).filter((name) => name.endsWith(SEGMENT_SUFFIX));
+  const found = finished.map((name) => name.slice(0, -SEGMENT_SUFFIX.length));
+  catalog.removeSegments(catalog.orphanSegments(found, job));
+}
+
+/** Removes unfinished files last changed at or before `oldest`. */
+async function removeUnfinished(disk: Disk, folder: string, oldest: number): Promise<void> {
+  for (const name of (await disk.list(folder)).filter((name) => name.endsWith(UNFINISHED_SUFFIX))) {
+    const path = join(folder, name);
     const stat = await disk.stat(path);
-    if (stat !== undefined && (!others || now - stat.modified > UNFINISHED_AGE_MS)) await disk.remove(path);
+    if (stat !== undefined && stat.modified <= oldest) await disk.remove(path);
   }
-  const finished = names.filter((name) => name.endsWith(SEGMENT_SUFFIX));
-  catalog.removeSegments(
-    catalog.orphanSegments(finished.map((name) => name.slice(0, -SEGMENT_SUFFIX.length))),
-  );
 }
