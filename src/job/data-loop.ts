@@ -51,6 +51,8 @@ export class DataLoop {
   /** Chunks of an aborted snapshot still come back; chunks are tagged with the one that is current. */
   #snapshotId = 0;
   #prepared = false;
+  /** Settles when the transactions of the last barrier are durable, or have failed the attempt. */
+  #sealed: Promise<void> = Promise.resolve();
   #longestSlice = 0;
   #sliceEnd = 0;
   #stopped = false;
@@ -149,6 +151,8 @@ export class DataLoop {
     assert(this.#snapshot === undefined, 'two checkpoints at a time');
     const { dataflow, clock } = this.#options;
     await this.#settle();
+    // What an aborted checkpoint sealed goes with this one: it must be durable, and known, before.
+    await this.#sealed;
     const start = clock.monotonic();
     this.#snapshotId = id;
     const snapshot = dataflow.freeze(id, new EntryWriter(this.#pool, CHUNK_BYTES));
@@ -157,6 +161,7 @@ export class DataLoop {
     this.#prepared = false;
     this.#sliceEnd = 0;
     if (last) this.#stopped = true;
+    this.#sealed = snapshot.prepared.catch(() => undefined);
     snapshot.prepared.then(
       () => {
         if (this.#snapshot === snapshot) this.#prepared = true;

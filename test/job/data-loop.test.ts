@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemClock } from '../../src/base/clock.js';
+import { realDisk } from '../../src/base/real-disk.js';
+import { ByteReader } from '../../src/codec/reader.js';
+import { unchecked } from '../../src/codec/schema.js';
+import { valueCodec } from '../../src/codec/value.js';
+import { readEntry } from '../../src/format/entry.js';
+import type { Transaction } from '../../src/graph/sink.js';
+import { defineJob, sequence } from '../../src/index.js';
+import { DataLoop } from '../../src/job/data-loop.js';
+import type { FromData } from '../../src/job/protocol.js';
+import { Dataflow } from '../../src/runtime/dataflow.js';
+import { Where } from '../../src/runtime/where.js';
+import { createMemoryBackend } from '../../src/state/memory/backend.js';
+import { eventually } from '../crash/harness.js';
+
+test('what an aborted checkpoint sealed is in the next one, however late it became durable', async () => {
+  const prepares: (() => void)[] = [];
+  const definition = defineJob('slow-seal', {}, (job) => {
+    job.source('numbers', sequence({ rate: 1000 })).sink('out', {
+      kind: 'slow',
+      transaction: unchecked<number>(),
+      open: () => ({
+        write: () => undefined,
+        prepare: (checkpoint) => new Promise<number>((resolve) => prepares.push(() => resolve(checkpoint))),
+      }),
+      committer: () => ({ recover: async () => undefined, commit: async () => undefined }),
+    });
+  });
+  const messages: FromData[] = [];
+  const where = new Where();
+  const ids = { job: { id: 'j', name: 'j' }, attempt: 1, lineage: [] };
+  const context = {
+    cwd: '/',
+    disk: realDisk,
+    clock: systemClock,
+    log: () => undefined,
+    stdout: async () => undefined,
+  };
+  let loop: DataLoop | undefined;
+  const dataflow = new Dataflow({
+    graph: definition.build({}),
+    parallelism: 1,
+    maxParallelism: 128,
+    backend: createMemoryBackend,
+    context: { ...context, ...ids },
+    where,
+    liveSinks: true,
+    rewind: false,
+    wake: () => loop?.wake(),
+  });
+  loop = new DataLoop({
+    dataflow,
+    where,
+    clock: systemClock,
+    epoch: 1,
+    liveSinks: true,
+    metricsEvery: 1_000_000,
+    send: (message) => void messages.push(message),
+    flushOutput: () => undefined,
+  });
+  await dataflow.open({ barrierTime: undefined, fromOrigin: false });
+  const running = loop.run();
+
+  loop.command({ type: 'checkpoint', id: 1, last: false });
+  await eventually('the first is sealed', () => prepares.length === 1);
+  loop.command({ type: 'abort-checkpoint', id: 1 });
+  loop.command({ type: 'checkpoint', id: 2, last: true });
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(prepares.length, 1, 'the second barrier waits until the first is durable');
+  prepares[0]?.();
+  await eventually('the second is sealed', () => prepares.length === 2);
+  prepares[1]?.();
+  await eventually('the second is drained', () => messages.some(({ type }) => type === 'drained'));
+  const table = dataflow.tables.find(({ kind }) => kind === 'transactions')?.id;
+  const found = messages.flatMap((message) => {
+    if (message.type !== 'chunk' || message.id !== 2) return [];
+    const reader = new ByteReader(Buffer.from(message.bytes.buffer, message.bytes.byteOffset, message.used));
+    const entries = Array.from({ length: message.entries }, () => readEntry(reader));
+    const own = entries.filter((entry) => entry.table === table);
+    return own.map((entry) => valueCodec.read(new ByteReader(entry.value)) as Transaction<number>);
+  });
+  assert.deepEqual(
+    found.map(({ value }) => value),
+    [1, 2],
+  );
+  loop.command({ type: 'finish' });
+  await running;
+  await dataflow.close();
+});
