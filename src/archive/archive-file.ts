@@ -22,15 +22,16 @@ export class ArchiveFile {
   /** @throws FILE_NOT_FOUND, PERMISSION, … */
   static async open(disk: Disk, path: string): Promise<ArchiveFile> {
     try {
+      const found = await disk.stat(path);
+      // Opening a pipe would wait for someone to write to it.
+      if (found?.isFile === false) throw noFile(path, 'it is no file');
       const file = await disk.open(path);
-      const { size, isFile } = await file.stat();
-      if (isFile) return new ArchiveFile(path, size, file);
-      await file.close();
+      const { size } = await file.stat();
+      return new ArchiveFile(path, size, file);
     } catch (error) {
       if (systemCode(error) === 'ENOENT') throw noFile(path, 'there is no such file');
       throw toTidemarkError(error, `reading ${path}`);
     }
-    throw noFile(path, 'it is no file');
   }
 
   /** Fills a new buffer, whose length the caller has held against a limit. */

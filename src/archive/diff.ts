@@ -87,12 +87,11 @@ interface Pair {
 }
 
 function pairsOf(before: Archive, after: Archive): Pair[] {
-  const theirs = new Map(after.manifest.tables.map((table) => [nameOf(table), sideOf(after, table)]));
+  const theirs = new Map(sidesOf(after).map((side) => [nameOf(side.table), side]));
   const pairs: Pair[] = [];
-  for (const table of before.manifest.tables) {
-    const a = sideOf(before, table);
-    const b = theirs.get(nameOf(table));
-    theirs.delete(nameOf(table));
+  for (const a of sidesOf(before)) {
+    const b = theirs.get(nameOf(a.table));
+    theirs.delete(nameOf(a.table));
     if (b !== undefined && sameDeclaration(a, b)) pairs.push({ before: a, after: b, redeclared: false });
     else pairs.push({ before: a, after: b, redeclared: true });
   }
@@ -100,9 +99,12 @@ function pairsOf(before: Archive, after: Archive): Pair[] {
   return pairs;
 }
 
-function sideOf(archive: Archive, table: ManifestTable): Side {
-  const operator = archive.manifest.operators.find(({ uid }) => uid === table.operator);
-  return { archive, table, operator: present(operator, 'an operator') };
+function sidesOf(archive: Archive): Side[] {
+  const operators = new Map(archive.manifest.operators.map((operator) => [operator.uid, operator]));
+  return archive.manifest.tables.map((table) => {
+    const operator = present(operators.get(table.operator), 'an operator');
+    return { archive, table, operator };
+  });
 }
 
 function nameOf({ operator, kind, name }: ManifestTable): string {

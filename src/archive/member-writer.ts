@@ -22,6 +22,7 @@ import { type GroupLeaf, isMultiset, type LeafHash, leafHash, tableDigest } from
 import { EntryScan, varintBytes } from '../format/entry-scan.js';
 import { readWatermark, type Watermark } from '../format/watermark.js';
 import { BlockQueue } from './block-queue.js';
+import { copyBytes } from './copy.js';
 import type { Spool } from './spool.js';
 import { type CanonicalTable, snapshotCorrupt, tableLabel } from './table-list.js';
 
@@ -149,13 +150,10 @@ export class MemberWriter {
     const fresh = this.#entries === 0 || this.#used + length > BLOCK_BYTES;
     if (fresh) this.#freshBlock(bytes, place, length);
     else if (sameIdentity(bytes, place, this.#block, this.#identityAt, this.#identityEnd)) this.#twice();
-    const block = this.#block;
-    let at = this.#used;
+    const at = this.#used;
     const shift = at + 1 - groupAt;
-    block[at++] = 0;
-    if (length <= 64) for (let from = groupAt; from < end; ) block[at++] = bytes[from++] as number;
-    else bytes.copy(block, at, groupAt, end);
-    this.#used += length;
+    this.#block[at] = 0;
+    this.#used = copyBytes(bytes, groupAt, end, this.#block, at + 1);
     this.#entries++;
     this.#identityAt = place.identityAt + shift;
     this.#identityEnd = place.identityEnd + shift;

@@ -9,6 +9,7 @@
  */
 import { present } from '../base/assert.js';
 import { varintBytes } from '../format/entry-scan.js';
+import { copyBytes } from './copy.js';
 import type { EntryPlace } from './member-writer.js';
 import type { Bucket, SortBuffer } from './sort-buffer.js';
 import type { Spool } from './spool.js';
@@ -50,9 +51,8 @@ export async function writeRun(buffer: SortBuffer, spool: Spool): Promise<Run> {
       if (used + ENTRY_HEAD + length > out.length) await reserve(ENTRY_HEAD + length);
       used = out.writeUInt32LE(length, used);
       used = out.writeUInt32LE(place.identityEnd - place.identityAt, used);
-      out[used] = 0;
-      buffer.bytes.copy(out, used + 1, place.groupAt, place.end);
-      used += length;
+      out[used++] = 0;
+      used = copyBytes(buffer.bytes, place.groupAt, place.end, out, used);
     }
   }
   await spool.append(out.subarray(0, used));

@@ -60,7 +60,10 @@ export async function summarize(archive: Archive): Promise<Summary> {
   const { manifest, provenance, path, bytes } = archive;
   const { formatVersion, kind, layout, mode, digest, drained } = manifest;
   const operators: OperatorSummary[] = [];
-  for (const operator of manifest.operators) operators.push(await summarizeOperator(archive, operator));
+  const tables = new Map<string, ManifestTable[]>(manifest.operators.map(({ uid }) => [uid, []]));
+  for (const table of manifest.tables) tables.get(table.operator)?.push(table);
+  for (const operator of manifest.operators)
+    operators.push(await summarizeOperator(archive, operator, tables.get(operator.uid) ?? []));
   return {
     archive: { path, bytes, formatVersion, kind, layout, mode, digest, drained },
     capabilities: manifest.capabilities,
@@ -75,9 +78,12 @@ export async function summarize(archive: Archive): Promise<Summary> {
   };
 }
 
-async function summarizeOperator(archive: Archive, operator: ArchiveOperator): Promise<OperatorSummary> {
+async function summarizeOperator(
+  archive: Archive,
+  operator: ArchiveOperator,
+  own: readonly ManifestTable[],
+): Promise<OperatorSummary> {
   const { uid, operatorId, maxParallelism, keyType, watermark } = operator;
-  const own = archive.manifest.tables.filter((table) => table.operator === uid);
   const splits = own.find(({ kind }) => kind === 'splits');
   return {
     uid,

@@ -198,8 +198,9 @@ class NativeTables {
   constructor(manifest: ArchiveManifest) {
     this.#incremental = manifest.mode === 'incremental';
     const slots = new Map(manifest.operators.map(({ uid, maxParallelism }) => [uid, maxParallelism]));
+    const operators = new Map(manifest.operators.map((operator) => [operator.uid, operator]));
     for (const table of manifest.tables) {
-      const operator = manifest.operators.find(({ uid }) => uid === table.operator);
+      const operator = operators.get(table.operator);
       this.#slots.push(slotsOf(table, slots));
       try {
         this.#checks.push(operator === undefined ? undefined : new EntryCheck(table, operator));

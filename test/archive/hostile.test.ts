@@ -20,6 +20,7 @@ import {
   encodeSlot,
   METHOD,
 } from '../../src/format/archive-layout.js';
+import { encodeTarHeader, tarPadding } from '../../src/format/tar.js';
 import { archiveOf, diskWith, PATH } from './archives.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
@@ -144,6 +145,30 @@ describe('made by tar', () => {
     }
   });
 });
+
+test('a manifest that nests without end is no crash', async () => {
+  for (const text of [
+    '['.repeat(4_000_000),
+    `{"formatVersion":1,"kind":${'[{"a":'.repeat(1_000_000)}`,
+    '"'.repeat(100),
+  ]) {
+    const bytes = Buffer.concat([whole('manifest.json', Buffer.from(text)), Buffer.alloc(1024)]);
+    const { findings } = await verifyArchive(diskWith(bytes), PATH);
+    assert.equal(findings[0]?.code, 'MANIFEST');
+  }
+});
+
+test('a folder or a pipe is no archive, and nobody waits for it', async () => {
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  for (const path of [folder, pipe])
+    await assert.rejects(openArchive(realDisk, path), { code: 'FILE_NOT_FOUND' });
+});
+
+function whole(name: string, content: Buffer): Buffer {
+  const header = encodeTarHeader({ name, size: content.length });
+  return Buffer.concat([header, content, Buffer.alloc(tarPadding(content.length))]);
+}
 
 /** Gives a tar header the checksum that its other bytes ask for. */
 function mendHeader(bytes: Buffer, at: number): void {
