@@ -34,6 +34,9 @@ const ENDING: ReadonlySet<Kind> = new Set<Kind>(['final', 'suspend', 'stop']);
 /** A failure of one of these is told to who asked, and the job runs on. */
 const ASKED: ReadonlySet<Kind> = new Set<Kind>(['asked', 'savepoint', 'stop']);
 
+/** When the first checkpoint of a new job is taken that follows files: once they are open. */
+const FIRST_MS = 250;
+
 /** The longest a timer can wait; after it the decision is simply asked for again. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -47,6 +50,8 @@ export interface CheckpointerOptions {
   readonly settings: CheckpointSettings;
   readonly attempt: Attempt;
   readonly manifest: ManifestMaker;
+  /** Take the first periodic one at once: the job is new, and what its sources found may be rotated away. */
+  readonly soon: boolean;
   onEvent(event: RunnerEvent): void;
 }
 
@@ -83,7 +88,9 @@ export class Checkpointer {
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
-    this.#lastTriggeredAt = options.clock.monotonic();
+    const { interval } = options.settings;
+    const ahead = options.soon ? Math.max(0, interval - FIRST_MS) : 0;
+    this.#lastTriggeredAt = options.clock.monotonic() - ahead;
     this.#tick();
   }
 

@@ -19,6 +19,7 @@ export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): Graph
       if (node.kind !== 'sink' || node.sink.target === undefined) return [];
       return [{ sink: node.uid, target: resolve(cwd, node.sink.target) }];
     }),
+    rediscovers: graph.nodes.some((node) => node.kind === 'source' && node.source.rediscover !== undefined),
     names: dataflow.compiled.names,
   };
 }

@@ -76,6 +76,8 @@ export interface GraphFacts {
   readonly tables: readonly TableFacts[];
   /** Folders that sinks own, absolute. */
   readonly targets: readonly SinkTarget[];
+  /** A source looks for new splits: what it finds may be gone later, so positions should be kept soon. */
+  readonly rediscovers: boolean;
   /** By node: its name. */
   readonly names: readonly string[];
 }

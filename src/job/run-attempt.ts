@@ -174,6 +174,7 @@ export class RunningAttempt {
       settings: settings.checkpoint,
       attempt,
       manifest,
+      soon: recovery === undefined && facts.rediscovers,
     });
     onEvent({ type: 'running', epoch, fromCheckpoint: recovery?.checkpoint });
     if (this.#inputEnded) this.#last('final', 'finished');
