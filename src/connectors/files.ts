@@ -35,7 +35,9 @@ interface CommonOptions {
    * end is there. Rotation by renaming (`app.log` to `app.log.1` or `app.log-20260131`) loses and doubles
    * nothing, also while the job is down, as long as the rotated file is neither deleted nor compressed before
    * it was read to its end. Rotation by copying and truncating (logrotate's `copytruncate`) loses what was
-   * written after the last look and before the truncation.
+   * written after the last look and before the truncation. What is safe is what a checkpoint has seen: a file that
+   * came up, and was rotated while the job was down, before the next checkpoint (a new job takes one at once) is
+   * read only if the pattern matches its new name, too: follow `app.log*` rather than `app.log` where that matters.
    */
   readonly follow?: boolean;
   /** Elements per second over all files together. */
