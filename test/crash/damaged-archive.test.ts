@@ -17,7 +17,14 @@ const archive = sandbox.path('whole.tar');
 const damaged = sandbox.path('damaged.tar');
 
 async function codeOf(path: string): Promise<string> {
-  const options = { archive: path, params: {}, flags: {}, sinks: undefined, cwd: sandbox.folder, environment: {} };
+  const options = {
+    archive: path,
+    params: {},
+    flags: {},
+    sinks: undefined,
+    cwd: sandbox.folder,
+    environment: {},
+  };
   try {
     await planRestore(homePaths(sandbox.home), { ...options, allowNonRestored: false, afterDrain: false });
     return 'accepted';

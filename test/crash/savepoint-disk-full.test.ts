@@ -13,7 +13,8 @@ const COUNT = 40_000;
 const sandbox = new Sandbox();
 const small = sandbox.path('small');
 mkdirSync(small);
-const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=0700', 'tidemark-test', small]).status === 0;
+const mounted =
+  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=0700', 'tidemark-test', small]).status === 0;
 after(() => {
   if (mounted) spawnSync('umount', ['-l', small]);
   sandbox.remove();
