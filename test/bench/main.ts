@@ -22,10 +22,14 @@ import { checkpointCost } from './checkpoint-cost.js';
 import { checkpointMemory } from './checkpoint-memory.js';
 import { cliStart } from './cli-start.js';
 import type { Figure, Row } from './figure.js';
+import { inspect } from './inspect.js';
 import { keyedCount } from './keyed-count.js';
 import { longestStop } from './longest-stop.js';
 import { PROJECT } from './measured-job.js';
 import { recovery } from './recovery.js';
+import { restore } from './restore.js';
+import { savepoint } from './savepoint.js';
+import { savepointMemory } from './savepoint-memory.js';
 import { progressLine, renderRow } from './table.js';
 
 const ROWS: readonly Row[] = [
@@ -35,6 +39,10 @@ const ROWS: readonly Row[] = [
   cliStart,
   checkpointMemory,
   recovery,
+  savepoint,
+  restore,
+  inspect,
+  savepointMemory,
   bigInput,
 ];
 
