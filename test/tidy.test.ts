@@ -196,8 +196,7 @@ function left(findings: readonly Finding[], rules: readonly Rule[]): string[] {
   const covers = (finding: Finding) =>
     exceptions.some(({ rule, of }) => rule === finding.rule && of === finding.of);
   const unused = exceptions.filter(
-    ({ rule, of }) =>
-      rule !== 'unused' && !findings.some((finding) => finding.rule === rule && finding.of === of),
+    ({ rule, of }) => !findings.some((finding) => finding.rule === rule && finding.of === of),
   );
   return [
     ...findings.filter((finding) => !covers(finding)).map(({ of, message }) => `${of}: ${message}`),
