@@ -28,8 +28,10 @@ test('a job keeps what was frozen, and its folder is its owner’s only', (t) =>
     pid,
     socket,
     metrics,
+    origin,
     ...rest
   } = job;
+  assert.equal(origin, undefined);
   assert.deepEqual(rest, made);
   assert.deepEqual(
     { state, epoch, restarts, createdAt },

@@ -3,10 +3,14 @@
  * with SIGTERM: its sink holds what an uninterrupted run gives, each line once.
  */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { EXIT } from '../../src/base/errors.js';
-import { seededRandom } from '../../src/base/random.js';
-import { committedLines, countedLines, difference, type Finished, Sandbox } from './harness.js';
+import { systemClock } from '../../src/base/clock.js';
+import { homePaths } from '../../src/base/home.js';
+import { seededRandom, systemRandom } from '../../src/base/random.js';
+import { Catalog } from '../../src/catalog/catalog.js';
+import { committedLines, countedLines, difference, eventually, type Finished, Sandbox } from './harness.js';
 
 /** With `TIDEMARK_TEST_LONG=1`, ten times the kills. */
 const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 300 : 30;
@@ -15,11 +19,6 @@ const NAMED_EVERY = 6;
 const SECONDS = KILLS * 2;
 const RATE = 2000;
 const KEYS = 97;
-
-interface CheckpointRow {
-  readonly id: number;
-  readonly completedAt: string | null;
-}
 
 const sandbox = new Sandbox();
 after(() => sandbox.remove());
@@ -42,24 +41,35 @@ const ARGS = [
 
 /** The newest checkpoint that was completed; 0 before the first. */
 function newestCheckpoint(): number {
-  const { code, stdout } = sandbox.run(['checkpoints', 'slow-count', '--json']);
-  if (code === EXIT.notFound) return 0; // Killed before the job was created.
-  const rows = JSON.parse(stdout) as CheckpointRow[];
-  return Math.max(0, ...rows.filter(({ completedAt }) => completedAt !== null).map(({ id }) => id));
+  if (!existsSync(join(sandbox.home, 'catalog.db'))) return 0;
+  const places = homePaths(sandbox.home);
+  const catalog = Catalog.open(places, { create: false, clock: systemClock, random: systemRandom });
+  try {
+    const [job] = catalog.jobs({ all: true });
+    return job === undefined ? 0 : (catalog.latestCheckpoint(job.id)?.id ?? 0);
+  } finally {
+    catalog.close();
+  }
 }
 
-async function killOnce(random: () => number, named: boolean): Promise<Finished> {
-  // Counted from the start of the process; the first checkpoint completes some 600 ms later.
-  const environment = named
-    ? { TIDEMARK_FAILPOINT: `checkpoint-before-commit:${1 + Math.floor(random() * 3)}` }
-    : {};
-  const running = sandbox.start(ARGS, environment as Record<string, string>);
-  if (named) return running.finished;
-  const moment = 300 + random() * 2200;
+type When = 'any' | 'after-new' | 'named';
+
+/** Kills a run of the job: at any moment, some time after a new checkpoint, or at the named point. */
+async function killOnce(random: () => number, when: When, newest: number): Promise<Finished> {
+  const point = `checkpoint-before-commit:${1 + Math.floor(random() * 3)}`;
+  const running = sandbox.start(ARGS, when === 'named' ? { TIDEMARK_FAILPOINT: point } : {});
+  if (when === 'named') return running.finished;
+  if (when === 'after-new') await eventually('a new checkpoint', () => newestCheckpoint() > newest);
+  const moment = when === 'any' ? 100 + random() * 2000 : random() * 600;
   const timer = setTimeout(() => running.process.kill('SIGKILL'), moment);
   const finished = await running.finished;
   clearTimeout(timer);
   return finished;
+}
+
+function whenOf(kill: number): When {
+  if (kill % NAMED_EVERY === NAMED_EVERY - 1) return 'named';
+  return kill % 3 === 0 ? 'any' : 'after-new';
 }
 
 test('kill -9 at any moment loses nothing and doubles nothing', { timeout: SECONDS * 1000 * 5 }, async () => {
@@ -69,12 +79,12 @@ test('kill -9 at any moment loses nothing and doubles nothing', { timeout: SECON
   let atNamed = 0;
   let newest = 0;
   for (let kill = 0; kill < KILLS; kill++) {
-    const named = kill % NAMED_EVERY === NAMED_EVERY - 1;
-    const { code, signal, stderr } = await killOnce(random, named);
+    const when = whenOf(kill);
+    const { code, signal, stderr } = await killOnce(random, when, newest);
     assert.equal(signal, 'SIGKILL', `killed, not ended by itself with ${code}: ${stderr}`);
     const now = newestCheckpoint();
     if (now > newest) afterNew++;
-    if (named) atNamed++;
+    if (when === 'named') atNamed++;
     newest = now;
     // What is committed so far is a part of the whole, no line twice.
     const lines = committedLines(output);
