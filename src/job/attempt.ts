@@ -11,6 +11,7 @@ import type { TransactionId } from '../graph/sink.js';
 import { readWhere, WHERE_BYTES } from '../runtime/where.js';
 import type { AttemptMetrics } from './metrics.js';
 import type { DataThreadData, FromData, GraphFacts, TableSizes, ToData } from './protocol.js';
+import { tuneV8 } from './tune-v8.js';
 
 /** How often the data thread's place is looked at. */
 const WATCH_MS = 250;
@@ -82,6 +83,7 @@ export class Attempt {
     const workerData: DataThreadData = { ...options.data, where: this.#where };
     const limits =
       options.heap === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: options.heap } };
+    tuneV8();
     this.#worker = new Worker(new URL('./data-thread.js', import.meta.url), {
       workerData,
       stdout: true,
