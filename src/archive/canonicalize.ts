@@ -30,7 +30,7 @@ export interface CanonicalizeOptions {
   /** A folder that is there. */
   readonly spoolFolder: string;
   readonly list: TableList;
-  /** Ownership of each payload passes to the callee. No entry may come twice. */
+  /** A payload is read before the next is asked for. No entry may come twice. */
   readonly blocks: AsyncIterable<Payload>;
   /** Entries whose stamp is not after this are left out. */
   readonly expiredAt: number;

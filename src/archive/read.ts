@@ -13,7 +13,6 @@ import { ByteReader } from '../codec/reader.js';
 import { ByteWriter } from '../codec/writer.js';
 import { type ArchiveManifest, type ArchiveMember, tableMember } from '../format/archive-manifest.js';
 import { type Entry, readEntry } from '../format/entry.js';
-import { EntryScan } from '../format/entry-scan.js';
 import { isKeyed, type ManifestTable } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { entriesOf, readSegment, type SegmentBlock } from '../format/segment-read.js';
@@ -22,7 +21,7 @@ import { ArchiveDamaged } from './finding.js';
 import { readOutline } from './outline.js';
 import type { Payload } from './sort-buffer.js';
 import { slotsOf } from './table-list.js';
-import { named, startsWith, TableReader } from './table-reader.js';
+import { TableReader } from './table-reader.js';
 
 const HASH_BYTES = 1024 * 1024;
 const NOT_ITS_HASH = 'its SHA-256 is not the one in the manifest';
@@ -124,11 +123,8 @@ export class Archive {
     if (reader === undefined || slot === undefined) return [];
     const prefix = identityPrefix(key);
     const found: Entry[] = [];
-    for await (const { payload, entries } of reader.blocksWith(slot, group, prefix)) {
-      const bytes = named(payload, entries, group, 0, true);
-      for (const at of entriesWith(bytes, prefix))
-        found.push({ ...readEntry(new ByteReader(bytes, at)), table });
-    }
+    for await (const { bytes, places } of reader.find(slot, group, prefix))
+      for (const at of places) found.push({ ...readEntry(new ByteReader(bytes, at)), table });
     return found;
   }
 
@@ -181,13 +177,4 @@ export function identityPrefix(key: Buffer): Buffer {
   out.varint(key.length);
   out.raw(key);
   return out.copy();
-}
-
-/** Where the entries whose identity begins so lie. */
-function* entriesWith(bytes: Buffer, prefix: Buffer): Generator<number> {
-  const scan = new EntryScan();
-  for (let at = 0; at < bytes.length; at = scan.end) {
-    scan.scan(bytes, at, bytes.length);
-    if (startsWith(bytes.subarray(scan.identityAt, scan.identityEnd), prefix)) yield at;
-  }
 }

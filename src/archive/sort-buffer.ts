@@ -11,9 +11,9 @@ import type { EntryPlace } from './member-writer.js';
 import { snapshotCorrupt, type TableList, tableLabel } from './table-list.js';
 
 /** Bytes of entries in memory, unless one payload is larger. */
-export const SORT_BYTES = 20 * 1024 * 1024;
+export const SORT_BYTES = 12 * 1024 * 1024;
 /** Entries in memory, unless one payload has more; each takes 24 bytes beside its own. */
-export const SORT_ENTRIES = 640 * 1024;
+export const SORT_ENTRIES = 400 * 1024;
 /** Reads past the last entry. */
 const SLACK = 16;
 const MAX_GROUPS = 32_768;

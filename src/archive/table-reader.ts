@@ -107,8 +107,8 @@ export class TableReader {
     }
   }
 
-  /** The blocks of one group that may hold identities beginning with `prefix`; entries with table 0. */
-  async *blocksWith(slot: Slot, group: number, prefix: Buffer): AsyncGenerator<Payload, void> {
+  /** Where entries of one group lie whose identities begin with `prefix`, block by block; entries with table 0. */
+  async *find(slot: Slot, group: number, prefix: Buffer): AsyncGenerator<Places, void> {
     const list = await this.#list(slot, undefined, group);
     let at = slot.offset;
     for (const [i, item] of list.entries()) {
@@ -117,7 +117,8 @@ export class TableReader {
       const after = Buffer.compare(item.separator, prefix) > 0 && !startsWith(item.separator, prefix);
       if (!before && !after) {
         const stored = await this.#file.read(this.#member.name, this.#member.offset + at, item.stored);
-        yield { payload: await this.#unfold(item, stored, at), entries: item.entries };
+        const bytes = await this.#unfold(item, stored, at);
+        yield { bytes, places: this.#places(bytes, item.entries, group, prefix, at) };
       }
       at += item.stored;
     }
@@ -158,6 +159,14 @@ export class TableReader {
     try {
       const payload = named(bytes, item.entries, group, this.table.id, item.method === 0);
       return { payload, entries: item.entries };
+    } catch (error) {
+      throw this.#translated(error, 'ENTRY', at, `key group ${group}: `);
+    }
+  }
+
+  #places(bytes: Buffer, entries: number, group: number, prefix: Buffer, at: number): number[] {
+    try {
+      return placesOf(bytes, entries, group, prefix);
     } catch (error) {
       throw this.#translated(error, 'ENTRY', at, `key group ${group}: `);
     }
@@ -221,6 +230,12 @@ interface StoredBlock {
   readonly at: number;
 }
 
+/** Where entries begin in a block. */
+export interface Places {
+  readonly bytes: Buffer;
+  readonly places: readonly number[];
+}
+
 interface Ahead {
   readonly group: number;
   readonly item: BlockItem;
@@ -231,7 +246,7 @@ interface Ahead {
  * Checks that a block holds whole entries of this group, as many as it should, and gives them the table's id in
  * place of 0; in a new buffer where `shared`, or where the id is longer. Throws {@link BytesDamaged}.
  */
-export function named(bytes: Buffer, entries: number, group: number, table: number, shared: boolean): Buffer {
+function named(bytes: Buffer, entries: number, group: number, table: number, shared: boolean): Buffer {
   const inPlace = table < 0x80 && !shared;
   const out = inPlace ? bytes : Buffer.allocUnsafeSlow(bytes.length + entries * 2);
   const scan = new EntryScan();
@@ -240,9 +255,7 @@ export function named(bytes: Buffer, entries: number, group: number, table: numb
   let used = 0;
   for (let at = 0; at < bytes.length; at = scan.end, found++) {
     scan.scan(bytes, at, bytes.length);
-    if (scan.table !== 0) throw new BytesDamaged('an entry does not have table 0', at);
-    if (scan.group !== group) throw new BytesDamaged(`an entry of key group ${scan.group}`, at);
-    if (scan.tombstone) throw new BytesDamaged('a tombstone', at);
+    checkPlace(scan, group, at);
     if (inPlace) {
       bytes[at] = table;
       continue;
@@ -251,8 +264,39 @@ export function named(bytes: Buffer, entries: number, group: number, table: numb
     bytes.copy(out, used + tableBytes, scan.groupAt, scan.end);
     used += tableBytes + scan.end - scan.groupAt;
   }
-  if (found !== entries) throw new BytesDamaged(`${entries} entries expected, ${found} found`, 0);
+  checkCount(entries, found);
   return inPlace ? bytes : out.subarray(0, used);
+}
+
+/** Where the entries whose identity begins with `prefix` lie; the whole block is checked as `named` does. */
+function placesOf(bytes: Buffer, entries: number, group: number, prefix: Buffer): number[] {
+  const scan = new EntryScan();
+  const places: number[] = [];
+  let found = 0;
+  for (let at = 0; at < bytes.length; at = scan.end, found++) {
+    scan.scan(bytes, at, bytes.length);
+    checkPlace(scan, group, at);
+    if (beginsWith(bytes, scan.identityAt, scan.identityEnd, prefix)) places.push(at);
+  }
+  checkCount(entries, found);
+  return places;
+}
+
+/** Backwards: keys of one length rather differ at their ends. */
+function beginsWith(bytes: Buffer, start: number, end: number, prefix: Buffer): boolean {
+  if (end - start < prefix.length) return false;
+  for (let i = prefix.length - 1; i >= 0; i--) if (bytes[start + i] !== prefix[i]) return false;
+  return true;
+}
+
+function checkPlace(scan: EntryScan, group: number, at: number): void {
+  if (scan.table !== 0) throw new BytesDamaged('an entry does not have table 0', at);
+  if (scan.group !== group) throw new BytesDamaged(`an entry of key group ${scan.group}`, at);
+  if (scan.tombstone) throw new BytesDamaged('a tombstone', at);
+}
+
+function checkCount(expected: number, found: number): void {
+  if (found !== expected) throw new BytesDamaged(`${expected} entries expected, ${found} found`, 0);
 }
 
 function writeVarint(out: Buffer, at: number, value: number): void {

@@ -47,7 +47,7 @@ export interface WriteArchiveOptions extends CommonOptions {
   readonly tables: readonly TableShape[];
   /**
    * Whole entries in any order, none twice. Entries of `transactions`, and those expired at the provenance's barrier
-   * time, are left out. The ownership of each payload passes to the callee.
+   * time, are left out. A payload need only be valid until the next is asked for.
    */
   readonly blocks: AsyncIterable<Payload>;
   readonly limits?: SortLimits;

@@ -33,25 +33,29 @@ export interface SegmentBlock {
 }
 
 /**
- * Gives the blocks in order; returns the totals once the trailer was right and nothing follows it.
+ * Gives the blocks in order; returns the totals once the trailer was right and nothing follows it. With `reuse`, a
+ * payload is valid only until the next block is asked for.
  * @throws TidemarkError SEGMENT_CORRUPT with the label and the offset; FORMAT_NEWER.
  */
 export async function* readSegment(
   read: ReadAt,
   size: number,
   label: string,
+  reuse = false,
 ): AsyncGenerator<SegmentBlock, SegmentTotals> {
   const header = await fill(read, Buffer.alloc(HEADER_BYTES), 0, label);
   checkFound(header, label);
   const seen = { blocks: 0, entries: 0, payloadBytes: 0 };
   const head = Buffer.alloc(BLOCK_HEAD_BYTES);
+  let room = Buffer.alloc(0);
   for (let at = HEADER_BYTES; ; ) {
     await fill(read, head, at, label);
     const block = decodeBlockHead(head);
     if (block === undefined) return await readTrailer(read, head, at, size, seen, label);
     checkClaims(block, at, size, label);
     const offset = at + BLOCK_HEAD_BYTES;
-    const payload = await fill(read, Buffer.allocUnsafeSlow(block.length), offset, label);
+    if (!reuse || room.length < block.length) room = Buffer.allocUnsafeSlow(block.length);
+    const payload = await fill(read, room.subarray(0, block.length), offset, label);
     if (blockCrc(head, payload) !== block.crc)
       throw segmentCorrupt(label, at, 'the checksum of a block is wrong');
     yield { payload, entries: block.entries, offset };

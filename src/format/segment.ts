@@ -147,15 +147,15 @@ export class SegmentReader {
     }
   }
 
-  /** All blocks in order; may be called once. */
-  async *blocks(): AsyncGenerator<SegmentBlock, void> {
+  /** All blocks in order; may be called once. With `reuse`, a payload is valid only until the next is asked for. */
+  async *blocks(options: { readonly reuse?: boolean } = {}): AsyncGenerator<SegmentBlock, void> {
     const hash = createHash('sha256');
     const read = async (into: Uint8Array, offset: number) => {
       const count = await this.#file.read(into, offset);
       hash.update(into.subarray(0, count));
       return count;
     };
-    yield* readSegment(read, this.bytes, this.label);
+    yield* readSegment(read, this.bytes, this.label, options.reuse);
     const found = hash.digest('hex');
     if (found !== this.name)
       throw segmentCorrupt(this.label, 0, `the file is another one, with SHA-256 ${found}`);

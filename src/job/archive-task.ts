@@ -3,6 +3,9 @@ import { Worker } from 'node:worker_threads';
 import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import type { ArchiveTaskData, FromArchiveThread, ToArchiveThread } from './archive-thread.js';
 
+/** What the thread makes is short-lived: a larger young generation would only be more memory. */
+const YOUNG_MIB = 4;
+
 export interface ArchiveProgress {
   readonly phase: string;
   readonly entries: number;
@@ -27,6 +30,7 @@ export class ArchiveTask {
     this.#worker = new Worker(new URL('./archive-thread.js', import.meta.url), {
       workerData: data,
       name: 'tidemark archive',
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
     });
     this.#worker.on('message', (message: FromArchiveThread) => this.#hear(message));
     this.#worker.on('error', (error) => this.#fail(toTidemarkError(error)));

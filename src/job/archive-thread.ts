@@ -81,7 +81,7 @@ async function* blocks() {
   for (const name of data.segments) {
     const reader = await SegmentReader.open(realDisk, data.segmentFolder, name);
     try {
-      yield* reader.blocks();
+      yield* reader.blocks({ reuse: true });
     } finally {
       await reader.close();
     }

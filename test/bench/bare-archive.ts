@@ -52,55 +52,30 @@ function saveHere(count: number, output: string): number {
     state.set(key, numberOf(key));
   }
   const from = sharedNow();
-  const { bytes, starts, groups } = encode(state);
+  const keys = keyCodecById('auto');
+  const groups = Array.from({ length: GROUPS }, (): string[] => []);
+  for (const key of state.keys()) groups[keyGroupOf(keys.hash(key), GROUPS)]?.push(key);
   const file = openSync(output, 'w');
   const hash = createHash('sha256');
-  const block = Buffer.allocUnsafe(BLOCK_BYTES);
-  let used = 0;
-  const cut = () => {
+  const block = Buffer.allocUnsafe(BLOCK_BYTES + ENTRY_BYTES);
+  const full = (_: Buffer, used: number) => {
     hash.update(block.subarray(0, used));
     writeSync(file, deflateRawSync(block.subarray(0, used), { level: 1 }));
-    used = 0;
   };
-  for (const group of groups) {
-    group.sort((a, b) => compare(bytes, starts[a] as number, starts[b] as number));
-    for (const entry of group) {
-      const [start, end] = [starts[entry] as number, starts[entry + 1] as number];
-      if (used + end - start > BLOCK_BYTES) cut();
-      used += bytes.copy(block, used, start, end);
+  const writer = new EntryWriter({ take: () => block, full }, BLOCK_BYTES);
+  for (const [group, own] of groups.entries()) {
+    // Strings of ASCII and of one length are in the order of their bytes, and sort faster.
+    for (const key of own.sort()) {
+      writer.begin(0, group);
+      writer.key(keys, key);
+      writer.value(valueCodec, state.get(key) ?? 0);
     }
-    if (used > 0) cut();
+    writer.flush();
   }
   hash.digest();
   fsyncSync(file);
   closeSync(file);
   return sharedNow() - from;
-}
-
-/** All entries, where each begins (and the last ends), and which belong to each key group. */
-function encode(state: ReadonlyMap<string, number>) {
-  const keys = keyCodecById('auto');
-  const bytes = Buffer.allocUnsafeSlow(state.size * ENTRY_BYTES);
-  const writer = new EntryWriter({ take: () => bytes, full: () => undefined }, bytes.length);
-  const starts = new Uint32Array(state.size + 1);
-  const groups = Array.from({ length: GROUPS }, (): number[] => []);
-  let nth = 0;
-  for (const [key, value] of state) {
-    const group = keyGroupOf(keys.hash(key), GROUPS);
-    writer.begin(0, group);
-    writer.key(keys, key);
-    writer.value(valueCodec, value);
-    groups[group]?.push(nth++);
-    starts[nth] = writer.bytes;
-  }
-  return { bytes, starts, groups };
-}
-
-/** Of two entries of one key group: they differ in their keys, if not in their lengths. */
-function compare(bytes: Buffer, a: number, b: number): number {
-  let i = 0;
-  while (bytes[a + i] === bytes[b + i]) i++;
-  return (bytes[a + i] as number) - (bytes[b + i] as number);
 }
 
 async function restoreHere(path: string): Promise<number> {

@@ -5,9 +5,9 @@ const STEP = 7919;
 const DIGITS = 11;
 const PREFIX = 'user-';
 
-/** The nth of `count` keys: 16 characters, each key once. */
+/** The nth of `count` keys: 16 characters, each key once; made as one piece, as keys that were read are. */
 export function keyNamed(nth: number, count: number): string {
-  return PREFIX + String((nth * STEP) % count).padStart(DIGITS, '0');
+  return Buffer.from(PREFIX + String((nth * STEP) % count).padStart(DIGITS, '0')).toString('latin1');
 }
 
 export function numberOf(key: string): number {
