@@ -88,6 +88,8 @@ export default defineJob(
           position: schema(anyPosition),
           splits: () => [{ id: '0', start: { done: 0 } }],
           async *read({ position, signal }) {
+            // Making the input is no part of starting the job.
+            await sleep(1);
             const all = names(p.keys);
             const cycle = batches(picks(all, CYCLE));
             let { done } = position;
