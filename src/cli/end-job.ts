@@ -54,6 +54,11 @@ export function failed(job: JobRecord): TidemarkError {
   } = job.error ?? { message: 'for a reason that is not recorded' };
   return new TidemarkError('JOB_FAILED', `${job.name} (${job.id}) failed: ${message}`, {
     ...where,
-    hint: hint ?? `tidemark logs ${job.name}; when it is mended: tidemark resume ${job.name}`,
+    hint: hint ?? goOnHint(job),
   });
+}
+
+/** The frozen code would fail again where it was the code that failed. */
+export function goOnHint({ name }: JobRecord): string {
+  return `tidemark logs ${name}; then tidemark resume ${name}, with --definition FILE when the code was mended`;
 }

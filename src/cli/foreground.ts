@@ -5,6 +5,7 @@ import type { JobRecord } from '../catalog/records.js';
 import { Runner } from '../job/runner.js';
 import { jobRow } from '../job/status.js';
 import type { Context } from './context.js';
+import { goOnHint } from './end-job.js';
 import { EXIT_NO_READER } from './exit.js';
 import { JobView } from './job-view.js';
 import type { Printer } from './printer.js';
@@ -61,6 +62,6 @@ export function endedByError(job: JobRecord): TidemarkError {
   return TidemarkError.fromRecord({
     ...error,
     message: `${job.name} (${job.id}) failed: ${error.message}`,
-    hint: error.hint ?? `tidemark logs ${job.name}; when it is mended: tidemark resume ${job.name}`,
+    hint: error.hint ?? goOnHint(job),
   });
 }

@@ -19,14 +19,16 @@ export const TOPICS: Readonly<Record<string, string>> = {
   141  the reader of a foreground job's stdout has gone (| head); the job is lost, and can be resumed
 `,
   json: `With --json, a command prints one JSON document on stdout, or JSON lines where rows keep coming
-(status --watch, logs, inspect --state, diff --state). Fields are added, never renamed or removed. Times are ISO 8601 text in UTC, durations
-milliseconds, sizes bytes; watermarks are numbers, as the job counts event time.
+(status --watch, logs, inspect --state, diff --state). Fields are added, never renamed or removed. Times are
+ISO 8601 text in UTC, durations milliseconds, sizes bytes; watermarks are numbers, as the job counts event time.
+The provenance of an archive is shown as it stands there, its times in milliseconds since 1970.
 
   list                   [{id, name, state, endedBy, parallelism, startedAt, restarts,
                            lastCheckpoint: {id, completedAt, bytes} | null}]
   status                 the same, and pid, socket, definition, bundle, params, cwd, settings, error,
-                         elements, rate, saving: {phase, entries, bytes} | null, operators: [{uid, kind, operatorId, maxParallelism, keyType, delivery,
-                         subtasks: [{subtask, keyGroups, in, out, stateEntries, stateBytes, timers, watermark,
+                         elements, rate, saving: {phase, entries, bytes} | null,
+                         operators: [{uid, kind, operatorId, maxParallelism, keyType, delivery, subtasks: [
+                                     {subtask, keyGroups, in, out, stateEntries, stateBytes, timers, watermark,
                                      splits: [{id, position, state}]}]}]
   checkpoints            [{id, state, kind, layout, triggeredAt, durationMs, longestSliceMs,
                            bytes: {own, shared, total}, retainedBy}]
@@ -54,6 +56,9 @@ milliseconds, sizes bytes; watermarks are numbers, as the job counts event time.
   verify                 {ok, findings: [{code, member, offset, message}]}
   diff                   {equal, operators: [{uid, states: [{name, added, removed, changed}]}]}
   diff --state           {change, operator, state, keyGroup, key, namespace, before, after, mapKey?} for each entry
+  plan                   {name, definition, bundle, inputs, external, params: [{name, kind}], settings, replayable,
+                         nodes: [{id, kind, name, inputs, uid?, operatorId?, keyType?, states?, timers?, sides?,
+                                  source?, sink?: {kind, describe, delivery, target}}]}
   logs                   {line} for each line
 
 Keys and values that JSON lacks are objects of one property, which --key reads as well: {"$bigint":"5"},

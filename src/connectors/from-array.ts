@@ -23,7 +23,7 @@ export function fromArray<T>(
   }
   return {
     kind: 'fromArray',
-    describe: `${elements.length} elements`,
+    describe: elements.length === 1 ? '1 element' : `${elements.length} elements`,
     position: schema(sequencePosition),
     splits: () => Array.from({ length: splits }, (_, i) => ({ id: String(i), start: { done: 0 } })),
     read: (request) => readElements(request, elements, splits),

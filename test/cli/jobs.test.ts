@@ -148,7 +148,11 @@ describe('a job in the foreground', () => {
       const args = slowCount('--param', 'count=1500');
       const job = new Running([...args, '--resume'], { cwd });
       await job.says(/runs from the beginning/);
-      assert.equal((await run('wait', 'slow-count', '--until', 'checkpoint')).code, 0);
+      assert.deepEqual(await run('wait', 'slow-count', '--until', 'checkpoint'), {
+        code: 0,
+        stdout: '',
+        stderr: 'slow-count has a checkpoint\n',
+      });
       job.child.kill(signal);
       const ended = await job.ended;
       assert.equal(ended.code, code, ended.stderr);
@@ -347,6 +351,8 @@ describe('a detached job', () => {
     const waited = await run('wait', 'no-start', '--until', 'finished', '--json');
     assert.equal(waited.code, 3);
     assert.equal(errorOf(waited).code, 'JOB_FAILED');
+    // What is frozen would fail again: the hint says how to go on with other code.
+    assert.match(errorOf(waited).hint ?? '', /resume no-start.*--definition FILE/);
   });
 
   it('writes what its stdout sink gives into its folder, not on the terminal of whoever started it', async () => {

@@ -16,17 +16,14 @@ export function run(given: Given, context: Context): Promise<number> {
   return withCatalog(context, false, async (catalog) => {
     const { id, name } = catalog.job(given.operands[0] ?? '');
     const wheel = await context.printer.spinner(`waiting for ${name}: ${goal}`);
-    try {
-      const job = await until(context, deadline, `${name} is not ${goal}`, () => {
-        const found = catalog.job(id);
-        if (isStarting(found, context.clock.now())) return undefined;
-        return reached(goal, found, catalog.checkpoints(id).some(isOrWasComplete)) ? found : undefined;
-      });
-      if (context.printer.json) await context.printer.document(jobOutcome(job));
-      return EXIT.done;
-    } finally {
-      wheel.stop();
-    }
+    const job = await until(context, deadline, `${name} is not ${goal}`, () => {
+      const found = catalog.job(id);
+      if (isStarting(found, context.clock.now())) return undefined;
+      return reached(goal, found, catalog.checkpoints(id).some(isOrWasComplete)) ? found : undefined;
+    }).finally(() => wheel.stop());
+    if (context.printer.json) await context.printer.document(jobOutcome(job));
+    else context.printer.note(goal === 'checkpoint' ? `${name} has a checkpoint` : `${name} is ${job.state}`);
+    return EXIT.done;
   });
 }
 
