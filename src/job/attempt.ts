@@ -10,7 +10,14 @@ import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import type { TransactionId } from '../graph/sink.js';
 import { readWhere, WHERE_BYTES } from '../runtime/where.js';
 import type { AttemptMetrics } from './metrics.js';
-import type { DataThreadData, FromData, GraphFacts, TableSizes, ToData } from './protocol.js';
+import {
+  type DataThreadData,
+  type FromData,
+  type GraphFacts,
+  RESTORE_BYTES_OUT,
+  type TableSizes,
+  type ToData,
+} from './protocol.js';
 import { tuneV8 } from './tune-v8.js';
 
 /** How often the data thread's place is looked at. */
@@ -67,6 +74,9 @@ export class Attempt {
   readonly #described = deferred<GraphFacts>();
   readonly #running = deferred<void>();
   #restored: (() => void) | undefined;
+  /** Bytes of each payload handed over and not yet taken. */
+  readonly #given: number[] = [];
+  #givenBytes = 0;
   #names: readonly string[] = [];
   #error: TidemarkError | undefined;
   #closed = false;
@@ -101,13 +111,22 @@ export class Attempt {
     if (!this.#gone) this.#worker.postMessage(message, transfer);
   }
 
-  /** Hands over entries of a snapshot; resolves once they are taken, or the attempt has ended. */
+  /**
+   * Hands over entries of a snapshot and the memory they lie in; resolves once there is room for more, or the attempt
+   * has ended. The thread takes them while the caller reads the next.
+   */
   async restore(payload: Buffer, entries: number): Promise<void> {
-    const taken = new Promise<void>((resolve) => {
-      this.#restored = resolve;
-    });
-    this.send({ type: 'restore', payload, entries });
-    await Promise.race([taken, this.ended]);
+    const { length } = payload;
+    // The type allows shared memory; the caller gives the kind that can change hands.
+    this.send({ type: 'restore', payload, entries }, [payload.buffer as ArrayBuffer]);
+    this.#given.push(length);
+    this.#givenBytes += length;
+    while (this.#givenBytes >= RESTORE_BYTES_OUT && !this.#gone) {
+      const taken = new Promise<void>((resolve) => {
+        this.#restored = resolve;
+      });
+      await Promise.race([taken, this.ended]);
+    }
   }
 
   /** Ends the thread now. The attempt fails with `reason`, or closes when there is none. */
@@ -124,6 +143,7 @@ export class Attempt {
         this.#names = message.facts.names;
         return this.#described.resolve(message.facts);
       case 'restored':
+        this.#givenBytes -= this.#given.shift() ?? 0;
         return this.#restored?.();
       case 'running':
         return this.#running.resolve();

@@ -14,8 +14,8 @@
  *      ├── finish ──────────────────────▶ │
  *      │ ◀──────────── closed ────────────┤
  *
- * Invariants: one checkpoint at a time; at most MAX_CHUNKS_OUT chunks are with main; restore chunks are
- * acknowledged one by one.
+ * Invariants: one checkpoint at a time; at most MAX_CHUNKS_OUT chunks are with main; at most RESTORE_BYTES_OUT and
+ * one payload of a restore are on their way, each acknowledged by `restored`.
  */
 import type { ErrorRecord } from '../base/errors.js';
 import type { LineageEntry, TransactionId } from '../graph/sink.js';
@@ -28,6 +28,11 @@ export const CHUNK_BYTES = 1024 * 1024;
 /** Chunks that may be with the main thread before draining pauses, and before processing pauses, too. */
 export const DRAIN_CHUNKS_OUT = 4;
 export const MAX_CHUNKS_OUT = 16;
+
+/** Bytes of one message of a restore, unless one block is larger: a message costs more than its bytes. */
+export const RESTORE_BYTES = 256 * 1024;
+/** Bytes of a restore that may be on their way before main waits for some to be taken. */
+export const RESTORE_BYTES_OUT = 2 * CHUNK_BYTES;
 
 /** What a data thread is started with. */
 export interface DataThreadData {

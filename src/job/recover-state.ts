@@ -10,12 +10,8 @@ import { SegmentReader } from '../format/segment.js';
 import { incompatibilities, nameOf } from '../restore/compatible.js';
 import type { Table } from '../runtime/tables.js';
 import type { Attempt } from './attempt.js';
-import type { GraphFacts } from './protocol.js';
-
-interface Block {
-  readonly payload: Buffer;
-  readonly entries: number;
-}
+import { type Block, gather } from './gather.js';
+import { type GraphFacts, RESTORE_BYTES } from './protocol.js';
 
 export interface Recovery {
   /** The completed checkpoint; undefined when the state is the one the job was restored from. */
@@ -116,7 +112,8 @@ export async function feed(attempt: Attempt, recovery: Recovery | undefined): Pr
     const tables: Table[] = [];
     for (const table of recovery.tables) tables[table.id] = table as Table;
     attempt.send({ type: 'tables', tables });
-    for await (const block of recovery.blocks()) await attempt.restore(block.payload, block.entries);
+    for await (const { payload, entries } of gather(recovery.blocks(), RESTORE_BYTES))
+      await attempt.restore(payload, entries);
   }
   const fromOrigin = recovery !== undefined && recovery.checkpoint === undefined;
   attempt.send({ type: 'go', beginning: { barrierTime: recovery?.barrierTime, fromOrigin } });
