@@ -152,7 +152,9 @@ export class DataLoop {
     const { dataflow, clock } = this.#options;
     await this.#settle();
     // What an aborted checkpoint sealed goes with this one: it must be durable, and known, before.
+    this.#options.where.enter();
     await this.#sealed;
+    this.#options.where.leave();
     const start = clock.monotonic();
     this.#snapshotId = id;
     const snapshot = dataflow.freeze(id, new EntryWriter(this.#pool, CHUNK_BYTES));
@@ -262,11 +264,14 @@ export class DataLoop {
       const due = this.#rediscoverAt.get(source.node.id) ?? now + every;
       this.#rediscoverAt.set(source.node.id, now >= due ? now + every : due);
       if (now < due) continue;
+      where.at(source.node.id, 0);
+      where.enter();
       try {
         await source.rediscover();
       } catch (error) {
         throw where.fail(error, source.node.id, '(listing its splits)', 'SOURCE_FAILED');
       }
+      where.leave();
     }
   }
 

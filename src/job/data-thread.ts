@@ -78,7 +78,9 @@ async function main(): Promise<void> {
   if (data.mode === 'run') await run(dataflow, beginning);
   else if (data.mode === 'probe') send({ type: 'ahead', sinks: await dataflow.aheadOfSnapshot() });
   else await dataflow.recoverSinks({ writers: false, fromOrigin: false });
+  where.enter();
   await dataflow.close();
+  where.leave();
   output.close();
 }
 

@@ -60,6 +60,8 @@ export class RunningAttempt {
   /** The last checkpoint has been asked for. */
   #ending = false;
   #ended: 'finished' | 'suspended' = 'suspended';
+  /** Told to finish: its last checkpoint is complete and committed. */
+  #released = false;
 
   constructor(options: RunAttemptOptions) {
     this.#options = options;
@@ -119,8 +121,7 @@ export class RunningAttempt {
 
   /** Ends a stopped attempt. */
   endStopped(): void {
-    this.#ended = 'finished';
-    this.#attempt.send({ type: 'finish' });
+    this.#finish('finished');
   }
 
   /** Takes a stop back: elements flow again. */
@@ -149,7 +150,11 @@ export class RunningAttempt {
     const error = await this.#attempt.ended;
     this.over = true;
     await this.#checkpointer?.stop();
-    return error === undefined ? { kind: this.#ended } : { kind: 'failed', error };
+    if (error === undefined) return { kind: this.#ended };
+    if (!this.#released) return { kind: 'failed', error };
+    // Nothing is left to be done again: a restart would only close again, and fail at that again, for ever.
+    this.#options.onEvent({ type: 'log', text: `failed while it closed: ${error.message}` });
+    return { kind: this.#ended };
   }
 
   async #start(): Promise<void> {
@@ -191,11 +196,18 @@ export class RunningAttempt {
     this.#ending = true;
     this.#checkpointer?.request(kind).then(
       () => {
-        this.#ended = ended;
-        this.#attempt.send({ type: 'finish' });
+        this.#finish(ended);
       },
       () => undefined,
     );
+  }
+
+  #finish(ended: 'finished' | 'suspended'): void {
+    // An attempt that is over already has failed before: it was not this that ended it.
+    if (this.over) return;
+    this.#ended = ended;
+    this.#released = true;
+    this.#attempt.send({ type: 'finish' });
   }
 
   #events(): AttemptEvents {

@@ -86,11 +86,13 @@ export class Dataflow {
     }
     for (const source of this.compiled.sources) {
       where.at(source.node.id, 0);
+      where.enter();
       try {
         await source.open(this.#restored.splits(source.node.uid, source.node.source.position));
       } catch (error) {
         throw where.fail(error, source.node.id, '(listing its splits)', 'SOURCE_FAILED');
       }
+      where.leave();
     }
   }
 

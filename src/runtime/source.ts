@@ -17,6 +17,8 @@ import type { Where } from './where.js';
 /** Elements a batch should hold at most, and how many batches a second a rate is spread over. */
 const BATCH = 512;
 const RATE_TICKS = 50;
+/** How long readers may take to end once their signal is aborted, milliseconds. */
+const CLOSE_MS = 2000;
 /** The most splits a source may have. */
 export const MAX_SPLITS = 1_000_000;
 
@@ -137,9 +139,13 @@ export class SourceGroup {
     }
   }
 
+  /** A reader that does not heed its signal is left behind: it must not keep the job from ending. */
   async close(): Promise<void> {
     this.#abort.abort();
-    await Promise.all([...this.#owner.keys()].map((reader) => reader.close().catch(() => undefined)));
+    const closing = [...this.#owner.keys()].map((reader) => reader.close().catch(() => undefined));
+    const closed = new AbortController();
+    const all = Promise.all(closing).finally(() => closed.abort());
+    await Promise.race([all, this.#context.clock.sleep(CLOSE_MS, closed.signal)]);
   }
 
   readonly #onReady = (reader: SplitReader): void => {
