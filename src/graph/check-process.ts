@@ -29,7 +29,21 @@ export function processFindings(spec: unknown): string[] {
       findings.push(`${name}: expected a function, found ${show(value)}`);
   }
   const { state, timers, sides, onTimer }: Loose = spec;
-  return [...findings, ...stateFindings(state), ...timerFindings(timers, onTimer), ...sideFindings(sides)];
+  return [
+    ...findings,
+    ...stateFindings(state),
+    ...timerFindings(timers, onTimer),
+    ...sharedNames(state, timers),
+    ...sideFindings(sides),
+  ];
+}
+
+/** `uid.name` names one of them: on the command line, and where a restore leaves one behind. */
+function sharedNames(states: unknown, timers: unknown): string[] {
+  if (!isBag(states) || !isBag(timers)) return [];
+  return Object.keys(timers)
+    .filter((name) => Object.hasOwn(states, name))
+    .map((name) => `a state and a timer are both called ${show(name)}: give one of them another name`);
 }
 
 function stateFindings(states: unknown): string[] {

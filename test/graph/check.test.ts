@@ -29,6 +29,28 @@ test('a right dataflow has no findings, and its nodes stand in the order they we
   );
 });
 
+test('a state and a timer of one operator have two names: uid.name is one of them', () => {
+  const named = (timer: string) =>
+    defineJob('named', {}, (job) => {
+      job
+        .source('in', texts())
+        .keyBy((word) => word)
+        .process('count', {
+          state: { due: state.number(0) },
+          timers: { [timer]: 'processing' as const },
+          onElement() {},
+          onTimer: { [timer]() {} },
+        });
+    });
+  assert.equal(
+    thrown(() => named('late').build({})),
+    undefined,
+  );
+  const error = thrown(() => named('due').build({}));
+  assert.equal(error?.code, 'GRAPH_INVALID');
+  assert.match(error?.message ?? '', /a state and a timer are both called "due"/);
+});
+
 test('one error tells all findings of a definition at once', () => {
   const definition = defineJob(
     'not a name',
