@@ -1,7 +1,7 @@
 /** Archives that are there, as people look into, check, compare and restore them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFile, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { JobRow } from '../../src/job/status.js';
@@ -52,6 +52,9 @@ describe('archives that are there', () => {
     it('tells files that are gone, changed or replaced', async () => {
       await copyFile(saved.path, place.path('copy.tar'));
       await writeFile(saved.path, 'x');
+      assert.equal((await place.json<Snapshot[]>('snapshots'))[0]?.file, 'changed');
+      await copyFile(later.path, saved.path);
+      assert.equal((await stat(saved.path)).size, saved.bytes, 'only a look into it tells them apart');
       assert.equal((await place.json<Snapshot[]>('snapshots'))[0]?.file, 'changed');
       await rm(saved.path);
       assert.equal((await place.json<Snapshot[]>('snapshots'))[0]?.file, 'gone');

@@ -1,7 +1,8 @@
 /** `tidemark snapshots [job]` */
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { EXIT, systemCode } from '../../base/errors.js';
+import { EXIT, systemCode, TidemarkError } from '../../base/errors.js';
+import { realDisk } from '../../base/real-disk.js';
 import { formatBytes } from '../../base/size.js';
 import type { Catalog } from '../../catalog/catalog.js';
 import type { JobRecord, SavepointRecord } from '../../catalog/records.js';
@@ -35,7 +36,7 @@ interface SnapshotRow {
   readonly takenAt: string;
   readonly reason: string | null;
   /**
-   * `there`; `changed`: of another size; `replaced`: by a later one of this list; `gone`; `stdout`: was sent there;
+   * `there`, which does not say that it is whole; `changed`: is another or none; `replaced`: by a later one of this list; `gone`; `stdout`: was sent there;
    * `unknown`: it cannot be looked at.
    */
   readonly file: 'there' | 'changed' | 'replaced' | 'gone' | 'stdout' | 'unknown';
@@ -100,14 +101,31 @@ function rowOf(job: JobRecord, record: SavepointRecord, file: SnapshotRow['file'
 }
 
 /** `folder`: where archives for stdout are written, and removed once they are sent. */
-async function look({ path, bytes }: SavepointRecord, folder: string): Promise<SnapshotRow['file']> {
+async function look(record: SavepointRecord, folder: string): Promise<SnapshotRow['file']> {
+  const { path, bytes } = record;
   try {
     const found = await stat(path);
-    return found.isFile() && found.size === bytes ? 'there' : 'changed';
+    return found.isFile() && found.size === bytes && (await isStill(record)) ? 'there' : 'changed';
   } catch (error) {
     const code = systemCode(error);
     if (code !== 'ENOENT' && code !== 'ENOTDIR') return 'unknown';
     return dirname(path) === folder ? 'stdout' : 'gone';
+  }
+}
+
+const NOT_OURS: ReadonlySet<string> = new Set(['ARCHIVE_CORRUPT', 'MANIFEST_CORRUPT', 'FORMAT_NEWER']);
+
+/** By what the archive says of itself, which is quick: sizes are whole blocks, so that two are often equal. */
+async function isStill({ path, digest, job, checkpoint }: SavepointRecord): Promise<boolean> {
+  const { openArchive } = await import('../../archive/read.js');
+  try {
+    const archive = await openArchive(realDisk, path);
+    await archive.close();
+    const { manifest, provenance } = archive;
+    return manifest.digest === digest && provenance.job.id === job && provenance.checkpointId === checkpoint;
+  } catch (error) {
+    if (error instanceof TidemarkError && NOT_OURS.has(error.code)) return false;
+    throw error;
   }
 }
 
