@@ -208,7 +208,11 @@ export class Checkpointer {
     const { catalog, job, epoch, clock, attempt, manifest, onEvent } = this.#options;
     const segment = await running.file.finish();
     failpoint('checkpoint-before-complete');
-    if (this.#running !== running) return;
+    if (this.#running !== running) {
+      // Given up while its file got its name: no row will ever know it.
+      catalog.removeSegments([segment.name]);
+      return;
+    }
     const bytes = { own: segment.bytes, shared: 0, total: segment.bytes };
     const durationMs = Math.round(clock.monotonic() - running.startedAt);
     const { longestSliceMs } = drained;

@@ -1,6 +1,6 @@
 /** For every n: the nth operation on the disk of checkpoints fails, and the job's output is whole all the same. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -10,6 +10,7 @@ import { homePaths } from '../../src/base/home.js';
 import { systemRandom } from '../../src/base/random.js';
 import { realDisk } from '../../src/base/real-disk.js';
 import { Catalog } from '../../src/catalog/catalog.js';
+import type { RunnerEvent } from '../../src/job/events.js';
 import { prepareJob } from '../../src/job/prepare.js';
 import { Runner } from '../../src/job/runner.js';
 import { committedLines, countedLines, difference, PROJECT } from '../crash/harness.js';
@@ -56,19 +57,24 @@ class FailingDisk implements Disk {
   }
 }
 
-async function runWith(disk: FailingDisk, name: string): Promise<{ state: string; lines: string[] }> {
+async function runWith(
+  disk: Disk,
+  name: string,
+  definition = 'fixtures/jobs/slow-count.ts',
+  onEvent: (event: RunnerEvent) => void = () => undefined,
+): Promise<{ state: string; lines: string[] }> {
   const home = homePaths(join(folder, name));
   const output = join(folder, `${name}-out`);
   const catalog = Catalog.open(home, { create: true, clock: systemClock, random: systemRandom });
   try {
     const job = await prepareJob(home, catalog, {
-      definition: 'fixtures/jobs/slow-count.ts',
+      definition,
       params: { count: String(COUNT), rate: '3000', keys: String(KEYS), output },
       flags: { checkpointInterval: '40ms', restart: 'fixed-delay:1ms:5', parallelism: 2 },
       cwd: PROJECT,
       environment: {},
     });
-    const ignore = { stdout: async () => undefined, onEvent: () => undefined, environment: process.env };
+    const ignore = { stdout: async () => undefined, onEvent, environment: process.env };
     const runner = await Runner.start({ home, catalog, job: job.id, disk, ...ignore });
     const { state } = await runner.ended;
     return { state, lines: committedLines(output) };
@@ -89,4 +95,33 @@ test('a checkpoint disk that fails at any one operation costs an attempt at most
     assert.equal(state, 'finished', `operation ${n}`);
     assert.equal(difference(lines, countedLines(COUNT, KEYS)), '', `operation ${n}`);
   }
+});
+
+test('a checkpoint given up while its file gets its name leaves no file behind', async () => {
+  const definition = join(folder, 'impatient.ts');
+  const source = readFileSync(join(PROJECT, 'fixtures/jobs/slow-count.ts'), 'utf8');
+  writeFileSync(
+    definition,
+    source.replace("{ interval: '1s' }", "{ interval: '1s', timeout: '1s', tolerated: 9 }"),
+  );
+  const home = homePaths(join(folder, 'impatient'));
+  let giveUp: (() => void) | undefined;
+  const givenUp = new Promise<void>((resolve) => {
+    giveUp = resolve;
+  });
+  let slow = 1;
+  const disk: Disk = {
+    ...realDisk,
+    async syncFolder(path) {
+      // The first segment has its name, and the disk takes its time.
+      if (path === home.segments && slow-- > 0) await givenUp;
+      await realDisk.syncFolder(path);
+    },
+  };
+  const { state } = await runWith(disk, 'impatient', definition, (event) => {
+    if (event.type === 'checkpoint-failed') giveUp?.();
+  });
+  assert.equal(state, 'finished');
+  assert.ok(slow < 1, 'the disk was slow');
+  assert.deepEqual(readdirSync(home.segments), []);
 });
