@@ -97,7 +97,7 @@ describe('savepoint', () => {
       [],
     );
     const [row] = (await place.json<Snapshot[]>('snapshots', 'counter')).slice(-1);
-    assert.equal(row?.file, 'stdout');
+    assert.deepEqual([row?.file, row?.path], ['stdout', '-']);
   });
 
   it('-o - whose reader goes away, or whose disk is full, says so by its exit code', {

@@ -91,7 +91,8 @@ function rowOf(job: JobRecord, record: SavepointRecord, file: SnapshotRow['file'
     checkpointId: checkpoint,
     kind,
     layout,
-    path,
+    // As `savepoint` has printed it: where it was spooled is nobody's concern.
+    path: file === 'stdout' ? '-' : path,
     digest,
     bytes,
     takenAt: new Date(takenAt).toISOString(),
@@ -138,7 +139,7 @@ function cells(row: SnapshotRow, now: number): readonly string[] {
     formatBytes(row.bytes),
     row.digest.slice(0, 12),
     row.file,
-    row.file === 'stdout' ? '-' : printable(row.path),
+    printable(row.path),
     printable(row.reason ?? ''),
   ];
 }
