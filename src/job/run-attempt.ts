@@ -164,7 +164,9 @@ export class RunningAttempt {
     if (facts === undefined) return;
     this.targets = facts.targets;
     if (settings.sinks === 'live') targets.claim(facts.targets.map(({ target }) => target));
-    const recovery = await findRecovery(catalog, job, this.#options);
+    // An archive holds nothing to commit; canceling must not need it.
+    const from = mode === 'commit' ? { ...job, origin: undefined } : job;
+    const recovery = await findRecovery(catalog, from, this.#options);
     if (recovery !== undefined) checkFits(recovery, facts);
     await feed(attempt, recovery);
     if (mode === 'commit') return;

@@ -1,6 +1,6 @@
 /** What a restored job needs of its archive, and of the home it is restored in. */
 import assert from 'node:assert/strict';
-import { renameSync } from 'node:fs';
+import { copyFileSync, renameSync, rmSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { EXIT } from '../../src/base/errors.js';
 import { committedLines, countedLines, difference, errorOf, eventually, Sandbox } from './harness.js';
@@ -52,4 +52,25 @@ test('a home that does not have the code says where to find it', () => {
   const fresh = ['--param', `output=${elsewhere.path('out')}`, '--param', 'rate=50000'];
   const given = elsewhere.run(['restore', archive, '--definition', 'fixtures/jobs/slow-count.ts', ...fresh]);
   assert.equal(given.code, 0, given.stderr);
+});
+
+test('a restored job whose archive is gone can be canceled: nothing in it is left to commit', async () => {
+  const copy = sandbox.path('copy.tar');
+  copyFileSync(archive, copy);
+  const fresh = [
+    '--name',
+    'orphan',
+    '--param',
+    `output=${sandbox.path('orphan-out')}`,
+    '--param',
+    'rate=100',
+  ];
+  const running = sandbox.start(['restore', copy, '--checkpoint-interval', '0', ...fresh]);
+  await running.says(/runs from/);
+  running.process.kill('SIGKILL');
+  await running.finished;
+  rmSync(copy);
+  const { code, stderr } = sandbox.run(['cancel', 'orphan']);
+  assert.equal(code, 0, stderr);
+  assert.equal(sandbox.status('orphan').state, 'canceled');
 });
