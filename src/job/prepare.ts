@@ -6,7 +6,8 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { JobRecord } from '../catalog/records.js';
 import { resolveSettings, type SettingsFlags } from '../graph/resolve-settings.js';
 import type { JobSettings } from '../graph/settings.js';
-import { describeDefinition } from './describe-definition.js';
+import { verifyBundle } from './bundle-store.js';
+import { describeBundle, describeDefinition } from './describe-definition.js';
 import { graphOfBundle } from './graph-of-bundle.js';
 import { lockJob } from './lock-job.js';
 import { checkFits, findRecovery } from './recover-state.js';
@@ -75,4 +76,17 @@ export async function replaceDefinition(
   } finally {
     lock.release();
   }
+}
+
+/**
+ * Finds before a job's state changes what would fail it at once: frozen code that is gone or damaged, a secret that
+ * the environment does not have. Rejects with BUNDLE_CORRUPT, PARAM_MISSING, GRAPH_INVALID and the like.
+ */
+export async function checkStartable(
+  home: HomePaths,
+  job: JobRecord,
+  environment: StartOptions['environment'],
+): Promise<void> {
+  const bundle = await verifyBundle(realDisk, home, job.bundle);
+  await describeBundle(bundle, job.definition, { params: job.params, environment });
 }

@@ -71,8 +71,8 @@ export class Runner {
   #ran = false;
   /** Of the savepoint being taken. */
   #saving: (() => ArchiveProgress) | undefined;
-  /** The last one that was taken. */
-  #saved: SavepointRequest | undefined;
+  /** The running attempt ends with a savepoint that has its name. */
+  #stoppedBySavepoint = false;
 
   private constructor(options: RunnerOptions, job: JobRecord, lock: Lock) {
     const { home } = options;
@@ -139,13 +139,13 @@ export class Runner {
       const { outcome, progressed } = await this.#runOnce(job);
       if (this.#wish !== undefined && outcome.kind !== 'finished') return this.#endAsWished(job, outcome);
       if (outcome.kind === 'finished')
-        return this.#end(job, 'finished', this.#saved?.stop === true ? 'stop' : 'input');
+        return this.#end(job, 'finished', this.#stoppedBySavepoint ? 'stop' : 'input');
       if (outcome.kind === 'suspended') return this.#end(job, 'suspended', 'suspend');
-      const failure = { at: this.#clock.now(), progressed };
+      const failure = { at: this.#clock.monotonic(), progressed };
       history = boundHistory(this.#settings.restart, { failures: [...history.failures, failure] });
       const decision = isFatal(outcome.error.code)
         ? { restart: false as const, why: 'restarting cannot help' }
-        : decideRestart(this.#settings.restart, history, this.#clock.now());
+        : decideRestart(this.#settings.restart, history, this.#clock.monotonic());
       this.#tellFailure(outcome.error, decision.restart ? decision.delay : null);
       if (!decision.restart) return this.#fail(job, outcome.error, decision.why);
       await this.#pauseBeforeRestart(job, outcome.error, decision.delay);
@@ -303,8 +303,9 @@ export class Runner {
       };
       const result = await takeSavepoint({ ...parts, onProgress }, request);
       this.#log.write(`savepoint ${result.path}: ${result.bytes} bytes, digest ${result.digest}`);
-      this.#saved = request;
-      if (request.stop) attempt.endStopped();
+      // An attempt that failed while its archive got its name goes on by its restart strategy.
+      this.#stoppedBySavepoint = request.stop && !attempt.over;
+      if (this.#stoppedBySavepoint) attempt.endStopped();
       return result;
     } finally {
       this.#saving = undefined;

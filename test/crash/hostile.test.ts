@@ -148,7 +148,7 @@ describe('a frozen definition', () => {
     writeFileSync(bundle, `${readFileSync(bundle, 'utf8')}\n// changed\n`);
     const before = committedLines(output).length;
     expectError(['resume', JOB], 'BUNDLE_CORRUPT', basename(bundle));
-    assert.equal(sandbox.status(JOB).state, 'failed');
+    assert.equal(sandbox.status(JOB).state, 'suspended', 'found before the job is touched');
     expectError(['resume', JOB, '--foreground'], 'BUNDLE_CORRUPT', basename(bundle));
     expectError(['cancel', JOB], 'BUNDLE_CORRUPT', basename(bundle));
     assert.equal(committedLines(output).length, before);

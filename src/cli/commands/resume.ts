@@ -3,7 +3,7 @@ import { EXIT, TidemarkError, toTidemarkError } from '../../base/errors.js';
 import type { Catalog } from '../../catalog/catalog.js';
 import { isLive, isOver } from '../../catalog/job-state.js';
 import type { JobRecord } from '../../catalog/records.js';
-import { replaceDefinition } from '../../job/prepare.js';
+import { checkStartable, replaceDefinition } from '../../job/prepare.js';
 import { jobOutcome } from '../../job/status.js';
 import { runInBackground } from '../background.js';
 import type { Context, Given } from '../context.js';
@@ -26,6 +26,7 @@ export function run(given: Given, context: Context): Promise<number> {
     const found = catalog.job(reference);
     refuseUnlessResumable(found);
     const { cwd, environment, printer } = context;
+    if (definition === undefined) await checkStartable(catalog.home, found, environment);
     const job =
       definition === undefined
         ? found
@@ -47,6 +48,7 @@ async function resumeAll(context: Context, catalog: Catalog): Promise<number> {
   let firstError: TidemarkError | undefined;
   for (const job of jobs.reverse()) {
     try {
+      await checkStartable(catalog.home, job, context.environment);
       resumed.push(await runInBackground(context, catalog, job));
     } catch (error) {
       const coded = toTidemarkError(error);

@@ -6,7 +6,7 @@ import type { Catalog } from '../../catalog/catalog.js';
 import { isLive, isOver } from '../../catalog/job-state.js';
 import type { JobRecord } from '../../catalog/records.js';
 import { describeDefinition } from '../../job/describe-definition.js';
-import { prepareJob, type StartOptions } from '../../job/prepare.js';
+import { checkStartable, prepareJob, type StartOptions } from '../../job/prepare.js';
 import { jobOutcome } from '../../job/status.js';
 import { runInBackground } from '../background.js';
 import type { Context, Given } from '../context.js';
@@ -24,6 +24,7 @@ export async function run(given: Given, context: Context): Promise<number> {
   }
   return withCatalog(context, true, async (catalog) => {
     const existing = given.flag('resume') ? await resumable(catalog, options, context) : undefined;
+    if (existing !== undefined) await checkStartable(catalog.home, existing, context.environment);
     const job = existing ?? (await prepareJob(catalog.home, catalog, options));
     if (!given.flag('detach')) return runForeground(context, catalog, job);
     const started = await runInBackground(context, catalog, job);
