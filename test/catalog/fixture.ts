@@ -44,7 +44,7 @@ export function openHome(t: TestContext, root = join(tempFolder(t), '.tidemark')
 export function frozen(name: string, change: Partial<FrozenJob> = {}): FrozenJob {
   return {
     name,
-    definition: '/work/job.ts',
+    definition: '/jobs/job.ts',
     bundle: 'ab'.repeat(32),
     params: { input: 'in', __proto__x: 'y' },
     cwd: '/work',
