@@ -207,6 +207,9 @@ export class Runner {
   async #endAsWished(job: JobRecord, outcome?: AttemptOutcome): Promise<JobRecord> {
     if (this.#wish?.kind === 'cancel') return this.#cancel(job);
     const by = this.#wish?.by === 'signal' ? 'signal' : 'suspend';
+    // Asked before the first attempt began: a job that was suspended or failed stays what it was.
+    const now = this.#options.catalog.job(job.id);
+    if (!isLive(now.state)) return now;
     if (outcome?.kind !== 'failed') return this.#end(job, 'suspended', by);
     this.#tell({ type: 'log', text: `suspended without a last checkpoint: ${outcome.error.message}` });
     return this.#end(job, 'suspended', by, outcome.error.toRecord());
