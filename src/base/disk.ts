@@ -43,3 +43,18 @@ export interface WriteFile {
   sync(): Promise<void>;
   close(): Promise<void>;
 }
+
+/**
+ * Reading at once, for the one place that may not wait: state on disk, looked up between two elements. Throws Node's
+ * system errors.
+ */
+export interface SyncDisk {
+  openSync(path: string): SyncFile;
+}
+
+export interface SyncFile {
+  readonly size: number;
+  /** Reads up to `into.length` bytes at `offset`; 0 means the end. */
+  read(into: Uint8Array, offset: number): number;
+  close(): void;
+}

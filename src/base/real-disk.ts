@@ -1,8 +1,8 @@
 /** The file system of this machine, as a {@link Disk}. */
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Disk, FileStat, ReadFile, WriteFile } from './disk.js';
+import type { Disk, FileStat, ReadFile, SyncDisk, SyncFile, WriteFile } from './disk.js';
 import { systemCode } from './errors.js';
 
 const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } = constants;
@@ -119,3 +119,16 @@ async function absentAs<T>(absent: T, found: Promise<T>): Promise<T> {
     throw error;
   }
 }
+
+/** The real disk, read at once. */
+export const realSyncDisk: SyncDisk = {
+  openSync(path: string): SyncFile {
+    const fd = openSync(path, 'r');
+    const { size } = fstatSync(fd);
+    return {
+      size,
+      read: (into, offset) => readSync(fd, into, 0, into.length, offset),
+      close: () => closeSync(fd),
+    };
+  },
+};

@@ -8,6 +8,7 @@
 import { assert } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
 import { JOB_ID } from '../base/ids.js';
+import { MAX_PARALLELISM } from '../base/key-groups.js';
 import { operatorId } from '../base/operator-id.js';
 import { issueOf, keyType, name, parallelism, positive, text, v, whole } from './checks.js';
 import { MAX_TABLES } from './entry.js';
@@ -72,8 +73,12 @@ export interface ManifestTable {
   readonly schemaVersion: number;
   /** Key type of map keys; null for other kinds. */
   readonly mapKey: string | null;
+  /** Live entries. */
   readonly entries: number;
+  /** Theirs; of an incremental snapshot, all that its segments hold of the table. */
   readonly bytes: number;
+  /** Live entries by subtask, where a job that is recovered in place cannot count them. */
+  readonly subtasks?: readonly number[] | undefined;
 }
 
 export interface Manifest {
@@ -110,6 +115,7 @@ export const tableSchema = v.strictObject({
   mapKey: keyType,
   entries: whole,
   bytes: whole,
+  subtasks: v.optional(v.pipe(v.array(whole), v.maxLength(MAX_PARALLELISM))),
 });
 
 const manifestSchema = v.strictObject({

@@ -7,6 +7,7 @@ import { show } from './names.js';
 import { parseRestart } from './restart.js';
 import {
   type CheckpointSettings,
+  DEFAULT_CACHE,
   DEFAULT_CHECKPOINT,
   DEFAULT_RESTART,
   DEFAULT_STEP_TIMEOUT,
@@ -20,10 +21,13 @@ export interface SettingsFlags {
   readonly parallelism?: string | number;
   readonly maxParallelism?: string | number;
   readonly backend?: string;
+  /** Bytes of state that the disk backend keeps in memory: `128m`, `1g`. */
+  readonly cache?: string | number;
   readonly checkpointInterval?: string | number;
   readonly checkpointMode?: string;
   readonly retain?: string | number;
   readonly onCancel?: string;
+  readonly onFailure?: string;
   readonly restart?: string;
   readonly stepTimeout?: string | number;
   /** Old-space limit of the data thread: `512m`, `2g`. */
@@ -36,6 +40,8 @@ export const MAX_RETAIN = 1_000;
 /** The most consecutive checkpoint failures a job may tolerate. */
 export const MAX_TOLERATED = 1_000_000;
 const MEBIBYTE = 1024 * 1024;
+const MIN_CACHE = 4 * MEBIBYTE;
+const MAX_CACHE = MEBIBYTE * MEBIBYTE;
 const MIN_HEAP = 16;
 const MAX_HEAP = 1024 * 1024;
 
@@ -63,12 +69,17 @@ export function resolveSettings(declared: SettingsDeclaration, flags: SettingsFl
     );
   }
   const restart = given(flags.restart, '--restart', declared.restart, 'restart');
+  const backend = oneOf(given<string>(flags.backend, '--backend', declared.backend, 'backend'), 'memory', [
+    'memory',
+    'disk',
+  ]);
   const stepTimeout = given(flags.stepTimeout, '--step-timeout', declared.stepTimeout, 'stepTimeout');
   return {
     parallelism,
     maxParallelism,
-    backend: oneOf(fromFlag(flags.backend, '--backend'), 'memory', ['memory']),
-    checkpoint: resolveCheckpoint(declared.checkpoint ?? {}, flags),
+    backend,
+    cache: cache(given(flags.cache, '--cache', declared.cache, 'cache')),
+    checkpoint: resolveCheckpoint(declared.checkpoint ?? {}, flags, backend),
     restart: restart === undefined ? DEFAULT_RESTART : parseRestart(restart.value, restart.where),
     stepTimeout: duration(stepTimeout, DEFAULT_STEP_TIMEOUT, 1),
     heap: flags.heap === undefined ? undefined : heap(flags.heap),
@@ -77,9 +88,22 @@ export function resolveSettings(declared: SettingsDeclaration, flags: SettingsFl
 }
 
 type CheckpointDeclaration = NonNullable<SettingsDeclaration['checkpoint']>;
-const CHECKPOINT_NAMES = ['interval', 'minPause', 'timeout', 'tolerated', 'retain', 'onCancel'];
+const CHECKPOINT_NAMES = [
+  'interval',
+  'minPause',
+  'timeout',
+  'tolerated',
+  'retain',
+  'mode',
+  'onCancel',
+  'onFailure',
+];
 
-function resolveCheckpoint(declared: CheckpointDeclaration, flags: SettingsFlags): CheckpointSettings {
+function resolveCheckpoint(
+  declared: CheckpointDeclaration,
+  flags: SettingsFlags,
+  backend: JobSettings['backend'],
+): CheckpointSettings {
   const unknown = Object.keys(declared).find((name) => !CHECKPOINT_NAMES.includes(name));
   if (unknown !== undefined) {
     throw new TidemarkError('USAGE', `the definition's checkpoint has no setting ${show(unknown)}`, {
@@ -96,14 +120,22 @@ function resolveCheckpoint(declared: CheckpointDeclaration, flags: SettingsFlags
   const tolerated = fromDefinition(declared.tolerated, 'checkpoint.tolerated');
   const retain = given(flags.retain, '--retain', declared.retain, 'checkpoint.retain');
   const onCancel = given<string>(flags.onCancel, '--on-cancel', declared.onCancel, 'checkpoint.onCancel');
+  const onFailure = given<string>(
+    flags.onFailure,
+    '--on-failure',
+    declared.onFailure,
+    'checkpoint.onFailure',
+  );
+  const mode = given<string>(flags.checkpointMode, '--checkpoint-mode', declared.mode, 'checkpoint.mode');
   return {
     interval: duration(interval, base.interval, 0),
     minPause: duration(fromDefinition(declared.minPause, 'checkpoint.minPause'), base.minPause, 0),
     timeout: duration(fromDefinition(declared.timeout, 'checkpoint.timeout'), base.timeout, 1),
     tolerated: whole(tolerated, base.tolerated, { least: 0, most: MAX_TOLERATED }),
     retain: whole(retain, base.retain, { least: 1, most: MAX_RETAIN }),
-    mode: oneOf(fromFlag(flags.checkpointMode, '--checkpoint-mode'), 'full', ['full']),
+    mode: oneOf(mode, backend === 'disk' ? 'incremental' : base.mode, ['full', 'incremental']),
     onCancel: oneOf(onCancel, base.onCancel, ['delete', 'retain']),
+    onFailure: oneOf(onFailure, base.onFailure, ['delete', 'retain']),
   };
 }
 
@@ -172,6 +204,15 @@ function oneOf<const C extends string>(
     `${from.where}: expected ${choices.join(' or ')}, found ${show(from.value)}`,
     { hint: `give ${choices.map((each) => example(from.where, each)).join(' or ')}` },
   );
+}
+
+function cache(from: Given<string | number> | undefined): number {
+  if (from === undefined) return DEFAULT_CACHE;
+  const bytes = parseSize(from.value, from.where);
+  if (bytes >= MIN_CACHE && bytes <= MAX_CACHE) return bytes;
+  throw new TidemarkError('USAGE', `${from.where}: expected 4 MiB to 1 TiB, found ${show(from.value)}`, {
+    hint: `give it with its unit, as in ${example(from.where, '128m')}`,
+  });
 }
 
 function heap(flag: string | number): number {

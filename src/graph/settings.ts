@@ -14,7 +14,9 @@ export interface CheckpointSettings {
   /** Completed ones kept. */
   readonly retain: number;
   readonly mode: 'full' | 'incremental';
+  /** What becomes of the checkpoints of a canceled, and of a failed job. */
   readonly onCancel: 'delete' | 'retain';
+  readonly onFailure: 'delete' | 'retain';
 }
 
 export type RestartSettings =
@@ -38,7 +40,10 @@ export type RestartSettings =
 export interface JobSettings {
   readonly parallelism: number;
   readonly maxParallelism: number;
-  readonly backend: 'memory';
+  /** Where keyed state lives while the job runs. */
+  readonly backend: 'memory' | 'disk';
+  /** Bytes of state that the disk backend keeps in memory. */
+  readonly cache: number;
   readonly checkpoint: CheckpointSettings;
   readonly restart: RestartSettings;
   /** Milliseconds one step may last. */
@@ -53,13 +58,18 @@ export interface JobSettings {
 export interface SettingsDeclaration {
   readonly parallelism?: number;
   readonly maxParallelism?: number;
+  readonly backend?: 'memory' | 'disk';
+  /** Of the disk backend, as `'128m'` or in bytes. */
+  readonly cache?: string | number;
   readonly checkpoint?: {
     readonly interval?: string | number;
     readonly minPause?: string | number;
     readonly timeout?: string | number;
     readonly tolerated?: number;
     readonly retain?: number;
+    readonly mode?: 'full' | 'incremental';
     readonly onCancel?: 'delete' | 'retain';
+    readonly onFailure?: 'delete' | 'retain';
   };
   /** As on the command line: `none`, `fixed-delay:1s:3`, `exponential-delay:1s:1m:10`, `failure-rate:3:1m:1s`. */
   readonly restart?: string;
@@ -74,7 +84,11 @@ export const DEFAULT_CHECKPOINT: CheckpointSettings = {
   retain: 1,
   mode: 'full',
   onCancel: 'delete',
+  onFailure: 'retain',
 };
+
+/** Bytes. */
+export const DEFAULT_CACHE = 128 * 1024 * 1024;
 
 export const DEFAULT_RESTART: RestartSettings = {
   strategy: 'exponential-delay',

@@ -92,6 +92,7 @@ function build(graph: Graph): Dataflow {
     parallelism,
     maxParallelism,
     backend: createMemoryBackend,
+    snapshots: 'all',
     context: { cwd, disk: realDisk, clock: systemClock, job, attempt, lineage, log, stdout: print },
     where,
     liveSinks,

@@ -35,6 +35,8 @@ export interface CompileOptions {
   readonly parallelism: number;
   readonly maxParallelism: number;
   readonly backend: BackendFactory;
+  /** What a snapshot of keyed state holds: see the contract of backends. */
+  readonly snapshots: BackendOptions['snapshots'];
   readonly context: SourceContext;
   readonly where: Where;
   readonly time: ProcessingTime;
@@ -198,7 +200,7 @@ class Compiler {
         parallelism,
         range,
         keys: keyBy.codec,
-        backend: this.#backend(node, keyBy, range),
+        backend: this.#backend(node, keyBy, subtask, range),
         time,
         where,
         next: this.#outputOf(node.id, subtask),
@@ -210,7 +212,12 @@ class Compiler {
     this.#instances.set(node.id, operators);
   }
 
-  #backend(node: ProcessNode, keyBy: KeyByNode, range: BackendOptions['range']): KeyedBackend {
+  #backend(
+    node: ProcessNode,
+    keyBy: KeyByNode,
+    subtask: number,
+    range: BackendOptions['range'],
+  ): KeyedBackend {
     const tables = this.#tables.filter(({ operator }) => operator === node.uid);
     const states = tables.flatMap((table) => {
       const declared = node.spec.state?.[table.name];
@@ -229,8 +236,9 @@ class Compiler {
       ];
     });
     const timers = tables.filter(({ kind }) => kind === 'timer').map(({ id, name }) => ({ table: id, name }));
-    const { maxParallelism } = this.#options;
-    return this.#options.backend({ range, maxParallelism, keys: keyBy.codec, states, timers });
+    const { maxParallelism, snapshots } = this.#options;
+    const { codec: keys } = keyBy;
+    return this.#options.backend({ range, maxParallelism, subtask, keys, states, timers, snapshots });
   }
 
   #sink(node: SinkNode): void {

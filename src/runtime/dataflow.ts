@@ -12,6 +12,7 @@ import type { Entry, EntryWriter } from '../format/entry.js';
 import type { Graph } from '../graph/node.js';
 import type { SinkContext, Transaction, TransactionId } from '../graph/sink.js';
 import type { SourceContext } from '../graph/source.js';
+import type { BackendOptions } from '../state/backend.js';
 import type { BackendFactory } from './compile.js';
 import { type Compiled, compile } from './compile.js';
 import { ProcessingTime } from './processing-time.js';
@@ -29,6 +30,7 @@ export interface DataflowOptions {
   readonly parallelism: number;
   readonly maxParallelism: number;
   readonly backend: BackendFactory;
+  readonly snapshots: BackendOptions['snapshots'];
   readonly context: SourceContext & Omit<SinkContext, 'sink'>;
   readonly where: Where;
   /** Sinks take part; false: elements end at their inputs. */

@@ -8,7 +8,7 @@
  * Duties of the caller
  * - Selects a key before it lets user code touch a handle. `group` is the key's own and lies in `range`.
  * - Restores before the first `select` of an element, freezes only between two elements and timers, and not again
- *   before the last drain is done or aborted.
+ *   before the last drain is done or aborted and, under `changes`, settled.
  * - Calls `slice` until it says true, then flushes the writer; or `abort`, and then throws away what was written.
  *   Writers may be shared between backends of one thread.
  * - Does not change what it passed to a handle, nor what a handle gave it.
@@ -17,6 +17,10 @@
  * - What a drain writes is exactly the state at the freeze, each entry once, in no particular order within a key
  *   group, whatever is read, changed, set or fired meanwhile. An entry about to change, or to be handed out as an
  *   object that could be changed, is written first.
+ * - Under `changes` it writes those entries that were set, changed or taken out since the last freeze that was kept,
+ *   each identity once: as they are at the freeze, or a tombstone where there is none. What was never in a kept drain
+ *   nor restored as kept needs no tombstone. What was not kept is written again by the next freeze, unless it changed
+ *   back to nothing that was ever kept.
  * - An empty list or map, and a key with nothing in it, are absent: no entry, no memory.
  * - A value that its codec refuses is a TidemarkError VALUE_REFUSED that names state, key and path; what was
  *   pending is pending still.
@@ -50,9 +54,12 @@ export interface BackendOptions {
   /** The key groups this subtask owns. */
   readonly range: KeyGroupRange;
   readonly maxParallelism: number;
+  readonly subtask: number;
   readonly keys: KeyCodec;
   readonly states: readonly StateTable[];
   readonly timers: readonly TimerTable[];
+  /** What a freeze holds: every entry, or those that changed since the last one that was kept. */
+  readonly snapshots: 'all' | 'changes';
 }
 
 export interface KeyedBackend {
@@ -78,11 +85,18 @@ export interface KeyedBackend {
   /** Fixes what a snapshot holds, in a time that does not grow with the number of keys, and starts its drain into `out`. */
   freeze(out: EntryWriter): Drain;
   /**
-   * Inserts one entry. `table` is the backend's table it belongs to; give it where the snapshot numbers its tables
-   * otherwise. Entries of key groups outside `range` must be left out. Throws BytesDamaged for an entry that does
-   * not fit its table or is there already, and what the codecs throw.
+   * Under `changes`, what becomes of a drain that is done: `kept` says that all it wrote is durable and will be part of
+   * every later snapshot. To be called exactly once, before the next freeze. A drain that was aborted, or threw, is
+   * settled as not kept by itself.
    */
-  restore(entry: Entry, table?: number): void;
+  settle(kept: boolean): void;
+  /**
+   * Inserts one entry. `table` is the backend's table it belongs to; give it where the snapshot numbers its tables
+   * otherwise. `kept`: it counts as written by a kept drain; else it is a change, which the next freeze holds.
+   * Entries of key groups outside `range` must be left out. Throws BytesDamaged for an entry that does not fit its
+   * table or is there already, and what the codecs throw.
+   */
+  restore(entry: Entry, table?: number, kept?: boolean): void;
   /** Live entries by table: the states, then the timers, in the order of the options. */
   counts(): readonly TableCount[];
 }

@@ -80,6 +80,7 @@ export class TestJob {
       parallelism,
       maxParallelism: options.maxParallelism ?? restore?.maxParallelism ?? defaultMaxParallelism(parallelism),
       backend: createMemoryBackend,
+      snapshots: 'all',
       context: {
         cwd: options.cwd ?? process.cwd(),
         disk: realDisk,

@@ -38,7 +38,15 @@ const MAP: StateTable = { ...NUMBER, kind: 'map', mapKeys: keys, initial: undefi
 
 function backendOf(state: StateTable): KeyedBackend {
   const range = { start: 0, end: MAX_PARALLELISM - 1 };
-  return createMemoryBackend({ range, maxParallelism: MAX_PARALLELISM, keys, states: [state], timers: [] });
+  return createMemoryBackend({
+    range,
+    maxParallelism: MAX_PARALLELISM,
+    subtask: 0,
+    keys,
+    states: [state],
+    timers: [],
+    snapshots: 'all',
+  });
 }
 
 function select(backend: KeyedBackend, key: string): void {

@@ -44,6 +44,7 @@ test('what an aborted checkpoint sealed is in the next one, however late it beca
     parallelism: 1,
     maxParallelism: 128,
     backend: createMemoryBackend,
+    snapshots: 'all',
     context: { ...context, ...ids },
     where,
     liveSinks: true,

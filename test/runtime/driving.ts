@@ -35,6 +35,7 @@ export class Driven {
       parallelism,
       maxParallelism,
       backend: createMemoryBackend,
+      snapshots: 'all',
       context: {
         cwd: '/',
         disk: new FaultyDisk(),

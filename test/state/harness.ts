@@ -46,6 +46,8 @@ export function subject(create: BackendFactory, range = ALL): Subject {
   const codec = valueCodec;
   const backend = create({
     range,
+    subtask: 0,
+    snapshots: 'all',
     maxParallelism: MAX_PARALLELISM,
     keys,
     states: [

@@ -92,7 +92,11 @@ class MemoryBackend implements KeyedBackend {
     return new MemoryDrain(this.#store, out, this.#rowsPerLook);
   }
 
-  restore(entry: Entry, table = entry.table): void {
+  settle(_kept: boolean): void {
+    assert(this.#store.options.snapshots === 'changes', 'a snapshot of everything needs no settling');
+  }
+
+  restore(entry: Entry, table = entry.table, _kept = false): void {
     const column = present(this.#byTable.get(table), `table ${table}`);
     const { keys, maxParallelism } = this.#store.options;
     if (entry.tombstone || entry.stamp !== undefined || entry.namespace.kind !== 'none') {
