@@ -11,11 +11,11 @@
 import type { Disk } from '../base/disk.js';
 import { varintBytes } from '../format/entry-scan.js';
 import type { Watermark } from '../format/watermark.js';
+import { type Payload, SortBuffer, type SortLimits } from '../store/sort-buffer.js';
 import { MemberWriter, type WrittenTable } from './member-writer.js';
 import { CursorHeap, lowest, openRuns, type Run, type RunCursor, writeRun } from './runs.js';
-import { type Payload, SORT_BYTES, SORT_ENTRIES, SortBuffer, type SortLimits } from './sort-buffer.js';
 import { Spool } from './spool.js';
-import type { TableList } from './table-list.js';
+import { canonicalRules, type TableList } from './table-list.js';
 
 export type ArchivePhase = 'sort' | 'merge' | 'pack';
 
@@ -98,11 +98,7 @@ class Work {
   /** Everything, unsorted, if the buffer holds it; else it is in the runs. */
   async #collect(): Promise<SortBuffer | undefined> {
     const { list, blocks, expiredAt, limits, signal } = this.#options;
-    const buffer = new SortBuffer(
-      list,
-      BigInt(expiredAt),
-      limits ?? { bytes: SORT_BYTES, entries: SORT_ENTRIES },
-    );
+    const buffer = new SortBuffer(canonicalRules(list, BigInt(expiredAt)), limits);
     for await (const block of blocks) {
       signal?.throwIfAborted();
       if (!buffer.hasRoom(block)) await this.#spill(buffer);

@@ -21,6 +21,7 @@ import { tableMember } from '../format/archive-manifest.js';
 import { type GroupLeaf, isMultiset, type LeafHash, leafHash, tableDigest } from '../format/digest.js';
 import { EntryScan, varintBytes } from '../format/entry-scan.js';
 import { readWatermark, type Watermark } from '../format/watermark.js';
+import type { EntryPlace } from '../store/sort-buffer.js';
 import { BlockQueue } from './block-queue.js';
 import { copyBytes } from './copy.js';
 import type { Spool } from './spool.js';
@@ -33,14 +34,6 @@ export interface WrittenTable {
   readonly digest: Buffer;
   /** Undefined for a table without entries. Its offset is that in the spool file. */
   readonly member: ArchiveMember | undefined;
-}
-
-/** Where an entry lies in the bytes given, as EntryScan finds it. */
-export interface EntryPlace {
-  readonly groupAt: number;
-  readonly identityAt: number;
-  readonly identityEnd: number;
-  readonly end: number;
 }
 
 /** The member being written; changed only in the order of the queue. */

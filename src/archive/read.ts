@@ -16,10 +16,10 @@ import { type Entry, readEntry } from '../format/entry.js';
 import { isKeyed, type ManifestTable } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { entriesOf, readSegment, type SegmentBlock } from '../format/segment-read.js';
+import type { Payload } from '../store/sort-buffer.js';
 import { ArchiveFile } from './archive-file.js';
 import { ArchiveDamaged } from './finding.js';
 import { readOutline } from './outline.js';
-import type { Payload } from './sort-buffer.js';
 import { slotsOf } from './table-list.js';
 import { TableReader } from './table-reader.js';
 

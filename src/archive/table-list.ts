@@ -1,7 +1,10 @@
 /** The tables of a canonical archive, and how those of the snapshot it is made from become them. */
-import { TidemarkError } from '../base/errors.js';
 import { canonicalOrder } from '../format/digest.js';
 import { isKeyed, type ManifestOperator, type ManifestTable } from '../format/manifest.js';
+import { snapshotCorrupt } from '../store/corrupt.js';
+import type { SortRules } from '../store/sort-buffer.js';
+
+export { snapshotCorrupt } from '../store/corrupt.js';
 
 /** A table before it is known what it holds. */
 export type TableShape = Omit<ManifestTable, 'entries' | 'bytes'>;
@@ -32,6 +35,22 @@ export function tableList(operators: readonly ManifestOperator[], shapes: readon
   return { operators: sorted.operators, tables, canonicalId };
 }
 
+/** How entries of a native snapshot are sorted into these tables; those expired by `expiredAt` are left out. */
+export function canonicalRules({ tables, canonicalId }: TableList, expiredAt: bigint): SortRules {
+  const shape = (id: number) => tables[id] as CanonicalTable;
+  return {
+    tombstones: false,
+    expiredAt,
+    sortedId(table) {
+      const id = canonicalId.get(table);
+      if (id === undefined) throw snapshotCorrupt(`an entry of table ${table}, which is not listed`);
+      return id;
+    },
+    slots: (id) => shape(id).slots,
+    label: (id) => tableLabel(shape(id)),
+  };
+}
+
 export function slotsOf(
   { kind, operator }: Pick<TableShape, 'kind' | 'operator'>,
   maxParallelism: ReadonlyMap<string, number>,
@@ -42,10 +61,4 @@ export function slotsOf(
 /** How messages call a table. */
 export function tableLabel({ operator, name, kind }: Pick<TableShape, 'operator' | 'name' | 'kind'>): string {
   return `${operator}.${name === '' ? kind : name}`;
-}
-
-export function snapshotCorrupt(message: string): TidemarkError {
-  return new TidemarkError('SEGMENT_CORRUPT', message, {
-    hint: 'go on from another snapshot of the job: tidemark checkpoints JOB',
-  });
 }

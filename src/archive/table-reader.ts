@@ -7,10 +7,10 @@ import { type BlockItem, decodeList, decodeSlot, SLOT_BYTES, type Slot } from '.
 import type { ArchiveMember } from '../format/archive-manifest.js';
 import { EntryScan, varintBytes } from '../format/entry-scan.js';
 import type { ManifestTable } from '../format/manifest.js';
+import type { Payload } from '../store/sort-buffer.js';
 import { type ArchiveFile, Window } from './archive-file.js';
 import type { FindingCode } from './finding.js';
 import { unfold } from './inflate.js';
-import type { Payload } from './sort-buffer.js';
 
 /** Blocks unfolding at once, and their bytes unless one is larger. */
 const MAX_AHEAD = 8;

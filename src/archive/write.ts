@@ -20,10 +20,10 @@ import { nativeDigest, snapshotDigest } from '../format/digest.js';
 import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { segmentPath } from '../format/segment.js';
+import type { Payload, SortLimits } from '../store/sort-buffer.js';
 import { type ArchivePhase, type CanonicalData, canonicalize, type OnProgress } from './canonicalize.js';
 import { type ArchiveOutput, checkOutput, prepareOutput } from './output.js';
 import { type DataSource, packing } from './pack.js';
-import type { Payload, SortLimits } from './sort-buffer.js';
 import { snapshotCorrupt, type TableList, type TableShape, tableList } from './table-list.js';
 
 const COPY_BYTES = 1024 * 1024;

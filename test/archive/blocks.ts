@@ -1,6 +1,5 @@
 /** Native blocks by hand: what a drain writes, for tests of archives. */
 
-import type { Payload } from '../../src/archive/sort-buffer.js';
 import type { TableShape } from '../../src/archive/table-list.js';
 import { keyGroupOf } from '../../src/base/key-groups.js';
 import { operatorId } from '../../src/base/operator-id.js';
@@ -10,6 +9,7 @@ import { valueCodec } from '../../src/codec/value.js';
 import { EntryWriter } from '../../src/format/entry.js';
 import type { ManifestOperator, TableKind } from '../../src/format/manifest.js';
 import type { Provenance } from '../../src/format/provenance.js';
+import type { Payload } from '../../src/store/sort-buffer.js';
 
 export const PROVENANCE: Provenance = {
   job: { id: '0123456789ab', name: 'job' },

@@ -7,8 +7,7 @@
  */
 import { BytesDamaged } from '../codec/codec.js';
 import { EntryScan } from '../format/entry-scan.js';
-import type { EntryPlace } from './member-writer.js';
-import { snapshotCorrupt, type TableList, tableLabel } from './table-list.js';
+import { snapshotCorrupt } from './corrupt.js';
 
 /** Bytes of entries in memory, unless one payload is larger. */
 export const SORT_BYTES = 12 * 1024 * 1024;
@@ -41,11 +40,31 @@ export interface SortLimits {
   readonly entries: number;
 }
 
+/** Where an entry lies in the bytes given, as EntryScan finds it. */
+export interface EntryPlace {
+  readonly groupAt: number;
+  readonly identityAt: number;
+  readonly identityEnd: number;
+  readonly end: number;
+}
+
+/** What is sorted into which table, and what is left out. */
+export interface SortRules {
+  /** The table that entries of `table` are sorted into; negative where they are left out. Throws for an unknown one. */
+  sortedId(table: number): number;
+  /** How many key groups a table has. */
+  slots(sortedId: number): number;
+  /** How messages call a table. */
+  label(sortedId: number): string;
+  /** Entries whose stamp is not after this are left out; undefined keeps all. */
+  readonly expiredAt: bigint | undefined;
+  /** Whether tombstones are allowed, and kept. */
+  readonly tombstones: boolean;
+}
+
 export class SortBuffer {
   readonly limits: SortLimits;
-  readonly #list: TableList;
-  /** Entries whose stamp is not after this are left out. */
-  readonly #expiredAt: bigint;
+  readonly #rules: SortRules;
   readonly #scan = new EntryScan();
   #bytes: Buffer;
   #used = 0;
@@ -59,13 +78,15 @@ export class SortBuffer {
   /** The bucket found last: entries come nearly grouped. */
   #lastKey = -1;
   #lastLocal = 0;
+  /** The table seen last, and what it is sorted into. */
+  #lastTable = -1;
+  #lastId = -1;
   #order = new Uint32Array(0);
   #values = new Float64Array(0);
   #moved = new Uint32Array(0);
 
-  constructor(list: TableList, expiredAt: bigint, limits: SortLimits) {
-    this.#list = list;
-    this.#expiredAt = expiredAt;
+  constructor(rules: SortRules, limits: SortLimits = { bytes: SORT_BYTES, entries: SORT_ENTRIES }) {
+    this.#rules = rules;
     this.limits = limits;
     this.#bytes = Buffer.allocUnsafeSlow(limits.bytes + SLACK);
     this.#identityAt = new Uint32Array(limits.entries);
@@ -162,8 +183,11 @@ export class SortBuffer {
   #index(at: number): number {
     const scan = this.#scan;
     scan.scan(this.#bytes, at, this.#used);
-    const table = this.#list.canonicalId.get(scan.table);
-    if (table === undefined) throw snapshotCorrupt(`an entry of table ${scan.table}, which is not listed`);
+    if (scan.table !== this.#lastTable) {
+      this.#lastId = this.#rules.sortedId(scan.table);
+      this.#lastTable = scan.table;
+    }
+    const table = this.#lastId;
     if (table < 0) return scan.end;
     if (scan.flags > 0 && this.#left(table)) return scan.end;
     const local = this.#bucket(table, scan.group);
@@ -178,13 +202,12 @@ export class SortBuffer {
 
   /** Whether the entry just scanned is expired. */
   #left(table: number): boolean {
-    if (this.#scan.tombstone) throw snapshotCorrupt(`a tombstone in ${tableLabel(this.#shape(table))}`);
+    const { tombstones, expiredAt } = this.#rules;
+    if (this.#scan.tombstone && !tombstones)
+      throw snapshotCorrupt(`a tombstone in ${this.#rules.label(table)}`);
+    if (expiredAt === undefined) return false;
     const stamp = this.#scan.stamp(this.#bytes);
-    return stamp !== undefined && stamp <= this.#expiredAt;
-  }
-
-  #shape(table: number) {
-    return this.#list.tables[table] as TableList['tables'][number];
+    return stamp !== undefined && stamp <= expiredAt;
   }
 
   /** The number of a bucket in this buffer. */
@@ -193,9 +216,9 @@ export class SortBuffer {
     if (key === this.#lastKey) return this.#lastLocal;
     let local = this.#buckets.get(key);
     if (local === undefined) {
-      const { slots } = this.#shape(table);
+      const slots = this.#rules.slots(table);
       if (group >= slots)
-        throw snapshotCorrupt(`key group ${group} of ${slots} in ${tableLabel(this.#shape(table))}`);
+        throw snapshotCorrupt(`key group ${group} of ${slots} in ${this.#rules.label(table)}`);
       local = this.#buckets.size;
       this.#buckets.set(key, local);
       this.#counts[local] = 0;
@@ -323,9 +346,7 @@ export class SortBuffer {
 
   #twice(entry: number): Error {
     const { table, group } = this.#bucketAt(this.#bucketOf[entry] as number);
-    return snapshotCorrupt(
-      `an entry of ${tableLabel(this.#shape(table))}, key group ${group}, is there twice`,
-    );
+    return snapshotCorrupt(`an entry of ${this.#rules.label(table)}, key group ${group}, is there twice`);
   }
 
   #bucketAt(local: number): { table: number; group: number } {
