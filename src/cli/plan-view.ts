@@ -1,5 +1,6 @@
 /** What a definition would run, for people. Pure. */
 import { formatDuration } from '../base/duration.js';
+import { formatBytes } from '../base/size.js';
 import type { NodeDescription } from '../graph/describe.js';
 import type { JobSettings, RestartSettings } from '../graph/settings.js';
 import type { DescribedParam } from '../job/describe-worker.js';
@@ -100,10 +101,13 @@ function settingPairs(settings: JobSettings): readonly (readonly [string, string
     checkpoint.interval === 0 ? 'only when asked' : `every ${formatDuration(checkpoint.interval)}`;
   return [
     ['parallelism', `${settings.parallelism} of at most ${settings.maxParallelism}`],
-    ['backend', settings.backend],
+    [
+      'backend',
+      settings.backend === 'disk' ? `disk, ${formatBytes(settings.cache)} of it in memory` : settings.backend,
+    ],
     [
       'checkpoints',
-      `${interval}, ${checkpoint.mode}, ${checkpoint.retain} kept; on cancel: ${checkpoint.onCancel}`,
+      `${interval}, ${checkpoint.mode}, ${checkpoint.retain} kept; on cancel: ${checkpoint.onCancel}, on failure: ${checkpoint.onFailure}`,
     ],
     ['restart', restartText(settings.restart)],
     ['step timeout', formatDuration(settings.stepTimeout)],

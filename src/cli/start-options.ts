@@ -12,17 +12,34 @@ export const START_OPTIONS: readonly OptionSpec[] = [
     flags: '--max-parallelism <n>',
     text: 'key groups: the most it can ever be rescaled to (default: 128 and up)',
   },
-  { flags: '--backend <backend>', text: 'where state lives while the job runs: memory' },
+  {
+    flags: '--backend <backend>',
+    text: 'where state lives while the job runs; disk: it may be larger than memory (default: memory)',
+    choices: ['memory', 'disk'],
+  },
+  {
+    flags: '--cache <size>',
+    text: 'state that the disk backend keeps in memory, as 512m or 2g (default: 128m)',
+  },
   {
     flags: '--checkpoint-interval <duration>',
     text: 'time between checkpoints; 0: none by themselves (default: 10s)',
   },
-  { flags: '--checkpoint-mode <mode>', text: 'what a checkpoint writes: full' },
+  {
+    flags: '--checkpoint-mode <mode>',
+    text: 'what a checkpoint writes: all state, or what has changed (default: full; on disk incremental)',
+    choices: ['full', 'incremental'],
+  },
   { flags: '--retain <n>', text: 'completed checkpoints to keep (default: 1)' },
   {
     flags: '--on-cancel <policy>',
     text: 'what becomes of the checkpoints of a canceled job (default: delete)',
     choices: ['delete', 'retain'],
+  },
+  {
+    flags: '--on-failure <policy>',
+    text: 'what becomes of the checkpoints of a failed job (default: retain)',
+    choices: ['retain', 'delete'],
   },
   {
     flags: '--restart <strategy>',
@@ -48,6 +65,10 @@ export const RESTORE_OPTIONS: readonly OptionSpec[] = START_OPTIONS.map((option)
       return { ...option, text: "subtasks per operator (default: the snapshot's)" };
     case '--max-parallelism':
       return { ...option, text: 'only what the snapshot says; its state is cut into so many key groups' };
+    case '--backend':
+      return { ...option, text: "where state lives while the job runs (default: a native archive's own)" };
+    case '--checkpoint-mode':
+      return { ...option, text: "what a checkpoint writes (default: a native archive's own)" };
     case '--sinks':
       return {
         ...option,
@@ -59,19 +80,16 @@ export const RESTORE_OPTIONS: readonly OptionSpec[] = START_OPTIONS.map((option)
   }
 });
 
-const LATER: readonly (readonly [option: string, value: string])[] = [
-  ['backend', 'disk'],
-  ['checkpoint-mode', 'incremental'],
-];
-
 const SETTINGS: readonly (readonly [keyof SettingsFlags, option: string])[] = [
   ['parallelism', 'parallelism'],
   ['maxParallelism', 'max-parallelism'],
   ['backend', 'backend'],
+  ['cache', 'cache'],
   ['checkpointInterval', 'checkpoint-interval'],
   ['checkpointMode', 'checkpoint-mode'],
   ['retain', 'retain'],
   ['onCancel', 'on-cancel'],
+  ['onFailure', 'on-failure'],
   ['restart', 'restart'],
   ['stepTimeout', 'step-timeout'],
   ['heap', 'heap'],
@@ -80,12 +98,6 @@ const SETTINGS: readonly (readonly [keyof SettingsFlags, option: string])[] = [
 
 /** The settings that were typed; their values are read where they meet the definition's. */
 export function settingsFlags(given: Given): SettingsFlags {
-  for (const [option, value] of LATER) {
-    if (given.text(option) !== value) continue;
-    throw new TidemarkError('USAGE', `--${option} ${value} is not in this version of tidemark`, {
-      hint: `leave --${option} out`,
-    });
-  }
   return Object.fromEntries(
     SETTINGS.flatMap(([setting, option]) => {
       const text = given.text(option);

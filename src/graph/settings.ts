@@ -13,6 +13,7 @@ export interface CheckpointSettings {
   readonly tolerated: number;
   /** Completed ones kept. */
   readonly retain: number;
+  /** What one writes: all state, or what has changed since the one before. */
   readonly mode: 'full' | 'incremental';
   /** What becomes of the checkpoints of a canceled, and of a failed job. */
   readonly onCancel: 'delete' | 'retain';
@@ -42,7 +43,7 @@ export interface JobSettings {
   readonly maxParallelism: number;
   /** Where keyed state lives while the job runs. */
   readonly backend: 'memory' | 'disk';
-  /** Bytes of state that the disk backend keeps in memory. */
+  /** Bytes of state that the disk backend keeps in memory; of no meaning to the memory backend. */
   readonly cache: number;
   readonly checkpoint: CheckpointSettings;
   readonly restart: RestartSettings;
@@ -58,8 +59,9 @@ export interface JobSettings {
 export interface SettingsDeclaration {
   readonly parallelism?: number;
   readonly maxParallelism?: number;
+  /** Where keyed state lives while the job runs: `disk` when there may be more of it than memory. Default: memory. */
   readonly backend?: 'memory' | 'disk';
-  /** Of the disk backend, as `'128m'` or in bytes. */
+  /** What the disk backend keeps of the state in memory, as `'512m'` or in bytes. Default: 128 MiB. */
   readonly cache?: string | number;
   readonly checkpoint?: {
     readonly interval?: string | number;
@@ -67,7 +69,9 @@ export interface SettingsDeclaration {
     readonly timeout?: string | number;
     readonly tolerated?: number;
     readonly retain?: number;
+    /** What one writes: all state, or what has changed. Default: full on the memory backend, incremental on disk. */
     readonly mode?: 'full' | 'incremental';
+    /** Default: delete when canceled, retain when failed. */
     readonly onCancel?: 'delete' | 'retain';
     readonly onFailure?: 'delete' | 'retain';
   };

@@ -4,8 +4,8 @@ import type { HomePaths } from '../base/home.js';
 import { realDisk } from '../base/real-disk.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { JobRecord } from '../catalog/records.js';
+import { frozenSettings } from '../graph/frozen-settings.js';
 import { resolveSettings, type SettingsFlags } from '../graph/resolve-settings.js';
-import type { JobSettings } from '../graph/settings.js';
 import { verifyBundle } from './bundle-store.js';
 import { describeBundle, describeDefinition } from './describe-definition.js';
 import { graphOfBundle } from './graph-of-bundle.js';
@@ -70,7 +70,7 @@ export async function replaceDefinition(
     const recovery = await findRecovery(catalog, job, store);
     if (recovery !== undefined) {
       const what = { bundle: home.bundle(bundle), job: { id: job.id, name: job.name }, params, cwd: job.cwd };
-      checkFits(recovery, await graphOfBundle(what, job.settings as JobSettings));
+      checkFits(recovery, await graphOfBundle(what, frozenSettings(job.settings)));
     }
     return catalog.replaceDefinition(job.id, { definition: file, bundle, params });
   } finally {

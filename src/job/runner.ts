@@ -18,6 +18,7 @@ import type { Lock } from '../catalog/lock.js';
 import type { CheckpointRecord, EndedBy, JobRecord } from '../catalog/records.js';
 import { retention } from '../checkpoint/retention.js';
 import { type ControlServer, serveControl } from '../control/server.js';
+import { frozenSettings } from '../graph/frozen-settings.js';
 import type { JobSettings } from '../graph/settings.js';
 import type { ArchiveProgress } from './archive-task.js';
 import { verifyBundle } from './bundle-store.js';
@@ -81,7 +82,7 @@ export class Runner {
     this.#disk = options.disk ?? realDisk;
     this.#lock = lock;
     this.#epoch = job.epoch;
-    this.#settings = job.settings as JobSettings;
+    this.#settings = frozenSettings(job.settings);
     this.#log = new JobLog(home.job(job.id).log, this.#clock);
     this.#targets = new Targets({ job: job.id, name: job.name, home: home.root });
     this.ended = this.#open(job).finally(() => this.#close());

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { frozenSettings } from '../../src/graph/frozen-settings.js';
 import { resolveSettings, type SettingsFlags } from '../../src/graph/resolve-settings.js';
 import { parseRestart } from '../../src/graph/restart.js';
 import type { SettingsDeclaration } from '../../src/graph/settings.js';
@@ -11,6 +12,7 @@ test('defaults are those of the design', () => {
     parallelism: 1,
     maxParallelism: 128,
     backend: 'memory',
+    cache: 128 * 1024 * 1024,
     checkpoint: {
       interval: 10_000,
       minPause: 0,
@@ -19,6 +21,7 @@ test('defaults are those of the design', () => {
       retain: 1,
       mode: 'full',
       onCancel: 'delete',
+      onFailure: 'retain',
     },
     restart: { strategy: 'exponential-delay', initial: 1_000, maximum: 60_000, factor: 2, attempts: 10 },
     stepTimeout: 60_000,
@@ -44,6 +47,7 @@ test('a flag goes over the definition, the definition over the default', () => {
     retain: 3,
     mode: 'full',
     onCancel: 'delete',
+    onFailure: 'retain',
   });
   assert.deepEqual(fromDefinition.restart, { strategy: 'none' });
   assert.equal(fromDefinition.stepTimeout, 5_000);
@@ -53,6 +57,7 @@ test('a flag goes over the definition, the definition over the default', () => {
     checkpointInterval: '0',
     retain: '2',
     onCancel: 'retain',
+    onFailure: 'delete',
     restart: 'fixed-delay:10ms:2',
     stepTimeout: '1m',
     heap: '1.5g',
@@ -63,10 +68,37 @@ test('a flag goes over the definition, the definition over the default', () => {
   assert.equal(fromFlags.checkpoint.interval, 0);
   assert.equal(fromFlags.checkpoint.retain, 2);
   assert.equal(fromFlags.checkpoint.onCancel, 'retain');
+  assert.equal(fromFlags.checkpoint.onFailure, 'delete');
   assert.deepEqual(fromFlags.restart, { strategy: 'fixed-delay', delay: 10, attempts: 2 });
   assert.equal(fromFlags.stepTimeout, 60_000);
   assert.equal(fromFlags.heap, 1536);
   assert.equal(fromFlags.sinks, 'mute');
+});
+
+test('checkpoints are incremental on the disk backend and full in memory, unless it is said otherwise', () => {
+  const modeOf = (declared: SettingsDeclaration, flags: SettingsFlags = {}) =>
+    resolveSettings(declared, flags).checkpoint.mode;
+  assert.equal(modeOf({}), 'full');
+  assert.equal(modeOf({ backend: 'disk' }), 'incremental');
+  assert.equal(modeOf({}, { backend: 'disk' }), 'incremental');
+  assert.equal(modeOf({ backend: 'disk' }, { backend: 'memory' }), 'full');
+  assert.equal(modeOf({ backend: 'disk', checkpoint: { mode: 'full' } }), 'full');
+  assert.equal(modeOf({ checkpoint: { mode: 'incremental' } }), 'incremental');
+  assert.equal(modeOf({ backend: 'disk' }, { checkpointMode: 'full' }), 'full');
+  assert.equal(resolveSettings({ cache: '1g' }, {}).cache, 1024 ** 3);
+  assert.equal(resolveSettings({ cache: '1g' }, { cache: '8m' }).cache, 8 * 1024 ** 2);
+});
+
+test('a job frozen before a setting came has its default', () => {
+  const { cache: _cache, ...older } = resolveSettings({ parallelism: 3 }, { retain: 2 });
+  const { onFailure: _onFailure, ...checkpoint } = older.checkpoint;
+  const kept: unknown = JSON.parse(JSON.stringify({ ...older, checkpoint }));
+  assert.deepEqual(
+    JSON.parse(JSON.stringify(frozenSettings(kept))),
+    JSON.parse(JSON.stringify(resolveSettings({ parallelism: 3 }, { retain: 2 }))),
+  );
+  const newer = resolveSettings({ backend: 'disk', cache: '8m' }, { onFailure: 'delete' });
+  assert.deepEqual(frozenSettings(newer), newer);
 });
 
 test('wrong settings are usage errors that name where they stand and what to give', () => {
@@ -79,8 +111,11 @@ test('wrong settings are usage errors that name where they stand and what to giv
     [{ parallelism: -1 }, {}, /^the definition's parallelism: .* found -1$/],
     [{}, { maxParallelism: '32769' }, /^--max-parallelism: .* 32768, found "32769"$/],
     [{ maxParallelism: 4 }, { parallelism: '5' }, /^parallelism 5 is over the maximum parallelism of 4$/],
-    [{}, { backend: 'disk' }, /^--backend: expected memory, found "disk"$/],
-    [{}, { checkpointMode: 'incremental' }, /^--checkpoint-mode: expected full, found "incremental"$/],
+    [{}, { backend: 'tape' }, /^--backend: expected memory or disk, found "tape"$/],
+    [{ backend: loose('tape') }, {}, /^the definition's backend: expected memory or disk, found "tape"$/],
+    [{}, { checkpointMode: 'some' }, /^--checkpoint-mode: expected full or incremental, found "some"$/],
+    [{}, { cache: '1m' }, /^--cache: expected 4 MiB to 1 TiB, found "1m"$/],
+    [{ cache: 'much' }, {}, /^the definition's cache: "much" is not a size$/],
     [{}, { checkpointInterval: 'often' }, /^--checkpoint-interval: /],
     [{}, { checkpointInterval: '30d' }, /^--checkpoint-interval: expected 0 ms to 24 days, found "30d"$/],
     [{ checkpoint: { interval: -5 } }, {}, /^the definition's checkpoint.interval: /],
@@ -89,6 +124,7 @@ test('wrong settings are usage errors that name where they stand and what to giv
     [{ checkpoint: loose({ intervall: 1 }) }, {}, /^the definition's checkpoint has no setting "intervall"$/],
     [{}, { retain: '0' }, /^--retain: expected a whole number from 1 to 1000, found "0"$/],
     [{}, { onCancel: 'keep' }, /^--on-cancel: expected delete or retain, found "keep"$/],
+    [{}, { onFailure: 'keep' }, /^--on-failure: expected delete or retain, found "keep"$/],
     [{}, { stepTimeout: '0' }, /^--step-timeout: expected 1 ms to 24 days, found "0"$/],
     [{}, { heap: '1m' }, /^--heap: expected 16 MiB to 1 TiB, found "1m"$/],
     [{}, { heap: 'much' }, /^--heap: /],
@@ -151,16 +187,18 @@ test('whatever the flags say, the outcome is settings within the limits or a usa
   const text = fc.oneof(
     fc.string(),
     fc.integer().map(String),
-    fc.constantFrom('1', '128', '1s', 'none', 'live', 'full', 'memory', '64m'),
+    fc.constantFrom('1', '128', '1s', 'none', 'live', 'full', 'incremental', 'memory', 'disk', '64m'),
   );
   const names = [
     'parallelism',
     'maxParallelism',
     'backend',
+    'cache',
     'checkpointInterval',
     'checkpointMode',
     'retain',
     'onCancel',
+    'onFailure',
     'restart',
     'stepTimeout',
     'heap',
