@@ -48,6 +48,7 @@ export interface Compiled {
   readonly graph: Graph;
   readonly parallelism: number;
   readonly maxParallelism: number;
+  readonly snapshots: BackendOptions['snapshots'];
   readonly tables: readonly Table[];
   /** By node: the uid, or kind and place, as `map-3`. */
   readonly names: readonly string[];
@@ -90,7 +91,7 @@ class Compiler {
   }
 
   run(): Compiled {
-    const { graph, parallelism, maxParallelism } = this.#options;
+    const { graph, parallelism, maxParallelism, snapshots } = this.#options;
     for (const node of graph.nodes.toReversed()) this.#compile(node);
     const processNodes = graph.nodes.filter((node) => node.kind === 'process');
     const keyed = processNodes.flatMap((node) => this.#processes.get(node.id) ?? []);
@@ -101,6 +102,7 @@ class Compiler {
       graph,
       parallelism,
       maxParallelism,
+      snapshots,
       tables: this.#tables,
       names: graph.nodes.map((node) => ('uid' in node ? node.uid : `${node.kind}-${node.id}`)),
       sources: this.#sources.reverse(),

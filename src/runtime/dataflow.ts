@@ -15,6 +15,7 @@ import type { SourceContext } from '../graph/source.js';
 import type { BackendOptions } from '../state/backend.js';
 import type { BackendFactory } from './compile.js';
 import { type Compiled, compile } from './compile.js';
+import { Drains } from './drains.js';
 import { ProcessingTime } from './processing-time.js';
 import { Restored } from './restored.js';
 import type { SinkOpening } from './sink.js';
@@ -71,9 +72,12 @@ export class Dataflow {
     return this.compiled.tables;
   }
 
-  /** Takes one entry of a snapshot whose tables are `tables`. Only before `open`. */
-  restore(entry: Entry, tables: readonly Table[]): void {
-    this.#restored.take(entry, tables);
+  /**
+   * Takes one entry of a snapshot whose tables are `tables`; `kept` where it lies in segments that later snapshots
+   * refer to. Only before `open`.
+   */
+  restore(entry: Entry, tables: readonly Table[], kept = false): void {
+    this.#restored.take(entry, tables, kept);
   }
 
   /** Finishes the commits of the snapshot, opens sinks, user code and sources, in this order. */
@@ -158,6 +162,14 @@ export class Dataflow {
   freeze(checkpoint: number, out: EntryWriter): Snapshot {
     if (this.waiting.length > 0) throw new TidemarkError('INTERNAL', 'a barrier while writes are under way');
     return new Snapshot(this.compiled, checkpoint, this.time.now(), out, this.#options.context);
+  }
+
+  /** Freezes what changed in keyed state, without a barrier: only to write it away. */
+  flush(out: EntryWriter): Drains {
+    return new Drains(
+      this.compiled.keyed.map(({ backend }) => backend),
+      out,
+    );
   }
 
   /** Commits all transactions up to this checkpoint's. */

@@ -39,12 +39,12 @@ export class Restored {
     this.#compiled = compiled;
   }
 
-  take(entry: Entry, tables: readonly Table[]): void {
+  take(entry: Entry, tables: readonly Table[], kept: boolean): void {
     const theirs = tables[entry.table];
     if (theirs === undefined)
       throw new TidemarkError('SEGMENT_CORRUPT', `an entry of unknown table ${entry.table}`);
     try {
-      this.#take(entry, theirs);
+      this.#take(entry, theirs, kept);
     } catch (error) {
       if (!(error instanceof BytesDamaged)) throw error;
       const where = `state ${theirs.operator}.${theirs.name || theirs.kind}`;
@@ -76,7 +76,7 @@ export class Restored {
     }));
   }
 
-  #take(entry: Entry, theirs: Table): void {
+  #take(entry: Entry, theirs: Table, kept: boolean): void {
     const { kind, schemaVersion } = theirs;
     const uid = kind === 'splits' || kind === 'transactions' ? this.#find(theirs).operator : '';
     if (kind === 'splits') {
@@ -90,16 +90,16 @@ export class Restored {
       const value = valueCodec.read(new ByteReader(entry.value)) as Transaction<unknown>;
       append(this.#transactions, uid, { value, schemaVersion });
     } else {
-      this.#keyed(entry, theirs);
+      this.#keyed(entry, theirs, kept);
     }
   }
 
-  #keyed(entry: Entry, theirs: Table): void {
+  #keyed(entry: Entry, theirs: Table, kept: boolean): void {
     const { parallelism, maxParallelism, processes } = this.#compiled;
     const ours = this.#find(theirs);
     const owner = processes.get(ours.operator)?.[subtaskOf(entry.group, parallelism, maxParallelism)];
     assert(owner !== undefined, `no owner for ${ours.operator}`);
-    owner.backend.restore(this.#upgraded(entry, theirs, ours), ours.id);
+    owner.backend.restore(this.#upgraded(entry, theirs, ours), ours.id, kept);
   }
 
   /** The entry with its value brought to the newest version of its state's schema. */

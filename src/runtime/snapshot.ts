@@ -12,8 +12,8 @@ import { keyCodecById } from '../codec/keys.js';
 import { valueCodec } from '../codec/value.js';
 import type { EntryWriter } from '../format/entry.js';
 import type { SinkContext } from '../graph/sink.js';
-import type { Drain } from '../state/backend.js';
 import type { Compiled } from './compile.js';
+import { Drains } from './drains.js';
 
 const stringKeys = keyCodecById('string');
 const longKeys = keyCodecById('long');
@@ -25,9 +25,11 @@ export class Snapshot {
   /** Resolves once every sink's transaction is durable. */
   readonly prepared: Promise<void>;
   readonly out: EntryWriter;
+  /** Live entries at the barrier: by table, by subtask; empty for tables without keys. */
+  readonly counts: ReadonlyMap<number, readonly number[]>;
+  readonly drains: Drains;
   readonly #compiled: Compiled;
-  readonly #drains: Drain[];
-  #drained = 0;
+  #drained = false;
 
   constructor(
     compiled: Compiled,
@@ -41,7 +43,11 @@ export class Snapshot {
     this.barrierTime = barrierTime;
     this.out = out;
     this.#writePositions();
-    this.#drains = compiled.keyed.map((operator) => operator.backend.freeze(out));
+    this.counts = liveEntries(compiled);
+    this.drains = new Drains(
+      compiled.keyed.map(({ backend }) => backend),
+      out,
+    );
     this.prepared = Promise.all(compiled.sinks.map((group) => group.prepare(checkpoint, ids))).then(
       () => undefined,
     );
@@ -51,15 +57,13 @@ export class Snapshot {
 
   /** Writes frozen state until `deadline` or until all is written; true when all is. */
   slice(deadline: () => boolean): boolean {
-    for (; this.#drained < this.#drains.length; this.#drained++) {
-      if (this.#drains[this.#drained]?.slice(deadline) === false) return false;
-    }
-    return true;
+    this.#drained ||= this.drains.slice(deadline);
+    return this.#drained;
   }
 
   /** Adds the transactions and hands over the last chunk. */
   finish(): void {
-    assert(this.#drained === this.#drains.length, 'finish before all is drained');
+    assert(this.#drained, 'finish before all is drained');
     for (const group of this.#compiled.sinks) {
       const table = this.#tableOf(group.node.uid, 'transactions');
       if (table === undefined) continue;
@@ -74,7 +78,7 @@ export class Snapshot {
 
   /** Gives up: the backends forget the freeze. Sealed transactions stay and go with the next snapshot. */
   abort(): void {
-    for (const drain of this.#drains) drain.abort();
+    this.drains.abort(this.#compiled.snapshots === 'changes');
   }
 
   #writePositions(): void {
@@ -92,4 +96,19 @@ export class Snapshot {
   #tableOf(uid: string, kind: 'splits' | 'transactions'): number | undefined {
     return this.#compiled.tables.find((table) => table.operator === uid && table.kind === kind)?.id;
   }
+}
+
+/** What every subtask of every keyed table holds. */
+function liveEntries(compiled: Compiled): ReadonlyMap<number, readonly number[]> {
+  const counts = new Map<number, number[]>();
+  for (const operators of compiled.processes.values()) {
+    for (const { backend } of operators) {
+      for (const { table, entries } of backend.counts()) {
+        const subtasks = counts.get(table) ?? [];
+        subtasks.push(entries);
+        counts.set(table, subtasks);
+      }
+    }
+  }
+  return counts;
 }
