@@ -16,10 +16,18 @@ import * as attempts from './attempts.js';
 import * as checkpoints from './checkpoints.js';
 import type { CatalogContext } from './context.js';
 import * as jobs from './jobs.js';
+import * as leases from './leases.js';
 import { acquireLock, type Lock, type LockInfo } from './lock.js';
 import { openCatalog } from './open.js';
 import * as pins from './pins.js';
-import type { CheckpointRecord, FrozenJob, JobRecord, JobState, SavepointRecord } from './records.js';
+import type {
+  CheckpointRecord,
+  FrozenJob,
+  JobRecord,
+  JobState,
+  SavepointRecord,
+  SegmentRecord,
+} from './records.js';
 import * as savepoints from './savepoints.js';
 import * as segments from './segments.js';
 
@@ -98,7 +106,7 @@ export class Catalog {
   }
 
   /** Returns the new checkpoint's id; the job is running. */
-  beginCheckpoint(job: string, epoch: number, what: Pick<CheckpointRecord, 'kind' | 'layout'>): number {
+  beginCheckpoint(job: string, epoch: number, what: Pick<CheckpointRecord, 'kind' | 'mode'>): number {
     return checkpoints.beginCheckpoint(this.#context, job, epoch, what);
   }
 
@@ -146,6 +154,16 @@ export class Catalog {
     return segments.dropCheckpoints(this.#context, job);
   }
 
+  /** See {@link leases.lease}: before a segment gets its name (Rule L). */
+  lease(job: string, epoch: number, wanted: readonly SegmentRecord[]): void {
+    leases.lease(this.#context, job, epoch, wanted);
+  }
+
+  /** See {@link leases.unlease}; what it returns goes to {@link removeSegments}. */
+  unlease(job: string, epoch: number, names: readonly string[]): string[] {
+    return leases.unlease(this.#context, job, epoch, names);
+  }
+
   /** See {@link segments.sweep}; an attempt begins with it. */
   sweep(job: string, epoch: number): number {
     return segments.sweep(this.#context, job, epoch);
@@ -157,8 +175,8 @@ export class Catalog {
   }
 
   /** See {@link segments.removeSegments}: the one way to remove a segment's file. */
-  removeSegments(names: readonly string[]): number {
-    return segments.removeSegments(this.#context, names);
+  removeSegments(names: readonly string[], idle?: string): number {
+    return segments.removeSegments(this.#context, names, idle);
   }
 
   /** See {@link savepoints.recordSavepoint}. */

@@ -6,7 +6,7 @@ import type { Row } from './sqlite.js';
 
 const STATES = ['pending', 'completed', 'failed', 'subsumed'] as const;
 const KINDS = ['periodic', 'asked', 'final', 'suspend', 'savepoint', 'stop'] as const;
-const LAYOUTS = ['full', 'incremental'] as const;
+const MODES = ['full', 'incremental'] as const;
 
 /** What stands in other rows. */
 export interface CheckpointSurroundings {
@@ -27,7 +27,7 @@ export function readCheckpoint(row: Row, around: CheckpointSurroundings): Checkp
     epoch: read.count('epoch'),
     state,
     kind: read.oneOf('kind', KINDS),
-    layout: read.oneOf('layout', LAYOUTS),
+    mode: read.oneOf('layout', MODES),
     triggeredAt: read.count('triggered_at'),
     completedAt: read.maybe('completed_at', read.count),
     committedAt: read.maybe('committed_at', read.count),

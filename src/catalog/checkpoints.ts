@@ -18,7 +18,7 @@ import { RowReader } from './row.js';
 export const KEPT_HISTORY = 100;
 
 export interface CompletedCheckpoint {
-  /** In reading order. */
+  /** In reading order: the oldest run first. */
   readonly segments: readonly SegmentRecord[];
   readonly bytes: CheckpointRecord['bytes'];
   readonly durationMs: number;
@@ -31,7 +31,7 @@ export function beginCheckpoint(
   context: CatalogContext,
   job: string,
   epoch: number,
-  { kind, layout }: Pick<CheckpointRecord, 'kind' | 'layout'>,
+  { kind, mode }: Pick<CheckpointRecord, 'kind' | 'mode'>,
 ): number {
   const { db, clock } = context;
   return db.transaction(() => {
@@ -43,7 +43,7 @@ export function beginCheckpoint(
     db.run(
       `INSERT INTO checkpoints (job, id, epoch, state, kind, layout, triggered_at)
          VALUES (?, ?, ?, 'pending', ?, ?, ?)`,
-      [job, id, epoch, kind, layout, clock.now()],
+      [job, id, epoch, kind, mode, clock.now()],
     );
     return id;
   });

@@ -92,7 +92,8 @@ export interface CheckpointRecord {
   readonly state: CheckpointState;
   /** Why it was taken: by the schedule, by a person, at the end of input, to suspend, for a savepoint, to stop. */
   readonly kind: 'periodic' | 'asked' | 'final' | 'suspend' | 'savepoint' | 'stop';
-  readonly layout: 'full' | 'incremental';
+  /** `full`: its segments hold each entry once; `incremental`: runs, shared with others, the newer of which wins. */
+  readonly mode: 'full' | 'incremental';
   readonly triggeredAt: number;
   readonly completedAt: number | undefined;
   /** Set once the sinks have committed it. */
@@ -102,7 +103,7 @@ export interface CheckpointRecord {
   readonly bytes: { readonly own: number; readonly shared: number; readonly total: number };
   /** The snapshot's manifest as JSON (format/manifest.ts); the catalog does not look inside. */
   readonly manifest: unknown;
-  /** Segment names in reading order. */
+  /** Segment names in reading order: the oldest run first. */
   readonly segments: readonly string[];
   /** Why a completed one is kept: `recovery`, `retain`, `pin`, `ended-job`; empty for others. */
   readonly retainedBy: readonly string[];
@@ -113,4 +114,10 @@ export interface SegmentRecord {
   /** SHA-256 of the file, in hex; the file is `segments/<name>.seg`. */
   readonly name: string;
   readonly bytes: number;
+}
+
+/** A segment that an attempt of a job writes or reads without, or before, a checkpoint that refers to it. */
+export interface LeaseRecord extends SegmentRecord {
+  readonly job: string;
+  readonly epoch: number;
 }

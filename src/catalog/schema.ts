@@ -130,5 +130,20 @@ CREATE TABLE savepoints (
 CREATE INDEX savepoints_job ON savepoints (job, id);
 `;
 
+/**
+ * Leases: segments that an attempt writes, reads or merges, before and beside what its checkpoints refer to.
+ * Column `layout` of checkpoints has held the mode since the first version, and keeps its name.
+ */
+const THIRD = `
+CREATE TABLE leases (
+  job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  segment TEXT NOT NULL CHECK (${sha256('segment')}),
+  epoch INTEGER NOT NULL CHECK (epoch > 0),
+  bytes INTEGER NOT NULL CHECK (bytes >= 0),
+  PRIMARY KEY (job, segment)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX leases_segment ON leases (segment);
+`;
+
 /** Migration n (from 1) leads from version n−1 to n. */
-export const MIGRATIONS: readonly string[] = [FIRST, SECOND];
+export const MIGRATIONS: readonly string[] = [FIRST, SECOND, THIRD];

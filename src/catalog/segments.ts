@@ -3,8 +3,9 @@
  *
  * Jobs of one home share segments of equal bytes, so a file may be dropped by one job in the moment in which
  * another finds it there. Two rules make that safe: a file is removed only under the catalog's write lock and
- * while no row knows it (`removeSegments`), and a checkpoint completes under the same lock only if its files are
- * there (checkpoints.ts). The one of the two that comes second sees what the first has done.
+ * while neither a checkpoint nor a lease knows it (`removeSegments`), and who wants it leases it under the same lock
+ * before giving it its name (leases.ts). The one of the two that comes second sees what the first has done. As a
+ * last resort, a checkpoint completes only if its files are there (checkpoints.ts).
  *
  * Invariants: a completed checkpoint that is not committed, or is pinned, is never dropped here by a live job.
  */
@@ -16,11 +17,15 @@ import { forgetHistory } from './checkpoints.js';
 import type { CatalogContext } from './context.js';
 import { storedJob } from './job-row.js';
 import { isOver } from './job-state.js';
-import { isLocked } from './lock.js';
+import { dropLeases, references } from './leases.js';
 import { RowReader } from './row.js';
 
 /** Files removed under one hold of the write lock, so that no writer waits for long. */
 const REMOVED_AT_ONCE = 100;
+
+/** A segment's row goes with the last checkpoint that refers to it. */
+const FORGET = `DELETE FROM segments WHERE name = @name
+  AND NOT EXISTS (SELECT 1 FROM checkpoint_segments WHERE segment = @name)`;
 
 /**
  * Marks completed checkpoints as subsumed, except those pinned meanwhile. Returns the names of the segments
@@ -47,7 +52,7 @@ export function subsume(
 }
 
 /**
- * Drops all checkpoints of a job that is finished or canceled, except pinned ones; else as {@link subsume}.
+ * Drops all checkpoints and leases of a job that is finished or canceled, except pinned ones; else as {@link subsume}.
  * Only after the transition: a job that dies between the two keeps them for nothing, never loses them.
  */
 export function dropCheckpoints(context: CatalogContext, job: string): string[] {
@@ -58,20 +63,22 @@ export function dropCheckpoints(context: CatalogContext, job: string): string[] 
     db.run("DELETE FROM checkpoints WHERE job = ? AND state = 'pending'", [job]);
     const rows = db.all("SELECT id FROM checkpoints WHERE job = ? AND state = 'completed'", [job]);
     const ids = rows.map((row) => new RowReader('checkpoints', job, row).count('id'));
-    return drop(context, job, ids);
+    return [...new Set([...dropLeases(context, job), ...drop(context, job, ids)])];
   });
 }
 
 /**
- * Removes the files of those names that no row knows; returns how many. The one way to remove a segment.
- * The names come from `subsume`, `dropCheckpoints` or `orphanSegments`.
+ * Removes the files of those names that neither a checkpoint nor a lease knows; returns how many. The one way to
+ * remove a segment. The names come from `subsume`, `dropCheckpoints`, `unlease` or `orphanSegments`; `idle` as there.
  */
-export function removeSegments({ db, home }: CatalogContext, names: readonly string[]): number {
+export function removeSegments(context: CatalogContext, names: readonly string[], idle?: string): number {
+  const { db, home } = context;
   let removed = 0;
   for (let from = 0; from < names.length; from += REMOVED_AT_ONCE) {
     db.transaction(() => {
+      const known = references(context, idle);
       for (const name of names.slice(from, from + REMOVED_AT_ONCE)) {
-        if (knows(db, name) || !unlink(home.segment(name))) continue;
+        if (known(name) || !unlink(home.segment(name))) continue;
         removed++;
       }
     });
@@ -79,32 +86,39 @@ export function removeSegments({ db, home }: CatalogContext, names: readonly str
   return removed;
 }
 
-/** Removes what earlier attempts left pending, and pins that have run out; returns how many checkpoints. */
+/**
+ * Removes what earlier attempts left: pending checkpoints, leases with the files that only they held, and pins that
+ * have run out. Returns how many checkpoints.
+ */
 export function sweep(context: CatalogContext, job: string, epoch: number): number {
   const { db, clock } = context;
-  return db.transaction(() => {
+  const { pending, loose } = db.transaction(() => {
     requireEpoch(context, job, epoch);
     db.run('DELETE FROM pins WHERE until <= ?', [clock.now()]);
-    return db.run("DELETE FROM checkpoints WHERE job = ? AND state = 'pending' AND epoch < ?", [job, epoch]);
+    return {
+      pending: db.run("DELETE FROM checkpoints WHERE job = ? AND state = 'pending' AND epoch < ?", [
+        job,
+        epoch,
+      ]),
+      loose: dropLeases(context, job, epoch),
+    };
   });
+  removeSegments(context, loose);
+  return pending;
 }
 
 /**
- * Which of the segments found on disk no checkpoint refers to. None while any running job of the home is taking
- * a checkpoint, since its new segments have no rows yet. `idle` is a job whose lock the caller holds without
- * writing: what it has pending was left by a dead attempt.
+ * Which of the segments found on disk neither a checkpoint nor a lease of a running job knows (leases.ts). `idle` is
+ * a job whose lock the caller holds without writing: what it has leased was left by a dead attempt.
  */
 export function orphanSegments(
   context: CatalogContext,
   existing: readonly string[],
   idle?: string,
 ): string[] {
-  const { db, home } = context;
-  return db.snapshot(() => {
-    const rows = db.all("SELECT DISTINCT job FROM checkpoints WHERE state = 'pending'");
-    const writers = rows.map((row) => new RowReader('checkpoints', 'pending', row).text('job'));
-    if (writers.some((job) => job !== idle && isLocked(home.job(job).lock))) return [];
-    return existing.filter((name) => !knows(db, name));
+  return context.db.snapshot(() => {
+    const known = references(context, idle);
+    return existing.filter((name) => !known(name));
   });
 }
 
@@ -123,18 +137,16 @@ function drop(context: CatalogContext, job: string, ids: readonly number[]): str
     db.run("UPDATE checkpoints SET state = 'subsumed', manifest = NULL WHERE job = ? AND id = ?", where);
   }
   forgetHistory(context, job);
-  const unreferenced =
-    'DELETE FROM segments WHERE name = @name AND NOT EXISTS (SELECT 1 FROM checkpoint_segments WHERE segment = @name)';
-  return [...candidates].filter((name) => db.run(unreferenced, { name }) === 1);
+  const known = references(context);
+  return [...candidates].filter((name) => {
+    db.run(FORGET, { name });
+    return !known(name);
+  });
 }
 
 function isPinned({ db }: CatalogContext, job: string, id: number, now: number): boolean {
   const pin = 'SELECT 1 FROM pins WHERE job = ? AND checkpoint = ? AND (until IS NULL OR until > ?)';
   return db.get(pin, [job, id, now]) !== undefined;
-}
-
-function knows(db: CatalogContext['db'], name: string): boolean {
-  return db.get('SELECT 1 FROM segments WHERE name = ?', [name]) !== undefined;
 }
 
 /** False when it was gone already. */

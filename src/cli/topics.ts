@@ -30,7 +30,7 @@ The provenance of an archive is shown as it stands there, its times in milliseco
                          operators: [{uid, kind, operatorId, maxParallelism, keyType, delivery, subtasks: [
                                      {subtask, keyGroups, in, out, stateEntries, stateBytes, timers, watermark,
                                      splits: [{id, position, state}]}]}]
-  checkpoints            [{id, state, kind, layout, triggeredAt, durationMs, longestSliceMs,
+  checkpoints            [{id, state, kind, layout, mode, triggeredAt, durationMs, longestSliceMs,
                            bytes: {own, shared, total}, retainedBy}]
   checkpoint             one row of checkpoints
   run -d, restore -d,

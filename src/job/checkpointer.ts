@@ -190,7 +190,7 @@ export class Checkpointer {
     const kind = strongest(requests);
     this.#last = ENDING.has(kind);
     try {
-      const id = catalog.beginCheckpoint(job, epoch, { kind, layout: settings.mode });
+      const id = catalog.beginCheckpoint(job, epoch, { kind, mode: settings.mode });
       const startedAt = clock.monotonic();
       const file = new SnapshotFile(disk, home.segments, (buffer) => this.#giveBack(buffer));
       this.#running = { id, kind, startedAt, file, requests, committing: false };

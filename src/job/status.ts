@@ -52,7 +52,8 @@ export interface CheckpointRow {
   readonly id: number;
   readonly state: string;
   readonly kind: string;
-  readonly layout: string;
+  readonly layout: 'native';
+  readonly mode: CheckpointRecord['mode'];
   readonly triggeredAt: string;
   readonly durationMs: number | null;
   readonly longestSliceMs: number | null;
@@ -119,12 +120,13 @@ function progressOf({ phase, entries, bytes }: ArchiveProgress): ArchiveProgress
 }
 
 export function checkpointRow(record: CheckpointRecord): CheckpointRow {
-  const { id, state, kind, layout, bytes, retainedBy } = record;
+  const { id, state, kind, mode, bytes, retainedBy } = record;
   return {
     id,
     state,
     kind,
-    layout,
+    layout: 'native',
+    mode,
     triggeredAt: iso(record.triggeredAt),
     durationMs: record.durationMs ?? null,
     longestSliceMs: record.longestSliceMs ?? null,

@@ -20,7 +20,7 @@ export async function sweepHome(disk: Disk, catalog: Catalog, job: string, now: 
   await removeUnfinished(disk, home.job(job).folder, Number.POSITIVE_INFINITY);
   const finished = (await disk.list(home.segments)).filter((name) => name.endsWith(SEGMENT_SUFFIX));
   const found = finished.map((name) => name.slice(0, -SEGMENT_SUFFIX.length));
-  catalog.removeSegments(catalog.orphanSegments(found, job));
+  catalog.removeSegments(catalog.orphanSegments(found, job), job);
 }
 
 /** Removes unfinished files last changed at or before `oldest`. */

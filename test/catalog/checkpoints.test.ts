@@ -13,7 +13,7 @@ test('a checkpoint goes from pending over completed to committed', (t) => {
   const { catalog, clock } = home;
   const { job, epoch } = startJob(t, home, 'job');
   const [a, b] = [writeSegment(home.home, 'a'), writeSegment(home.home, 'b')];
-  const id = catalog.beginCheckpoint(job.id, epoch, { kind: 'asked', layout: 'incremental' });
+  const id = catalog.beginCheckpoint(job.id, epoch, { kind: 'asked', mode: 'incremental' });
   const begun = clock.time;
   assert.equal(catalog.checkpoint(job.id, id).state, 'pending');
   assert.equal(catalog.lastCompleted(job.id), undefined, 'a half-written one is invisible');
@@ -30,7 +30,7 @@ test('a checkpoint goes from pending over completed to committed', (t) => {
     epoch,
     state: 'completed',
     kind: 'asked',
-    layout: 'incremental',
+    mode: 'incremental',
     triggeredAt: begun,
     completedAt: begun + 7,
     committedAt: begun + 9,
@@ -49,7 +49,7 @@ test('ids count on over attempts and are never given twice', (t) => {
   const home = openHome(t);
   const { catalog } = home;
   const { job, epoch } = startJob(t, home, 'job');
-  const begin = (at: number) => catalog.beginCheckpoint(job.id, at, { kind: 'periodic', layout: 'full' });
+  const begin = (at: number) => catalog.beginCheckpoint(job.id, at, { kind: 'periodic', mode: 'full' });
   assert.deepEqual([begin(epoch), begin(epoch)], [1, 2]);
   const next = catalog.beginAttempt(job.id, { pid: 1, socket: undefined });
   assert.equal(catalog.sweep(job.id, next), 2);
@@ -72,11 +72,11 @@ test('steps in the wrong order are bugs', (t) => {
     () => catalog.dropCheckpoints(job.id),
   ];
   for (const step of wrong) assert.throws(step, AssertionFailed, String(step));
-  const pending = catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', layout: 'full' });
+  const pending = catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', mode: 'full' });
   assert.throws(() => catalog.commitCheckpoint(job.id, epoch, pending), AssertionFailed);
   catalog.transition(job.id, epoch, 'restarting');
   assert.throws(
-    () => catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', layout: 'full' }),
+    () => catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', mode: 'full' }),
     AssertionFailed,
   );
 });
@@ -87,12 +87,11 @@ test('a checkpoint whose file is gone does not count, and leaves nothing behind'
   const { job, epoch } = startJob(t, home, 'job');
   const [a, b] = [writeSegment(home.home, 'a'), writeSegment(home.home, 'b')];
   unlinkSync(home.home.segment(b.name));
-  const id = catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', layout: 'full' });
+  const id = catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', mode: 'full' });
   assert.throws(() => catalog.completeCheckpoint(job.id, epoch, id, completed([a, b])), {
     code: 'CHECKPOINT_FAILED',
   });
   assert.equal(catalog.checkpoint(job.id, id).state, 'pending');
-  assert.deepEqual(catalog.orphanSegments([a.name]), [], 'one is being taken');
   catalog.failCheckpoint(job.id, epoch, id, FULL);
   assert.deepEqual(catalog.checkpoint(job.id, id).error, FULL);
   assert.deepEqual(catalog.orphanSegments([a.name]), [a.name]);
@@ -129,7 +128,7 @@ test('a job that takes up bytes which another drops never completes over a remov
   const old = takeCheckpoint(home, one, [same]);
   takeCheckpoint(home, one, []);
   // Two finds the file there; one drops its own reference; then either order of the last two steps is safe.
-  const id = catalog.beginCheckpoint(two.job.id, two.epoch, { kind: 'periodic', layout: 'full' });
+  const id = catalog.beginCheckpoint(two.job.id, two.epoch, { kind: 'periodic', mode: 'full' });
   const loose = catalog.subsume(one.job.id, one.epoch, [old]);
   assert.deepEqual(loose, [same.name]);
   catalog.completeCheckpoint(two.job.id, two.epoch, id, completed([same]));
@@ -172,24 +171,25 @@ test('a pin keeps a checkpoint until it is taken away or has run out', (t) => {
   assert.deepEqual(catalog.dropCheckpoints(job.id), [a.name]);
 });
 
-test('orphans are told only while no running job is writing', (t) => {
+test('a checkpoint of hundreds of segments keeps them in reading order', (t) => {
   const home = openHome(t);
   const { catalog } = home;
-  const { job, epoch, lock } = startJob(t, home, 'job');
-  const [known, orphan] = [writeSegment(home.home, 'known'), writeSegment(home.home, 'orphan')];
-  takeCheckpoint(home, { job, epoch }, [known]);
-  catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', layout: 'full' });
-  const names = readdirSync(home.home.segments).map((file) => file.replace('.seg', ''));
-  assert.deepEqual(catalog.orphanSegments(names), []);
+  const running = startJob(t, home, 'job');
+  const runs = Array.from({ length: 400 }, (_, i) => writeSegment(home.home, `run ${i}`));
+  const first = takeCheckpoint(home, running, runs);
+  const merged = writeSegment(home.home, 'merged');
+  const id = takeCheckpoint(home, running, [merged, ...runs.slice(300)]);
   assert.deepEqual(
-    catalog.orphanSegments(names, job.id),
-    [orphan.name],
-    'its writer says that it is not writing',
+    catalog.checkpoint(running.job.id, id).segments,
+    [merged, ...runs.slice(300)].map(({ name }) => name),
   );
-  lock.release();
-  assert.deepEqual(catalog.orphanSegments(names), [orphan.name], 'its writer is dead');
-  assert.equal(catalog.removeSegments(names), 1);
-  assert.deepEqual(readdirSync(home.home.segments), [`${known.name}.seg`]);
+  const loose = catalog.subsume(running.job.id, running.epoch, [first]);
+  assert.deepEqual(
+    loose,
+    runs.slice(0, 300).map(({ name }) => name),
+  );
+  assert.equal(catalog.removeSegments(loose), 300);
+  assert.equal(readdirSync(home.home.segments).length, 101);
 });
 
 test('the history of failed and subsumed ones is bounded, completed ones stay', (t) => {
@@ -198,7 +198,7 @@ test('the history of failed and subsumed ones is bounded, completed ones stay', 
   const { job, epoch } = startJob(t, home, 'job');
   const kept = takeCheckpoint(home, { job, epoch }, []);
   for (let i = 0; i < KEPT_HISTORY + 7; i++) {
-    const id = catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', layout: 'full' });
+    const id = catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', mode: 'full' });
     catalog.failCheckpoint(job.id, epoch, id, FULL);
   }
   const all = catalog.checkpoints(job.id);

@@ -89,7 +89,7 @@ export function takeCheckpoint(
   segments: readonly SegmentRecord[],
   { commit = true } = {},
 ): number {
-  const id = catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', layout: 'full' });
+  const id = catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', mode: 'full' });
   catalog.completeCheckpoint(job.id, epoch, id, completed(segments));
   if (commit) catalog.commitCheckpoint(job.id, epoch, id);
   return id;
