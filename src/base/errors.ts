@@ -37,6 +37,8 @@ export const CODES = {
   PARAM_UNKNOWN: EXIT.usage,
   DEFINITION_INVALID: EXIT.usage,
   GRAPH_INVALID: EXIT.usage,
+  /** Nothing to convert: the archive is what a conversion would make. */
+  ALREADY_CANONICAL: EXIT.usage,
 
   USER_CODE: EXIT.jobFailed,
   USER_PROMISE: EXIT.jobFailed,
@@ -78,6 +80,10 @@ export const CODES = {
   INCOMPATIBLE: EXIT.incompatible,
   /** Nothing was to come after the snapshot. */
   DRAINED: EXIT.incompatible,
+  /** What an incremental archive cannot do: another parallelism, another graph or schema, another backend. */
+  RESCALE_REFUSED: EXIT.incompatible,
+  GRAPH_CHANGED: EXIT.incompatible,
+  BACKEND_CHANGED: EXIT.incompatible,
   SOURCE_CHANGED: EXIT.incompatible,
   HOME_NEWER: EXIT.incompatible,
   FORMAT_NEWER: EXIT.incompatible,
