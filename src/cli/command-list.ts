@@ -303,6 +303,29 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/diff.js'),
   },
   {
+    name: 'convert',
+    group: SAVE,
+    summary: 'rewrite an externalized checkpoint as a savepoint',
+    detail:
+      'The state stays the same, its layout becomes the portable one: the result restores at any parallelism, into ' +
+      'a changed definition, on any backend, and can be compared. Works offline, without the code of the job, ' +
+      'without a home; the input is not changed. Prints the path of the savepoint.',
+    operands: [ARCHIVE],
+    options: [
+      {
+        flags: '-o, --output <file>',
+        text: 'where to; a name ending in / is a folder (default: <file>.savepoint.tar, beside the input)',
+        completes: 'file',
+      },
+      { flags: '--force', text: 'replace a file that is there' },
+    ],
+    examples: [
+      'tidemark convert word-count.checkpoint.tar',
+      'tidemark convert word-count.checkpoint.tar -o backups/ && tidemark restore backups/word-count.savepoint.tar -p 4',
+    ],
+    load: () => import('./commands/convert.js'),
+  },
+  {
     name: 'completion',
     group: HELP,
     summary: 'print a completion script for a shell',
