@@ -203,7 +203,7 @@ function contradiction(manifest: ArchiveManifest, manifestBytes: number): string
   if (moved >= 0) return `tables[${moved}] has id ${tables[moved]?.id}`;
   return (
     tableContradiction(manifest) ??
-    (layout === 'canonical' ? canonicalContradiction(manifest) : undefined) ??
+    (layout === 'canonical' ? canonicalContradiction(manifest) : nativeContradiction(manifest)) ??
     membersContradiction(members, manifestBytes)
   );
 }
@@ -214,7 +214,13 @@ function canonicalContradiction({ tables, members }: ArchiveManifest): string | 
   const wrong = [...expected.keys(), ...found.keys()].find((i) => expected[i] !== found[i]);
   if (wrong !== undefined) return `members[${wrong}] is ${found[wrong]}, expected ${expected[wrong]}`;
   if (tables.some(({ kind }) => kind === 'transactions')) return 'transactions in a canonical archive';
+  if (tables.some(({ subtasks }) => subtasks !== undefined)) return 'subtasks in a canonical archive';
   return undefined;
+}
+
+function nativeContradiction({ members }: ArchiveManifest): string | undefined {
+  const other = members.find(({ name: found, sha256: hash }) => found !== segmentMember(hash));
+  return other === undefined ? undefined : `member ${other.name} is not named by its SHA-256`;
 }
 
 function membersContradiction(members: readonly ArchiveMember[], manifestBytes: number): string | undefined {

@@ -185,11 +185,13 @@ export function tableContradiction(listing: Listing): string | undefined {
     if (id !== operatorId(uid)) return `operator id ${id} is not that of '${uid}'`;
   }
   const ids = new Set<number>();
-  for (const { id, operator, kind, mapKey } of listing.tables) {
+  for (const { id, operator, kind, mapKey, entries, subtasks } of listing.tables) {
     if (ids.has(id)) return `table ${id} is listed twice`;
     ids.add(id);
     if (!uids.has(operator)) return `table ${id} belongs to '${operator}', which is not listed`;
     if ((mapKey !== null) !== hasMapKeys(kind)) return `table ${id} of kind ${kind} has mapKey ${mapKey}`;
+    const counted = subtasks?.reduce((sum, count) => sum + count, 0) ?? entries;
+    if (counted !== entries) return `table ${id} has ${counted} entries by subtask, ${entries} in all`;
   }
   for (const count of ['entries', 'bytes'] as const) {
     const sum = listing.tables.reduce((total, table) => total + table[count], 0);
