@@ -1,6 +1,7 @@
 /** Reads ranges of an archive's file, and counts what was read. */
 import type { Disk, ReadFile } from '../base/disk.js';
 import { systemCode, TidemarkError, toTidemarkError } from '../base/errors.js';
+import type { ArchiveMember } from '../format/archive-manifest.js';
 import { ArchiveDamaged, type FindingCode } from './finding.js';
 
 /** A sequential reader reads this much at once. */
@@ -64,6 +65,29 @@ export class ArchiveFile {
   close(): Promise<void> {
     return this.#file.close();
   }
+}
+
+/** One member of an archive, as a file of its own. Reads end with it. */
+export class MemberSource {
+  readonly bytes: number;
+  readonly label: string;
+  readonly #file: ArchiveFile;
+  readonly #offset: number;
+
+  constructor(file: ArchiveFile, { name, offset, length }: ArchiveMember) {
+    this.#file = file;
+    this.#offset = offset;
+    this.bytes = length;
+    this.label = `${file.path}: ${name}`;
+  }
+
+  read(into: Uint8Array, offset: number): Promise<number> {
+    const most = Math.max(0, Math.min(into.length, this.bytes - offset));
+    return this.#file.readInto(into.subarray(0, most), this.#offset + offset);
+  }
+
+  /** The archive stays open. */
+  async close(): Promise<void> {}
 }
 
 /** Ranges of one member, mostly one behind another: reads ahead. What it gives is never overwritten. */

@@ -17,14 +17,13 @@ import { isKeyed, type ManifestTable } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { entriesOf, readSegment, type SegmentBlock } from '../format/segment-read.js';
 import type { Payload } from '../store/sort-buffer.js';
-import { ArchiveFile } from './archive-file.js';
+import { ArchiveFile, MemberSource } from './archive-file.js';
 import { ArchiveDamaged } from './finding.js';
 import { readOutline } from './outline.js';
 import { slotsOf } from './table-list.js';
 import { TableReader } from './table-reader.js';
 
 const HASH_BYTES = 1024 * 1024;
-const NOT_ITS_HASH = 'its SHA-256 is not the one in the manifest';
 const ALL_GROUPS: KeyGroupRange = { start: 0, end: Number.MAX_SAFE_INTEGER };
 
 /** What to read. Native archives are not ordered: of them, all is read, and the caller leaves out the rest. */
@@ -128,20 +127,36 @@ export class Archive {
     return found;
   }
 
-  /** Holds every data member against its hash in the manifest: what a restore does before it starts anything. */
-  async checkMembers(): Promise<void> {
+  /**
+   * Holds every data member against its hash in the manifest: what a restore does before it starts anything.
+   * `onBytes` is told of each piece, and may throw to stop.
+   */
+  async checkMembers(onBytes?: (bytes: number) => void): Promise<void> {
     const buffer = Buffer.allocUnsafeSlow(HASH_BYTES);
-    for (const { name, offset, length, sha256 } of this.manifest.members) {
+    for (const member of this.manifest.members) {
+      const { length, sha256 } = member;
+      const source = this.source(member);
       const hash = createHash('sha256');
       for (let at = 0; at < length; ) {
         const piece = buffer.subarray(0, Math.min(buffer.length, length - at));
-        const count = await this.#file.readInto(piece, offset + at);
+        const count = await source.read(piece, at);
         if (count === 0) break;
         hash.update(piece.subarray(0, count));
         at += count;
+        onBytes?.(count);
       }
-      if (hash.digest('hex') !== sha256) throw this.#file.damaged('MEMBER_HASH', name, offset, NOT_ITS_HASH);
+      if (hash.digest('hex') !== sha256) throw this.notItsHash(member);
     }
+  }
+
+  /** A data member as a file of its own, unchecked; good until the archive is closed. */
+  source(member: ArchiveMember): MemberSource {
+    return new MemberSource(this.#file, member);
+  }
+
+  /** The error for a member that is not what the manifest says. */
+  notItsHash({ name, offset }: ArchiveMember): ArchiveDamaged {
+    return this.#file.damaged('MEMBER_HASH', name, offset, 'its SHA-256 is not the one in the manifest');
   }
 
   close(): Promise<void> {
@@ -149,15 +164,16 @@ export class Archive {
   }
 
   async *#segments(): AsyncGenerator<SegmentBlock, void> {
-    for (const { name, offset, length, sha256 } of this.manifest.members) {
+    for (const member of this.manifest.members) {
+      const source = this.source(member);
       const hash = createHash('sha256');
       const read = async (into: Uint8Array, at: number) => {
-        const count = await this.#file.readInto(into, offset + at);
+        const count = await source.read(into, at);
         hash.update(into.subarray(0, count));
         return count;
       };
-      yield* readSegment(read, length, `${this.path}: ${name}`);
-      if (hash.digest('hex') !== sha256) throw this.#file.damaged('MEMBER_HASH', name, offset, NOT_ITS_HASH);
+      yield* readSegment(read, source.bytes, source.label);
+      if (hash.digest('hex') !== member.sha256) throw this.notItsHash(member);
     }
   }
 

@@ -7,7 +7,7 @@ import type { SortRules } from '../store/sort-buffer.js';
 export { snapshotCorrupt } from '../store/corrupt.js';
 
 /** A table before it is known what it holds. */
-export type TableShape = Omit<ManifestTable, 'entries' | 'bytes'>;
+export type TableShape = Omit<ManifestTable, 'entries' | 'bytes' | 'subtasks'>;
 
 export interface CanonicalTable extends TableShape {
   /** Key groups, or 1 for tables that have none. */
@@ -20,6 +20,8 @@ export interface TableList {
   readonly tables: readonly CanonicalTable[];
   /** From the snapshot's table id to the canonical one; -1 for those that are left out. */
   readonly canonicalId: ReadonlyMap<number, number>;
+  /** The snapshot's ids, by canonical id. */
+  readonly nativeIds: readonly number[];
 }
 
 /** Sorts and numbers. Transactions are left out: an archive holds no output that is not committed. */
@@ -30,9 +32,31 @@ export function tableList(operators: readonly ManifestOperator[], shapes: readon
   const canonicalId = new Map(shapes.map(({ id }) => [id, -1]));
   const tables = sorted.tables.map((shape, place) => {
     canonicalId.set(shape.id, place);
-    return { ...shape, id: place, slots: slotsOf(shape, slots) };
+    const { operator, name, kind, codec, schemaVersion, mapKey } = shape;
+    // Named one by one: a snapshot's manifest says more of a table, and the order is that of the bytes.
+    return {
+      id: place,
+      operator,
+      name,
+      kind,
+      codec: { id: codec.id, version: codec.version },
+      schemaVersion,
+      mapKey,
+      slots: slotsOf(shape, slots),
+    };
   });
-  return { operators: sorted.operators, tables, canonicalId };
+  const nativeIds = sorted.tables.map(({ id }) => id);
+  return { operators: sorted.operators.map(plainOperator), tables, canonicalId, nativeIds };
+}
+
+function plainOperator({
+  uid,
+  operatorId,
+  kind,
+  maxParallelism,
+  keyType,
+}: ManifestOperator): ManifestOperator {
+  return { uid, operatorId, kind, maxParallelism, keyType };
 }
 
 /** How entries of a native snapshot are sorted into these tables; those expired by `expiredAt` are left out. */
