@@ -73,14 +73,17 @@ export class SegmentWriter {
     });
   }
 
-  /** Makes it durable under its name. */
-  async finish(): Promise<WrittenSegment> {
+  /** Makes it durable under its name, which `register` hears before. */
+  async finish(
+    register: (segment: { readonly name: string; readonly bytes: number }) => void = () => undefined,
+  ): Promise<WrittenSegment> {
     return await this.#guarded(async () => {
       await this.#write(this.#encoder.trailer());
       await this.#file.sync();
       await this.#file.close();
       failpoint('segment-synced');
       const name = this.#hash.digest('hex');
+      register({ name, bytes: this.#bytes });
       await this.#disk.rename(this.#path, segmentPath(this.#folder, name));
       failpoint('segment-renamed');
       await this.#disk.syncFolder(this.#folder);
