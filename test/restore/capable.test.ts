@@ -128,11 +128,11 @@ test('what is the same in nothing but order of its lists is the same; whatever d
     fc.record({
       operator: fc.constantFrom('lines', 'count'),
       name: fc.constantFrom('', 'a', 'b', 'c.d'),
-      kind: fc.constantFrom('value', 'number', 'splits'),
+      kind: fc.constantFrom('value', 'number', 'timer', 'splits'),
       schemaVersion: fc.integer({ min: 1, max: 2 }),
     }),
     {
-      selector: ({ operator, name, kind }) => `${operator} ${name} ${name === '' ? kind : ''}`,
+      selector: ({ operator, name, kind }) => `${operator} ${name} ${name === '' ? kind : kind === 'timer'}`,
       maxLength: 5,
     },
   );
