@@ -15,13 +15,15 @@
  *                                                       24  8  payload bytes
  *                                                       32  4  crc32 of bytes 0-31
  *
- * Invariants: every byte is covered by a checksum; nothing follows the trailer; a file without a trailer is
- * incomplete. Every future version keeps the header's layout, so that an older reader can say "newer".
+ * Invariants: every byte is covered by a checksum; nothing follows the trailer, unless the flags say that the segment
+ * is sorted (sorted-layout.ts); a file without a trailer is incomplete. Every future version keeps the header's layout, so that an older reader can say "newer".
  */
 import { crc32 } from 'node:zlib';
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from './entry.js';
 
 export const SEGMENT_VERSION = 1;
+/** Bits of the header's flags. */
+export const SEGMENT_FLAG = { sorted: 1 } as const;
 export const HEADER_BYTES = 20;
 export const BLOCK_HEAD_BYTES = 12;
 export const TRAILER_BYTES = 36;
@@ -45,10 +47,11 @@ export interface BlockHead {
   readonly crc: number;
 }
 
-export function encodeHeader(): Buffer {
+export function encodeHeader(flags = 0): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   MAGIC.copy(header, 0);
   header.writeUInt16LE(SEGMENT_VERSION, 8);
+  header.writeUInt16LE(flags, 10);
   header.writeUInt32LE(crc32(header.subarray(0, 16)), 16);
   return header;
 }
@@ -76,8 +79,16 @@ export function checkHeader(header: Buffer): 'not a segment' | 'header damaged' 
   if (!header.subarray(0, MAGIC.length).equals(MAGIC)) return 'not a segment';
   if (header.readUInt32LE(16) !== crc32(header.subarray(0, 16))) return 'header damaged';
   if (header.readUInt16LE(8) > SEGMENT_VERSION) return 'newer';
-  const sound = header.readUInt16LE(8) === SEGMENT_VERSION && header.readUInt16LE(10) === 0;
-  return sound && header.readUInt32LE(12) === 0 ? undefined : 'header damaged';
+  const sound =
+    header.readUInt16LE(8) === SEGMENT_VERSION &&
+    (header.readUInt16LE(10) & ~SEGMENT_FLAG.sorted) === 0 &&
+    header.readUInt32LE(12) === 0;
+  return sound ? undefined : 'header damaged';
+}
+
+/** Whether a header with which nothing is wrong is that of a sorted segment. */
+export function isSorted(header: Buffer): boolean {
+  return (header.readUInt16LE(10) & SEGMENT_FLAG.sorted) !== 0;
 }
 
 /** The head of a block, or undefined where the trailer begins. Nothing of it is checked yet. */
@@ -116,8 +127,8 @@ export class SegmentEncoder {
     return { blocks: this.#blocks, entries: this.#entries, payloadBytes: this.#payloadBytes };
   }
 
-  header(): Buffer {
-    return encodeHeader();
+  header(flags = 0): Buffer {
+    return encodeHeader(flags);
   }
 
   /** The head that goes before this payload. */

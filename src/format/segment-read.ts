@@ -6,6 +6,7 @@ import { TidemarkError } from '../base/errors.js';
 import { BytesDamaged } from '../codec/codec.js';
 import { ByteReader } from '../codec/reader.js';
 import { type Entry, readEntry } from './entry.js';
+import { segmentCorrupt } from './segment-corrupt.js';
 import {
   BLOCK_HEAD_BYTES,
   type BlockHead,
@@ -20,6 +21,8 @@ import {
   type SegmentTotals,
   TRAILER_BYTES,
 } from './segment-layout.js';
+
+export { segmentCorrupt } from './segment-corrupt.js';
 
 /** Reads up to `into.length` bytes at `offset`; 0 means the end. Is asked for every byte once, in order. */
 export type ReadAt = (into: Uint8Array, offset: number) => Promise<number>;
@@ -80,13 +83,11 @@ export function* entriesOf(block: SegmentBlock, label: string): Generator<Entry>
     throw segmentCorrupt(label, block.offset, `${block.entries} entries expected, ${count} found`);
 }
 
-export function segmentCorrupt(label: string, offset: number, what: string): TidemarkError {
-  return new TidemarkError('SEGMENT_CORRUPT', `${label} is damaged at byte ${offset}: ${what}`, {
-    hint: 'go on from another snapshot of the job: tidemark checkpoints JOB',
-  });
-}
-
-function checkFound(header: Buffer, label: string): void {
+/**
+ * Refuses what is no header of a segment this version can read.
+ * @throws TidemarkError SEGMENT_CORRUPT; FORMAT_NEWER.
+ */
+export function checkFound(header: Buffer, label: string): void {
   const wrong = checkHeader(header);
   if (wrong === undefined) return;
   if (wrong !== 'newer') throw segmentCorrupt(label, 0, wrong);
