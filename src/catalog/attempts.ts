@@ -44,7 +44,9 @@ export interface TransitionExtra {
 
 /**
  * The job runs from now on; returns the new attempt's epoch. The caller holds the job's lock in this thread.
- * @throws JOB_ENDED for a finished or canceled job, NAME_TAKEN when a failed job's name has gone to another.
+ * @throws JOB_ENDED for a finished or canceled job, NAME_TAKEN when a failed job's name has gone to another,
+ * CHECKPOINT_NOT_FOUND when it has had checkpoints and none is left: from the beginning, it would write again what
+ * it has written.
  */
 export function beginAttempt(context: CatalogContext, id: string, runner: RunnerInfo): number {
   assert(holdsLock(context.home.job(id).lock), `who begins an attempt of job ${id} holds its lock`);
@@ -53,6 +55,7 @@ export function beginAttempt(context: CatalogContext, id: string, runner: Runner
     const job = storedJob(context, id);
     if (isOver(job.state)) throw jobEnded(job);
     refuseTakenName(context, job.name, id);
+    if (hasLostItsState(context, id)) throw nothingToGoOnFrom(job);
     const epoch = job.epoch + 1;
     const now = clock.now();
     closeAttempt(context, job, 'lost', undefined);
@@ -154,6 +157,27 @@ function closeAttempt(
     `UPDATE attempts SET ended_at = ?, outcome = ?, error = ?
        WHERE job = ? AND epoch = ? AND outcome IS NULL`,
     [clock.now(), outcome, json(error), job.id, job.epoch],
+  );
+}
+
+/** Its last checkpoint was pruned, or dropped when it failed. */
+function hasLostItsState({ db }: CatalogContext, id: string): boolean {
+  const row = db.get(
+    `SELECT count(*) AS ever, count(*) FILTER (WHERE state = 'completed') AS kept FROM checkpoints
+       WHERE job = ? AND completed_at IS NOT NULL`,
+    [id],
+  );
+  const read = new RowReader('checkpoints', id, row ?? {});
+  return read.count('ever') > 0 && read.count('kept') === 0;
+}
+
+function nothingToGoOnFrom({ id, name }: StoredJob): TidemarkError {
+  return new TidemarkError(
+    'CHECKPOINT_NOT_FOUND',
+    `no checkpoint of job ${name} (${id}) is left to go on from`,
+    {
+      hint: `look for a savepoint: tidemark snapshots ${name}; or end the job: tidemark cancel ${id}`,
+    },
   );
 }
 

@@ -57,6 +57,11 @@ export class Catalog {
     this.#context.db.close();
   }
 
+  /** See {@link jobs.reserveJob}. */
+  reserveJob(name: string): string {
+    return jobs.reserveJob(this.#context, name);
+  }
+
   /** See {@link jobs.createJob}. */
   createJob(frozen: FrozenJob, beginning?: jobs.Beginning): JobRecord {
     return jobs.createJob(this.#context, frozen, beginning);
@@ -150,8 +155,13 @@ export class Catalog {
   }
 
   /** See {@link segments.dropCheckpoints}; what it returns goes to {@link removeSegments}. */
-  dropCheckpoints(job: string): string[] {
-    return segments.dropCheckpoints(this.#context, job);
+  dropCheckpoints(job: string, ids?: readonly number[]): string[] {
+    return segments.dropCheckpoints(this.#context, job, ids);
+  }
+
+  /** See {@link segments.pruneCheckpoints}: the caller holds the job's lock. */
+  pruneCheckpoints(job: string, ids: readonly number[]): string[] {
+    return segments.pruneCheckpoints(this.#context, job, ids);
   }
 
   /** See {@link leases.lease}: before a segment gets its name (Rule L). */

@@ -24,6 +24,20 @@ VALUES (@id, @name, @definition, @bundle, @params, @cwd, @settings, @parallelism
 export interface Beginning {
   readonly origin: JobOrigin;
   readonly lastCheckpoint: number;
+  /** Of {@link reserveJob}. */
+  readonly id?: string;
+}
+
+/**
+ * An id, with its folder, for a job that is created a little later. Who does not come to that removes the folder; the
+ * job's lock, held meanwhile, says that somebody is about to.
+ * @throws NAME_TAKEN as {@link createJob}, which may still refuse it
+ */
+export function reserveJob(context: CatalogContext, name: string): string {
+  refuseTakenName(context, name);
+  const id = freshId(context);
+  makeFolder(context.home.job(id).folder, JOB_FOLDER_MODE);
+  return id;
 }
 
 const HOLDS_NAME = `SELECT * FROM jobs WHERE name = ? AND state NOT IN ('finished', 'canceled', 'failed')`;
@@ -37,7 +51,7 @@ export function createJob(context: CatalogContext, frozen: FrozenJob, beginning?
   const { db, clock } = context;
   const id = db.transaction(() => {
     refuseTakenName(context, frozen.name);
-    const fresh = freshId(context);
+    const fresh = beginning?.id ?? freshId(context);
     makeFolder(context.home.job(fresh).folder, JOB_FOLDER_MODE);
     db.run(INSERT, {
       id: fresh,

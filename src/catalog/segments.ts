@@ -16,8 +16,9 @@ import { requireEpoch } from './attempts.js';
 import { forgetHistory } from './checkpoints.js';
 import type { CatalogContext } from './context.js';
 import { storedJob } from './job-row.js';
-import { isOver } from './job-state.js';
+import { isLive } from './job-state.js';
 import { dropLeases, references } from './leases.js';
+import { holdsLock } from './lock.js';
 import { RowReader } from './row.js';
 
 /** Files removed under one hold of the write lock, so that no writer waits for long. */
@@ -52,19 +53,22 @@ export function subsume(
 }
 
 /**
- * Drops all checkpoints and leases of a job that is finished or canceled, except pinned ones; else as {@link subsume}.
- * Only after the transition: a job that dies between the two keeps them for nothing, never loses them.
+ * Drops those completed checkpoints of a job that has ended (all without `ids`), except pinned ones, what was left
+ * pending, and its leases; else as {@link subsume}. Only after the transition: a job that dies between the two keeps
+ * them for nothing, never loses them.
  */
-export function dropCheckpoints(context: CatalogContext, job: string): string[] {
-  const { db } = context;
-  return db.transaction(() => {
+export function dropCheckpoints(context: CatalogContext, job: string, ids?: readonly number[]): string[] {
+  return context.db.transaction(() => {
     const { state } = storedJob(context, job);
-    assert(isOver(state), `the checkpoints of job ${job} are dropped while it is ${state}`);
-    db.run("DELETE FROM checkpoints WHERE job = ? AND state = 'pending'", [job]);
-    const rows = db.all("SELECT id FROM checkpoints WHERE job = ? AND state = 'completed'", [job]);
-    const ids = rows.map((row) => new RowReader('checkpoints', job, row).count('id'));
-    return [...new Set([...dropLeases(context, job), ...drop(context, job, ids)])];
+    assert(!isLive(state), `the checkpoints of job ${job} are dropped while it is ${state}`);
+    return dropAll(context, job, ids);
   });
+}
+
+/** As {@link dropCheckpoints}, also of a lost job. The caller holds the job's lock, and does not run it. */
+export function pruneCheckpoints(context: CatalogContext, job: string, ids: readonly number[]): string[] {
+  assert(holdsLock(context.home.job(job).lock), `who prunes checkpoints of job ${job} holds its lock`);
+  return context.db.transaction(() => dropAll(context, job, ids));
 }
 
 /**
@@ -120,6 +124,15 @@ export function orphanSegments(
     const known = references(context, idle);
     return existing.filter((name) => !known(name));
   });
+}
+
+function dropAll(context: CatalogContext, job: string, ids: readonly number[] | undefined): string[] {
+  const { db } = context;
+  db.run("DELETE FROM checkpoints WHERE job = ? AND state = 'pending'", [job]);
+  const rows = db.all("SELECT id FROM checkpoints WHERE job = ? AND state = 'completed'", [job]);
+  const completed = rows.map((row) => new RowReader('checkpoints', job, row).count('id'));
+  const wanted = ids === undefined ? completed : completed.filter((id) => ids.includes(id));
+  return [...new Set([...dropLeases(context, job), ...drop(context, job, wanted)])];
 }
 
 function drop(context: CatalogContext, job: string, ids: readonly number[]): string[] {

@@ -16,7 +16,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import { isLive } from '../catalog/job-state.js';
 import type { Lock } from '../catalog/lock.js';
 import type { CheckpointRecord, EndedBy, JobRecord } from '../catalog/records.js';
-import { retention } from '../checkpoint/retention.js';
+import { droppedAtEnd, retention } from '../checkpoint/retention.js';
 import { type ControlServer, serveControl } from '../control/server.js';
 import { frozenSettings } from '../graph/frozen-settings.js';
 import type { JobSettings } from '../graph/settings.js';
@@ -258,9 +258,8 @@ export class Runner {
     const { catalog } = this.#options;
     catalog.transition(job.id, this.#epoch, state, { endedBy, ...(error === undefined ? {} : { error }) });
     const over = state === 'finished' || state === 'canceled';
-    const drops =
-      state === 'finished' || (state === 'canceled' && this.#settings.checkpoint.onCancel === 'delete');
-    if (drops) catalog.removeSegments(catalog.dropCheckpoints(job.id));
+    const dropped = droppedAtEnd(state, this.#settings.checkpoint, catalog.checkpoints(job.id));
+    catalog.removeSegments(catalog.dropCheckpoints(job.id, dropped));
     // A job that never ran has written nothing: it has no claim to its targets.
     this.#targets.release(over || (job.epoch === 0 && !this.#ran));
     this.#tell({ type: 'state', state });

@@ -138,7 +138,7 @@ test('after any sequence of two jobs, what is leased or referred to is there, an
         }
         if (act.do === 'subsume') {
           const [oldest] = mine.taken.keys();
-          if (oldest === undefined) continue;
+          if (oldest === undefined || mine.taken.size === 1) continue;
           mine.taken.delete(oldest);
           catalog.removeSegments(catalog.subsume(id, mine.epoch, [oldest]));
         }
@@ -164,4 +164,25 @@ test('after any sequence of two jobs, what is leased or referred to is there, an
     }),
     { numRuns: 60 },
   );
+});
+
+test('a job that has lost all its checkpoints is not begun again', (t) => {
+  const home = openHome(t);
+  const { catalog } = home;
+  const { job, epoch, lock } = startJob(t, home, 'job');
+  takeCheckpoint(home, { job, epoch }, [writeSegment(home.home, 'a')]);
+  const last = takeCheckpoint(home, { job, epoch }, [writeSegment(home.home, 'b')]);
+  const pending = catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', mode: 'full' });
+  catalog.removeSegments(catalog.pruneCheckpoints(job.id, [1]));
+  assert.throws(() => catalog.checkpoint(job.id, pending), { code: 'CHECKPOINT_NOT_FOUND' });
+  const next = catalog.beginAttempt(job.id, { pid: 1, socket: undefined });
+  catalog.transition(job.id, next, 'failed', { endedBy: 'error' });
+  catalog.removeSegments(catalog.dropCheckpoints(job.id, [last]));
+  assert.deepEqual(onDisk(home), []);
+  assert.throws(() => catalog.beginAttempt(job.id, { pid: 1, socket: undefined }), {
+    code: 'CHECKPOINT_NOT_FOUND',
+  });
+  assert.equal(catalog.job(job.id).state, 'failed', 'it stays what it was');
+  lock.release();
+  assert.throws(() => catalog.pruneCheckpoints(job.id, []), /holds its lock/);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type RetentionCandidate, retention } from '../../src/checkpoint/retention.js';
+import { droppedAtEnd, type RetentionCandidate, retention } from '../../src/checkpoint/retention.js';
 
 const one = (id: number, change: Partial<RetentionCandidate> = {}): RetentionCandidate => ({
   id,
@@ -72,4 +72,51 @@ test('for any set: each is in one of the two, and each dropped one is old, commi
       assert.deepEqual(retention(left, retain).subsume, [], 'a second look finds nothing more');
     }),
   );
+});
+
+const ENDS = ['finished', 'canceled', 'failed', 'suspended', 'lost'] as const;
+const POLICIES = ['delete', 'retain'] as const;
+
+test('what goes when a job ends: the table', () => {
+  const all = [one(1), one(2, { retainedBy: ['retain', 'pin'] }), one(4), one(3, { state: 'failed' })];
+  const rows = ENDS.flatMap((end) =>
+    POLICIES.flatMap((onCancel) =>
+      POLICIES.map((onFailure) => [
+        end,
+        onCancel,
+        onFailure,
+        droppedAtEnd(end, { onCancel, onFailure }, all),
+      ]),
+    ),
+  );
+  const gone = [1, 4];
+  assert.deepEqual(rows, [
+    ['finished', 'delete', 'delete', gone],
+    ['finished', 'delete', 'retain', gone],
+    ['finished', 'retain', 'delete', gone],
+    ['finished', 'retain', 'retain', gone],
+    ['canceled', 'delete', 'delete', gone],
+    ['canceled', 'delete', 'retain', gone],
+    ['canceled', 'retain', 'delete', []],
+    ['canceled', 'retain', 'retain', []],
+    ['failed', 'delete', 'delete', gone],
+    ['failed', 'delete', 'retain', []],
+    ['failed', 'retain', 'delete', gone],
+    ['failed', 'retain', 'retain', []],
+    ['suspended', 'delete', 'delete', []],
+    ['suspended', 'delete', 'retain', []],
+    ['suspended', 'retain', 'delete', []],
+    ['suspended', 'retain', 'retain', []],
+    ['lost', 'delete', 'delete', []],
+    ['lost', 'delete', 'retain', []],
+    ['lost', 'retain', 'delete', []],
+    ['lost', 'retain', 'retain', []],
+  ]);
+});
+
+test('a failed job keeps the last checkpoint while its commits are owed, whatever the policy', () => {
+  const all = [one(1), one(2, { committedAt: undefined })];
+  const policies = { onCancel: 'delete', onFailure: 'delete' } as const;
+  assert.deepEqual(droppedAtEnd('failed', policies, all), [1]);
+  assert.deepEqual(droppedAtEnd('canceled', policies, all), [1, 2]);
 });
