@@ -1,6 +1,7 @@
 /**
  * Reads a segment front to back, believing nothing: lengths are held against limits and against what is left of
- * the file before anything is allocated, and no block is given out before its checksum was right.
+ * the file before anything is allocated, and no block is given out before its checksum was right. Of a sorted segment
+ * it checks the order of the entries too, and all that follows the blocks.
  */
 import { TidemarkError } from '../base/errors.js';
 import { BytesDamaged } from '../codec/codec.js';
@@ -15,12 +16,14 @@ import {
   decodeBlockHead,
   decodeTrailer,
   HEADER_BYTES,
+  isSorted,
   MAX_BLOCK_BYTES,
   MIN_ENTRY_BYTES,
   SEGMENT_VERSION,
   type SegmentTotals,
   TRAILER_BYTES,
 } from './segment-layout.js';
+import { SortedVerifier } from './sorted-verify.js';
 
 export { segmentCorrupt } from './segment-corrupt.js';
 
@@ -36,7 +39,7 @@ export interface SegmentBlock {
 }
 
 /**
- * Gives the blocks in order; returns the totals once the trailer was right and nothing follows it. With `reuse`, a
+ * Gives the blocks in order; returns the totals once the end was right and nothing follows it. With `reuse`, a
  * payload is valid only until the next block is asked for.
  * @throws TidemarkError SEGMENT_CORRUPT with the label and the offset; FORMAT_NEWER.
  */
@@ -48,19 +51,27 @@ export async function* readSegment(
 ): AsyncGenerator<SegmentBlock, SegmentTotals> {
   const header = await fill(read, Buffer.alloc(HEADER_BYTES), 0, label);
   checkFound(header, label);
+  const sorted = isSorted(header) ? new SortedVerifier(label) : undefined;
   const seen = { blocks: 0, entries: 0, payloadBytes: 0 };
   const head = Buffer.alloc(BLOCK_HEAD_BYTES);
   let room = Buffer.alloc(0);
   for (let at = HEADER_BYTES; ; ) {
     await fill(read, head, at, label);
     const block = decodeBlockHead(head);
-    if (block === undefined) return await readTrailer(read, head, at, size, seen, label);
+    if (block === undefined) {
+      await readTrailer(read, head, at, seen, label);
+      const rest = at + TRAILER_BYTES;
+      const end = (await sorted?.rest((into, from) => fill(read, into, from, label), rest, seen)) ?? rest;
+      if (end !== size) throw segmentCorrupt(label, end, 'bytes follow the end');
+      return seen;
+    }
     checkClaims(block, at, size, label);
     const offset = at + BLOCK_HEAD_BYTES;
     if (!reuse || room.length < block.length) room = Buffer.allocUnsafeSlow(block.length);
     const payload = await fill(read, room.subarray(0, block.length), offset, label);
     if (blockCrc(head, payload) !== block.crc)
       throw segmentCorrupt(label, at, 'the checksum of a block is wrong');
+    sorted?.block(payload, block.entries, offset);
     yield { payload, entries: block.entries, offset };
     seen.blocks++;
     seen.entries += block.entries;
@@ -112,10 +123,9 @@ async function readTrailer(
   read: ReadAt,
   head: Buffer,
   at: number,
-  size: number,
   seen: SegmentTotals,
   label: string,
-): Promise<SegmentTotals> {
+): Promise<void> {
   const rest = Buffer.alloc(TRAILER_BYTES - BLOCK_HEAD_BYTES);
   await fill(read, rest, at + BLOCK_HEAD_BYTES, label);
   const totals = decodeTrailer(Buffer.concat([head, rest]));
@@ -124,9 +134,6 @@ async function readTrailer(
     if (totals[name] !== seen[name])
       throw segmentCorrupt(label, at, `${totals[name]} ${name} expected, ${seen[name]} found`);
   }
-  if (at + TRAILER_BYTES !== size)
-    throw segmentCorrupt(label, at + TRAILER_BYTES, 'bytes follow the trailer');
-  return totals;
 }
 
 async function fill(read: ReadAt, into: Buffer, offset: number, label: string): Promise<Buffer> {

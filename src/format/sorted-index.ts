@@ -144,6 +144,17 @@ export class RunIndex {
     return true;
   }
 
+  /** The first block from `block` on for which `mayHold` is false; with an empty prefix, past the key group. */
+  end(block: number, table: number, group: number, bytes: Uint8Array, from: number, to: number): number {
+    let [low, high] = [block, this.blocks];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.mayHold(middle, table, group, bytes, from, to)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
   /** Whether all entries of the blocks before this are below; then those at or above are in this one or later. */
   #surelyBelow(block: number, bucket: number, bytes: Uint8Array, from: number, to: number): boolean {
     const own = this.#bucket[block] as number;
