@@ -70,6 +70,9 @@ export class JobView {
         this.#checkpoints++;
         this.#progress = { ...this.#progress, last: { id: event.id, bytes: event.bytes, at: this.#now() } };
         return;
+      case 'merge':
+        // In the log; no news for who watches.
+        return;
       case 'checkpoint-failed':
         this.#printer.warn(`checkpoint ${event.id} failed: ${event.error.message}`);
         return;

@@ -45,6 +45,11 @@ export interface AttemptEvents {
   chunk(id: number, bytes: Uint8Array, used: number, entries: number): void;
   drained(drained: Drained): void;
   committed(id: number): void;
+  /** The disk backend writes away what fills its memory: chunks follow. */
+  flush(id: number): void;
+  flushed(id: number): void;
+  /** It reads the segments of that version, and no older ones. */
+  opened(version: number): void;
   /** All input was read and processed; a last checkpoint is asked for. */
   inputEnded(droppedTimers: number): void;
   print(text: string): Promise<void>;
@@ -151,6 +156,12 @@ export class Attempt {
         return events.chunk(message.id, message.bytes, message.used, message.entries);
       case 'drained':
         return events.drained(message);
+      case 'flush':
+        return events.flush(message.id);
+      case 'flushed':
+        return events.flushed(message.id);
+      case 'opened':
+        return events.opened(message.version);
       case 'committed':
         return events.committed(message.id);
       case 'ended':

@@ -15,14 +15,16 @@ import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import { failpoint } from '../base/failpoint.js';
 import type { HomePaths } from '../base/home.js';
 import type { Catalog } from '../catalog/catalog.js';
-import type { CheckpointRecord } from '../catalog/records.js';
+import type { CheckpointRecord, SegmentRecord } from '../catalog/records.js';
 import { type CheckpointProgress, decide } from '../checkpoint/decide.js';
 import { retention } from '../checkpoint/retention.js';
 import type { CheckpointSettings } from '../graph/settings.js';
 import type { Attempt, Drained } from './attempt.js';
+import type { Chain } from './chain.js';
 import type { RunnerEvent } from './events.js';
 import type { ManifestMaker } from './manifest-maker.js';
-import { SnapshotFile } from './snapshot-file.js';
+import { type Leases, SnapshotFile } from './snapshot-file.js';
+import { ChainSnapshot, type SnapshotSink } from './written-snapshot.js';
 
 type Kind = CheckpointRecord['kind'];
 /** Why one is taken other than by the schedule: a person, the end of the input, a suspension. */
@@ -50,6 +52,8 @@ export interface CheckpointerOptions {
   readonly settings: CheckpointSettings;
   readonly attempt: Attempt;
   readonly manifest: ManifestMaker;
+  /** What checkpoints add to, where they hold only what changed. */
+  readonly chain: Chain | undefined;
   /** Take the first periodic one at once: the job is new, and what its sources found may be rotated away. */
   readonly soon: boolean;
   onEvent(event: RunnerEvent): void;
@@ -57,6 +61,8 @@ export interface CheckpointerOptions {
 
 interface Request {
   readonly kind: AskedKind;
+  /** All of the state in one segment, whatever the mode of the job. */
+  readonly full: boolean;
   resolve(id: number): void;
   reject(error: TidemarkError): void;
 }
@@ -65,7 +71,7 @@ interface Running {
   readonly id: number;
   readonly kind: Kind;
   readonly startedAt: number;
-  readonly file: SnapshotFile;
+  readonly file: SnapshotSink;
   /** Those it answers. */
   readonly requests: readonly Request[];
   committing: boolean;
@@ -95,10 +101,10 @@ export class Checkpointer {
   }
 
   /** Asks for a checkpoint; resolves with its id once its sinks have committed. */
-  request(kind: AskedKind): Promise<number> {
+  request(kind: AskedKind, full = false): Promise<number> {
     return new Promise((resolve, reject) => {
       if (this.#stopped || (this.#last && this.#running === undefined)) return reject(gone());
-      this.#requests.push({ kind, resolve, reject });
+      this.#requests.push({ kind, full, resolve, reject });
       this.#tick();
     });
   }
@@ -185,14 +191,18 @@ export class Checkpointer {
   }
 
   #trigger(): void {
-    const { catalog, job, epoch, settings, clock, disk, home, attempt } = this.#options;
+    const { catalog, job, epoch, settings, clock, disk, home, attempt, chain } = this.#options;
     const requests = this.#requests.splice(0);
     const kind = strongest(requests);
     this.#last = ENDING.has(kind);
     try {
-      const id = catalog.beginCheckpoint(job, epoch, { kind, mode: settings.mode });
+      const mode = requests.some(({ full }) => full) ? 'full' : settings.mode;
+      const id = catalog.beginCheckpoint(job, epoch, { kind, mode });
       const startedAt = clock.monotonic();
-      const file = new SnapshotFile(disk, home.segments, (buffer) => this.#giveBack(buffer));
+      const file =
+        chain === undefined
+          ? new SnapshotFile(disk, home.segments, this.#leases, (buffer) => this.#giveBack(buffer))
+          : new ChainSnapshot(chain, id, mode);
       this.#running = { id, kind, startedAt, file, requests, committing: false };
       this.#lastTriggeredAt = startedAt;
       attempt.send({ type: 'checkpoint', id, last: this.#last });
@@ -206,28 +216,30 @@ export class Checkpointer {
 
   async #complete(running: Running, drained: Drained): Promise<void> {
     const { catalog, job, epoch, clock, attempt, manifest, onEvent } = this.#options;
-    const segment = await running.file.finish();
+    const written = await running.file.finish(drained);
     failpoint('checkpoint-before-complete');
     if (this.#running !== running) {
       // Given up while its file got its name: no row will ever know it.
-      catalog.removeSegments([segment.name]);
+      await running.file.discard();
       return;
     }
-    const bytes = { own: segment.bytes, shared: 0, total: segment.bytes };
+    const before = new Set(catalog.lastCompleted(job)?.segments);
+    const bytes = sizes(written.segments, before);
     const durationMs = Math.round(clock.monotonic() - running.startedAt);
     const { longestSliceMs } = drained;
     catalog.completeCheckpoint(job, epoch, running.id, {
-      segments: [segment],
+      segments: written.segments,
       bytes,
       durationMs,
       longestSliceMs,
-      manifest: manifest(drained),
+      manifest: manifest(drained, written),
     });
+    running.file.release();
     failpoint('checkpoint-before-commit');
     this.completed++;
     this.#failures = 0;
     running.committing = true;
-    onEvent({ type: 'checkpoint', id: running.id, bytes: segment.bytes, durationMs });
+    onEvent({ type: 'checkpoint', id: running.id, bytes: bytes.own, durationMs });
     attempt.send({ type: 'completed', id: running.id });
     this.#tick();
   }
@@ -261,6 +273,14 @@ export class Checkpointer {
     if (subsume.length > 0) catalog.removeSegments(catalog.subsume(job, epoch, subsume));
   }
 
+  readonly #leases: Leases = {
+    lease: (segment) => this.#options.catalog.lease(this.#options.job, this.#options.epoch, [segment]),
+    release: (name) => {
+      const { catalog, job, epoch } = this.#options;
+      this.#guard(() => catalog.removeSegments(catalog.unlease(job, epoch, [name])));
+    },
+  };
+
   #giveBack(bytes: Uint8Array): void {
     const memory = present(
       bytes.buffer instanceof ArrayBuffer ? bytes.buffer : undefined,
@@ -284,6 +304,17 @@ export class Checkpointer {
       this.#failAttempt(toTidemarkError(error));
     }
   }
+}
+
+/** What a checkpoint wrote, and what it shares with the one before. */
+function sizes(segments: readonly SegmentRecord[], before: ReadonlySet<string>): CheckpointRecord['bytes'] {
+  let own = 0;
+  let shared = 0;
+  for (const { name, bytes } of segments) {
+    if (before.has(name)) shared += bytes;
+    else own += bytes;
+  }
+  return { own, shared, total: own + shared };
 }
 
 /** What ends the job outranks what only asks. */

@@ -9,13 +9,12 @@ import { getHeapStatistics } from 'node:v8';
 import { assert } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
 import { TidemarkError } from '../base/errors.js';
-import { EntryWriter } from '../format/entry.js';
 import type { Dataflow } from '../runtime/dataflow.js';
 import type { Snapshot } from '../runtime/snapshot.js';
 import type { Where } from '../runtime/where.js';
-import { TransferPool } from './chunk-pool.js';
 import { collectOperators, type Sizes } from './collect-metrics.js';
-import { CHUNK_BYTES, DRAIN_CHUNKS_OUT, type FromData, MAX_CHUNKS_OUT, type ToData } from './protocol.js';
+import { DRAIN_CHUNKS_OUT, type FromData, MAX_CHUNKS_OUT, type ToData } from './protocol.js';
+import type { StateWriter } from './state-writer.js';
 
 /** The longest stretch of steps before the event loop gets a turn, milliseconds. */
 const BREATH_MS = 2;
@@ -31,6 +30,8 @@ const HEAP_LOOK_MS = 50;
 
 export interface LoopOptions {
   readonly dataflow: Dataflow;
+  /** Idle. */
+  readonly writer: StateWriter;
   readonly where: Where;
   readonly clock: Clock;
   readonly epoch: number;
@@ -44,12 +45,12 @@ export interface LoopOptions {
 export class DataLoop {
   readonly #options: LoopOptions;
   readonly #commands: ToData[] = [];
-  readonly #pool: TransferPool;
+  readonly #writer: StateWriter;
   #wake: (() => void) | undefined;
   #woken = false;
   #snapshot: Snapshot | undefined;
-  /** Chunks of an aborted snapshot still come back; chunks are tagged with the one that is current. */
-  #snapshotId = 0;
+  /** A checkpoint that waits until a flush is written. */
+  #asked: { readonly id: number; readonly last: boolean } | undefined;
   #prepared = false;
   /** Settles when the transactions of the last barrier are durable, or have failed the attempt. */
   #sealed: Promise<void> = Promise.resolve();
@@ -69,17 +70,12 @@ export class DataLoop {
 
   constructor(options: LoopOptions) {
     this.#options = options;
-    this.#pool = new TransferPool((chunk, used, entries) => {
-      // The type allows shared memory; TransferPool and ByteWriter only ever make the transferable kind.
-      const memory = chunk.buffer as ArrayBuffer;
-      options.send({ type: 'chunk', id: this.#snapshotId, bytes: chunk, used, entries }, [memory]);
-    });
+    this.#writer = options.writer;
   }
 
   /** A command from the main thread; heard between two steps. */
   command(message: ToData): void {
-    if (message.type === 'buffer') this.#pool.give(message.buffer);
-    else this.#commands.push(message);
+    if (!this.#writer.hear(message)) this.#commands.push(message);
     this.wake();
   }
 
@@ -103,6 +99,7 @@ export class DataLoop {
         await this.#obey(command);
       }
       if (this.#failure !== undefined) throw this.#failure;
+      await this.#maybeFreeze();
       const stepped = this.#mayStep() && dataflow.step(clock.monotonic());
       if (dataflow.waiting.length > 0) await this.#settle();
       const sliced = this.#slice();
@@ -116,18 +113,22 @@ export class DataLoop {
   }
 
   #mayStep(): boolean {
-    return !this.#stopped && this.#pool.out < MAX_CHUNKS_OUT;
+    return !this.#stopped && this.#writer.pool.out < MAX_CHUNKS_OUT && !this.#writer.full;
   }
 
   async #obey(command: ToData): Promise<void> {
     const { dataflow, send } = this.#options;
     switch (command.type) {
       case 'checkpoint':
-        return this.#freeze(command.id, command.last);
+        assert(this.#snapshot === undefined && this.#asked === undefined, 'two checkpoints at a time');
+        this.#asked = command;
+        return;
       case 'abort-checkpoint':
+        if (this.#asked?.id === command.id) this.#asked = undefined;
         if (this.#snapshot?.checkpoint !== command.id) return;
         this.#snapshot.abort();
         this.#snapshot = undefined;
+        this.#writer.aborted();
         return;
       case 'completed':
         dataflow.commit(command.id).then(
@@ -146,9 +147,17 @@ export class DataLoop {
     }
   }
 
+  /** Begins what is due: a checkpoint goes before a flush. */
+  async #maybeFreeze(): Promise<void> {
+    if (!this.#writer.idle) return;
+    const asked = this.#asked;
+    this.#asked = undefined;
+    if (asked !== undefined) await this.#freeze(asked.id, asked.last);
+    else if (!this.#stopped) this.#writer.maybeFlush();
+  }
+
   /** The barrier. */
   async #freeze(id: number, last: boolean): Promise<void> {
-    assert(this.#snapshot === undefined, 'two checkpoints at a time');
     const { dataflow, clock } = this.#options;
     await this.#settle();
     // What an aborted checkpoint sealed goes with this one: it must be durable, and known, before.
@@ -156,8 +165,8 @@ export class DataLoop {
     await this.#sealed;
     this.#options.where.leave();
     const start = clock.monotonic();
-    this.#snapshotId = id;
-    const snapshot = dataflow.freeze(id, new EntryWriter(this.#pool, CHUNK_BYTES));
+    const snapshot = dataflow.freeze(id, this.#writer.writer(id));
+    this.#writer.begin(snapshot.drains);
     this.#longestSlice = clock.monotonic() - start;
     this.#snapshot = snapshot;
     this.#prepared = false;
@@ -176,14 +185,14 @@ export class DataLoop {
   /** Writes a slice of the snapshot when one is due; true when it did. */
   #slice(): boolean {
     const snapshot = this.#snapshot;
-    if (snapshot === undefined || this.#pool.out >= DRAIN_CHUNKS_OUT) return false;
+    const { pool, flushing, full } = this.#writer;
+    if ((snapshot === undefined && !flushing) || pool.out >= DRAIN_CHUNKS_OUT) return false;
     const { clock } = this.#options;
     const start = clock.monotonic();
-    if (start - this.#sliceEnd < GAP_MS && !this.#stopped) return false;
-    const drained = snapshot.slice(
-      () => clock.monotonic() - start >= SLICE_MS || this.#pool.out >= DRAIN_CHUNKS_OUT,
-    );
-    if (drained && this.#prepared) this.#finishSnapshot(snapshot);
+    if (start - this.#sliceEnd < GAP_MS && !this.#stopped && !full) return false;
+    const due = () => clock.monotonic() - start >= SLICE_MS || pool.out >= DRAIN_CHUNKS_OUT;
+    const drained = snapshot === undefined ? this.#writer.sliceFlush(due) : snapshot.slice(due);
+    if (snapshot !== undefined && drained && this.#prepared) this.#finishSnapshot(snapshot);
     this.#sliceEnd = clock.monotonic();
     this.#longestSlice = Math.max(this.#longestSlice, this.#sliceEnd - start);
     return !drained;
@@ -193,6 +202,7 @@ export class DataLoop {
     const { dataflow, send } = this.#options;
     snapshot.finish();
     this.#snapshot = undefined;
+    this.#writer.done();
     this.#sizes = snapshot.out;
     send({
       type: 'drained',
@@ -202,6 +212,7 @@ export class DataLoop {
       tables: dataflow.tables.map(({ id }) => ({
         entries: snapshot.out.entriesOf(id),
         bytes: snapshot.out.bytesOf(id),
+        subtasks: snapshot.counts.get(id),
       })),
     });
   }
@@ -240,7 +251,8 @@ export class DataLoop {
     if (!this.#woken) {
       const now = clock.monotonic();
       const untilWork = this.#stopped ? MAX_IDLE_MS : dataflow.waitMs(now);
-      const untilSlice = this.#snapshot === undefined || this.#pool.out > 0 ? MAX_IDLE_MS : GAP_MS;
+      const writing = this.#snapshot !== undefined || this.#writer.flushing;
+      const untilSlice = !writing || this.#writer.pool.out > 0 ? MAX_IDLE_MS : GAP_MS;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, Math.max(0, Math.min(untilWork, untilSlice, MAX_IDLE_MS)));
         this.#wake = () => {

@@ -8,11 +8,12 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { assert, present } from '../base/assert.js';
 import { systemClock } from '../base/clock.js';
 import { TidemarkError, toTidemarkError } from '../base/errors.js';
-import { realDisk } from '../base/real-disk.js';
+import { realDisk, realSyncDisk } from '../base/real-disk.js';
 import { ByteReader } from '../codec/reader.js';
 import { readEntry } from '../format/entry.js';
 import type { Graph } from '../graph/node.js';
 import { resolveParams } from '../graph/param.js';
+import type { BackendFactory } from '../runtime/compile.js';
 import { type Beginning, Dataflow } from '../runtime/dataflow.js';
 import { userMessage } from '../runtime/show.js';
 import { Where } from '../runtime/where.js';
@@ -22,9 +23,12 @@ import { DataLoop } from './data-loop.js';
 import { graphFacts } from './graph-facts.js';
 import { installLibrary } from './library.js';
 import { loadDefinition } from './load-definition.js';
-import type { DataThreadData, FromData, ToData } from './protocol.js';
+import { type DataThreadData, DRAIN_CHUNKS_OUT, type FromData, type ToData } from './protocol.js';
+import { type StateOnDisk, StateWriter } from './state-writer.js';
 import { userFrame } from './user-frame.js';
 
+/** What is heard also while the disk backend takes no more entries. */
+const MAKES_ROOM: ReadonlySet<ToData['type']> = new Set(['buffer', 'runs', 'written', 'abort-checkpoint']);
 /** How long user code may take to let go of what it holds after a failure. */
 const CLOSE_MS = 2000;
 
@@ -72,10 +76,12 @@ async function main(): Promise<void> {
   const definition = await loadDefinition(data.bundle);
   const graph = definition.build(resolveParams(definition.params, data.params, process.env));
   where.leave();
-  const dataflow = build(graph);
+  const disk = data.backend === 'disk' ? await stateOnDisk() : undefined;
+  const dataflow = build(graph, disk?.create ?? createMemoryBackend);
   send({ type: 'described', facts: graphFacts(graph, dataflow, data.cwd) });
-  const beginning = await restore(dataflow);
-  if (data.mode === 'run') await run(dataflow, beginning);
+  const writer = new StateWriter({ dataflow, snapshots: data.snapshots, disk, send });
+  const beginning = await restore(dataflow, writer);
+  if (data.mode === 'run') await run(dataflow, writer, beginning);
   else if (data.mode === 'probe') send({ type: 'ahead', sinks: await dataflow.aheadOfSnapshot() });
   else await dataflow.recoverSinks({ writers: false, fromOrigin: false });
   where.enter();
@@ -84,15 +90,21 @@ async function main(): Promise<void> {
   output.close();
 }
 
-function build(graph: Graph): Dataflow {
+/** Loaded only by jobs that keep state on disk. */
+async function stateOnDisk(): Promise<StateOnDisk & { readonly create: BackendFactory }> {
+  const { DiskState } = await import('../state/disk/disk-state.js');
+  return new DiskState({ disk: realSyncDisk, folder: data.segments, cacheBytes: data.cache });
+}
+
+function build(graph: Graph, backend: BackendFactory): Dataflow {
   const { job, attempt, cwd, parallelism, maxParallelism, liveSinks, rewind, lineage } = data;
   const log = (text: string) => send({ type: 'log', text });
   return new Dataflow({
     graph,
     parallelism,
     maxParallelism,
-    backend: createMemoryBackend,
-    snapshots: 'all',
+    backend,
+    snapshots: data.snapshots,
     context: { cwd, disk: realDisk, clock: systemClock, job, attempt, lineage, log, stdout: print },
     where,
     liveSinks,
@@ -102,34 +114,43 @@ function build(graph: Graph): Dataflow {
 }
 
 /** Takes entries until the main thread says go. */
-async function restore(dataflow: Dataflow): Promise<Beginning> {
+async function restore(dataflow: Dataflow, writer: StateWriter): Promise<Beginning> {
   let tables = dataflow.tables;
+  let kept = false;
   for (;;) {
-    const message = early.shift();
+    // While memory is full, only what makes room goes ahead.
+    const next = early.findIndex(({ type }) => !writer.full || MAKES_ROOM.has(type));
+    const message = early[next];
     if (message === undefined) {
+      if (writer.flushing) writer.sliceFlush(() => writer.pool.out >= DRAIN_CHUNKS_OUT);
+      if (writer.flushing && writer.pool.out < DRAIN_CHUNKS_OUT) continue;
       await new Promise<void>((resolve) => {
         heard = resolve;
       });
       continue;
     }
+    early.splice(next, 1);
     if (message.type === 'go') return message.beginning;
-    if (message.type === 'tables') tables = message.tables;
-    else {
+    if (message.type === 'tables') {
+      ({ tables, kept } = message);
+    } else if (!writer.hear(message)) {
       assert(message.type === 'restore', `a ${message.type} before go`);
       const reader = new ByteReader(
         Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length),
       );
-      for (let i = 0; i < message.entries; i++) dataflow.restore(readEntry(reader), tables);
+      for (let i = 0; i < message.entries; i++) dataflow.restore(readEntry(reader), tables, kept);
       send({ type: 'restored' });
+      writer.maybeFlush();
     }
   }
 }
 
-async function run(dataflow: Dataflow, beginning: Beginning): Promise<void> {
+async function run(dataflow: Dataflow, writer: StateWriter, beginning: Beginning): Promise<void> {
   const { attempt: epoch, liveSinks, metricsEvery } = data;
   const flushOutput = () => output.flush();
   loop = new DataLoop({
     dataflow,
+    writer,
     where,
     clock: systemClock,
     epoch,

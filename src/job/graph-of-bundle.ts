@@ -15,6 +15,9 @@ const IGNORE: AttemptEvents = {
   chunk: () => undefined,
   drained: () => undefined,
   committed: () => undefined,
+  flush: () => undefined,
+  flushed: () => undefined,
+  opened: () => undefined,
   inputEnded: () => undefined,
   print: async () => undefined,
   log: () => undefined,
@@ -68,6 +71,11 @@ function start(
     maxParallelism,
     lineage,
     mode,
+    // Nothing is processed, and no state is kept.
+    backend: 'memory',
+    snapshots: 'all',
+    segments: '',
+    cache: 0,
   };
   return new Attempt({ data, heap, stepTimeout, clock: systemClock }, events);
 }

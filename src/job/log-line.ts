@@ -15,6 +15,8 @@ export function logLine(event: RunnerEvent): string | undefined {
       return `checkpoint ${event.id}: ${event.bytes} bytes in ${event.durationMs} ms`;
     case 'checkpoint-failed':
       return `checkpoint ${event.id} failed: ${event.error.message}`;
+    case 'merge':
+      return `merged ${event.runs} segments: ${event.bytesRead} bytes into ${event.bytesWritten} in ${event.durationMs} ms`;
     case 'failure': {
       const { error, restartInMs } = event;
       const next = restartInMs === null ? 'no restart' : `restart in ${restartInMs} ms`;

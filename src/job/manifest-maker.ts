@@ -2,26 +2,28 @@ import { operatorId } from '../base/operator-id.js';
 import { encodeManifest, type Manifest } from '../format/manifest.js';
 import type { JobSettings } from '../graph/settings.js';
 import type { Drained } from './attempt.js';
-import type { GraphFacts } from './protocol.js';
+import type { GraphFacts, TableSizes } from './protocol.js';
+import type { WrittenSnapshot } from './written-snapshot.js';
 
 /** Makes the manifest of a snapshot that was drained. */
-export type ManifestMaker = (drained: Drained) => unknown;
+export type ManifestMaker = (drained: Drained, written: WrittenSnapshot) => unknown;
 
 export function manifestMaker(
   job: { readonly id: string; readonly name: string },
   settings: JobSettings,
   facts: GraphFacts,
 ): ManifestMaker {
-  return (drained) => {
+  const changes = settings.backend === 'disk' || settings.checkpoint.mode === 'incremental';
+  return (drained, written) => {
     const tables = facts.tables.map(({ formerly: _, ...table }, index) => ({
       ...table,
-      entries: drained.tables[index]?.entries ?? 0,
-      bytes: drained.tables[index]?.bytes ?? 0,
+      ...(changes ? live(drained.tables[index]) : { entries: drained.tables[index]?.entries ?? 0 }),
+      bytes: written.bytesOf(table.id) ?? drained.tables[index]?.bytes ?? 0,
     }));
     const manifest: Manifest = {
       formatVersion: 1,
       layout: 'native',
-      mode: settings.checkpoint.mode,
+      mode: written.mode,
       backend: settings.backend,
       job: { id: job.id, name: job.name },
       checkpointId: drained.id,
@@ -40,4 +42,12 @@ export function manifestMaker(
     };
     return encodeManifest(manifest);
   };
+}
+
+/** What a table holds, where only what changed was drained. */
+function live(sizes: TableSizes | undefined): { entries: number; subtasks?: readonly number[] } {
+  const { entries = 0, subtasks } = sizes ?? {};
+  return subtasks === undefined
+    ? { entries }
+    : { entries: subtasks.reduce((sum, n) => sum + n, 0), subtasks };
 }

@@ -10,7 +10,7 @@ import { verifyBundle } from './bundle-store.js';
 import { describeBundle, describeDefinition } from './describe-definition.js';
 import { graphOfBundle } from './graph-of-bundle.js';
 import { lockJob } from './lock-job.js';
-import { checkFits, findRecovery } from './recover-state.js';
+import { checkFits, shapeOfRecovery } from './recover-state.js';
 
 export interface StartOptions {
   /** Path of the definition. */
@@ -67,10 +67,11 @@ export async function replaceDefinition(
   // Somebody else may have begun to run the job since the caller looked: then it keeps the code it runs.
   const lock = lockJob(catalog, job);
   try {
-    const recovery = await findRecovery(catalog, job, store);
-    if (recovery !== undefined) {
+    const settings = frozenSettings(job.settings);
+    const shape = await shapeOfRecovery(catalog, job, settings, realDisk);
+    if (shape !== undefined) {
       const what = { bundle: home.bundle(bundle), job: { id: job.id, name: job.name }, params, cwd: job.cwd };
-      checkFits(recovery, await graphOfBundle(what, frozenSettings(job.settings)));
+      checkFits(shape, await graphOfBundle(what, settings));
     }
     return catalog.replaceDefinition(job.id, { definition: file, bundle, params });
   } finally {

@@ -3,18 +3,24 @@
  *
  *     main                               data
  *      │ ◀──────────── described ─────────┤  definition loaded, graph built
+ *      ├── runs ─ adopt ──────────────▶ │  (disk) the segments that state lies in, and how much it is
  *      ├── tables ─ restore* ─ go ──────▶ │  targets are locked; entries of the snapshot; open sinks and sources
  *      │ ◀──────────── running ───────────┤
  *      ├── checkpoint ──────────────────▶ │  barrier between two steps
  *      │ ◀──────────── chunk* ─ drained ──┤  buffers change hands, `buffer` gives them back
+ *      ├── written ─────────────────────▶ │  (changes) durable in segments, which the next snapshot builds on
+ *      │ ◀──────────── opened ────────────┤
  *      ├── completed ───────────────────▶ │  fsynced and in the catalog
  *      │ ◀──────────── committed ─────────┤
+ *      │ ◀── flush ─ chunk* ─ flushed ────┤  (disk) changes that fill the memory, written without a barrier
+ *      ├── runs (after a merge) ────────▶ │
  *      │ ◀──────────── ended ─────────────┤  end of input: asks for the final checkpoint
  *      ├── go-on (a stop that failed) ──▶ │  or
  *      ├── finish ──────────────────────▶ │
  *      │ ◀──────────── closed ────────────┤
  *
- * Invariants: one checkpoint at a time; at most MAX_CHUNKS_OUT chunks are with main; at most RESTORE_BYTES_OUT and
+ * Invariants: one checkpoint or flush at a time, the next only when what the last one drained is `written` or aborted;
+ * flushes are numbered below 0, so that a chunk's id says whose it is; at most MAX_CHUNKS_OUT chunks are with main; at most RESTORE_BYTES_OUT and
  * one payload of a restore are on their way, each acknowledged by `restored`.
  */
 import type { ErrorRecord } from '../base/errors.js';
@@ -54,6 +60,13 @@ export interface DataThreadData {
    */
   readonly mode: 'run' | 'commit' | 'probe';
   readonly where: SharedArrayBuffer;
+  readonly backend: 'memory' | 'disk';
+  /** What a snapshot of keyed state holds: all of it, or what changed. */
+  readonly snapshots: 'all' | 'changes';
+  /** Where segments are. */
+  readonly segments: string;
+  /** Bytes of state that the disk backend keeps in memory. */
+  readonly cache: number;
   /** Milliseconds between two metrics messages. */
   readonly metricsEvery: number;
 }
@@ -88,13 +101,34 @@ export interface GraphFacts {
 }
 
 export interface TableSizes {
+  /** Written. */
   readonly entries: number;
   readonly bytes: number;
+  /** Live at the barrier, by subtask; undefined for tables without keys. */
+  readonly subtasks: readonly number[] | undefined;
+}
+
+/** What the disk backend finds in the segments it was given. */
+export interface AdoptedTable {
+  readonly id: number;
+  /** Live entries by subtask. */
+  readonly subtasks: readonly number[];
 }
 
 export type ToData =
   | { readonly type: 'restore'; readonly payload: Uint8Array; readonly entries: number }
-  | { readonly type: 'tables'; readonly tables: readonly Table[] }
+  /** `kept`: the entries that follow lie in the segments of `runs`. */
+  | { readonly type: 'tables'; readonly tables: readonly Table[]; readonly kept: boolean }
+  | { readonly type: 'adopt'; readonly tables: readonly AdoptedTable[] }
+  /** Names of the segments that hold the state, oldest first. */
+  | { readonly type: 'runs'; readonly version: number; readonly names: readonly string[] }
+  /** The same, and what checkpoint or flush `id` drained is in them. */
+  | {
+      readonly type: 'written';
+      readonly id: number;
+      readonly version: number;
+      readonly names: readonly string[];
+    }
   | { readonly type: 'go'; readonly beginning: Beginning }
   | { readonly type: 'checkpoint'; readonly id: number; readonly last: boolean }
   | { readonly type: 'abort-checkpoint'; readonly id: number }
@@ -109,6 +143,10 @@ export type FromData =
   | { readonly type: 'ahead'; readonly sinks: ReadonlyMap<string, readonly TransactionId[]> }
   | { readonly type: 'restored' }
   | { readonly type: 'running' }
+  | { readonly type: 'flush'; readonly id: number }
+  | { readonly type: 'flushed'; readonly id: number }
+  /** The segments of that version are in use; those it no longer names are not. */
+  | { readonly type: 'opened'; readonly version: number }
   | {
       readonly type: 'chunk';
       readonly id: number;

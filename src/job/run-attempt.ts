@@ -8,15 +8,16 @@ import type { Disk } from '../base/disk.js';
 import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import type { HomePaths } from '../base/home.js';
 import type { Catalog } from '../catalog/catalog.js';
-import type { JobRecord } from '../catalog/records.js';
+import type { JobRecord, SegmentRecord } from '../catalog/records.js';
 import type { JobSettings } from '../graph/settings.js';
 import { Attempt, type AttemptEvents } from './attempt.js';
+import { AttemptStore, type StoreMetrics } from './attempt-store.js';
 import { type AskedKind, Checkpointer } from './checkpointer.js';
 import type { RunnerEvent } from './events.js';
 import { manifestMaker } from './manifest-maker.js';
 import type { AttemptMetrics } from './metrics.js';
-import type { SinkTarget } from './protocol.js';
-import { checkFits, feed, findRecovery } from './recover-state.js';
+import type { GraphFacts, SinkTarget } from './protocol.js';
+import { checkFits, feed, findRecovery, type Recovery, writesChanges } from './recover-state.js';
 import type { Targets } from './targets.js';
 
 /** How often an attempt tells its metrics, milliseconds. */
@@ -53,6 +54,7 @@ export class RunningAttempt {
   over = false;
   readonly #options: RunAttemptOptions;
   readonly #attempt: Attempt;
+  #store: AttemptStore | undefined;
   #checkpointer: Checkpointer | undefined;
   #suspending = false;
   #inputEnded = false;
@@ -81,6 +83,10 @@ export class RunningAttempt {
           lineage: job.origin?.lineage ?? [],
           mode,
           metricsEvery: METRICS_MS,
+          backend: settings.backend,
+          snapshots: writesChanges(settings) ? 'changes' : 'all',
+          segments: home.segments,
+          cache: settings.cache,
         },
         heap: settings.heap,
         stepTimeout: settings.stepTimeout,
@@ -91,19 +97,24 @@ export class RunningAttempt {
     this.outcome = this.#run();
   }
 
+  /** The runs its state lies in, where it is written as changes. */
+  get storeMetrics(): StoreMetrics | undefined {
+    return this.#store?.metrics;
+  }
+
   /** Checkpoints completed since the attempt began: what counts as progress. */
   get progressed(): boolean {
     return (this.#checkpointer?.completed ?? 0) > 0;
   }
 
   /** Takes a checkpoint; resolves with its id once sinks have committed it. */
-  async checkpoint(kind: AskedKind): Promise<number> {
+  async checkpoint(kind: AskedKind, full = false): Promise<number> {
     if (this.#checkpointer === undefined) {
       throw new TidemarkError('JOB_NOT_RUNNING', 'the job is starting; there is nothing to checkpoint yet', {
         hint: 'wait for it: tidemark wait <job> --until running',
       });
     }
-    return this.#checkpointer.request(kind);
+    return this.#checkpointer.request(kind, full);
   }
 
   /** A checkpoint after whose barrier nothing is processed, until `endStopped` or `goOn`. */
@@ -150,6 +161,7 @@ export class RunningAttempt {
     const error = await this.#attempt.ended;
     this.over = true;
     await this.#checkpointer?.stop();
+    await this.#closeStore();
     if (error === undefined) return { kind: this.#ended };
     if (!this.#released) return { kind: 'failed', error };
     // Nothing is left to be done again: a restart would only close again, and fail at that again, for ever.
@@ -166,9 +178,15 @@ export class RunningAttempt {
     if (settings.sinks === 'live') targets.claim(facts.targets.map(({ target }) => target));
     // An archive holds nothing to commit; canceling must not need it.
     const from = mode === 'commit' ? { ...job, origin: undefined } : job;
-    const recovery = await findRecovery(catalog, from, this.#options);
+    const places = {
+      ...this.#options,
+      facts,
+      lease: (runs: readonly SegmentRecord[]) => catalog.lease(job.id, epoch, runs),
+    };
+    const recovery = await findRecovery(catalog, from, places);
     if (recovery !== undefined) checkFits(recovery, facts);
-    await feed(attempt, recovery);
+    if (mode === 'run' && writesChanges(settings)) await this.#openStore(recovery, facts);
+    await feed(attempt, recovery, { mode, backend: settings.backend });
     if (mode === 'commit') return;
     const begun = await Promise.race([attempt.running.then(() => true), attempt.ended.then(() => false)]);
     if (!begun) return;
@@ -181,10 +199,31 @@ export class RunningAttempt {
       settings: settings.checkpoint,
       attempt,
       manifest,
+      chain: this.#store?.chain,
       soon: recovery === undefined && facts.rediscovers,
     });
     onEvent({ type: 'running', epoch, fromCheckpoint: recovery?.checkpoint });
     if (this.#inputEnded) this.#last('final', 'finished');
+  }
+
+  async #openStore(recovery: Recovery | undefined, facts: GraphFacts): Promise<void> {
+    const { catalog, job, epoch, home, clock, onEvent } = this.#options;
+    const store = await AttemptStore.open(
+      { catalog, job: job.id, epoch, folder: home.segments, clock, facts, attempt: this.#attempt, onEvent },
+      { runs: recovery?.chain ?? [], barrierTime: recovery?.barrierTime ?? 0 },
+    );
+    this.#store = store;
+    // It may have ended meanwhile, and then nobody closes this.
+    if (this.over) await this.#closeStore();
+  }
+
+  /** What a dead attempt leaves behind, the next one sweeps. */
+  async #closeStore(): Promise<void> {
+    const store = this.#store;
+    this.#store = undefined;
+    await store?.close().catch((error: unknown) => {
+      this.#options.onEvent({ type: 'log', text: `closing the store: ${toTidemarkError(error).message}` });
+    });
   }
 
   /** What waited for a stop that was taken back. */
@@ -215,7 +254,13 @@ export class RunningAttempt {
   #events(): AttemptEvents {
     const { onEvent, onOutput, stdout } = this.#options;
     return {
-      chunk: (id, bytes, used, entries) => this.#checkpointer?.chunk(id, bytes, used, entries),
+      chunk: (id, bytes, used, entries) => {
+        if (id < 0) this.#store?.chunk(bytes, used, entries);
+        else this.#checkpointer?.chunk(id, bytes, used, entries);
+      },
+      flush: (id) => this.#store?.flush(id),
+      flushed: () => this.#store?.flushed(),
+      opened: (version) => this.#store?.opened(version),
       drained: (drained) => this.#checkpointer?.drained(drained),
       committed: (id) => this.#checkpointer?.committed(id),
       inputEnded: (dropped) => {

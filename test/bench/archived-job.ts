@@ -22,6 +22,9 @@ const IGNORE: AttemptEvents = {
   chunk: () => undefined,
   drained: () => undefined,
   committed: () => undefined,
+  flush: () => undefined,
+  flushed: () => undefined,
+  opened: () => undefined,
   inputEnded: () => undefined,
   print: async () => undefined,
   log: () => undefined,
@@ -123,13 +126,14 @@ export async function attemptOf(home: HomePaths, catalog: Catalog, job: JobRecor
     throw error ?? new Error('the attempt ended');
   });
   failed.catch(() => undefined);
-  await Promise.race([attempt.described, failed]);
+  const facts = await Promise.race([attempt.described, failed]);
   const from = sharedNow();
   // `restore` does this before it makes the job.
   const archive = await openArchive(realDisk, job.origin?.path ?? '');
   await archive.checkMembers();
   await archive.close();
-  await feed(attempt, await findRecovery(catalog, job, { disk: realDisk, home }));
+  const places = { disk: realDisk, home, settings, facts, lease: () => undefined };
+  await feed(attempt, await findRecovery(catalog, job, places), { mode: 'run', backend: settings.backend });
   await Promise.race([attempt.running, failed]);
   return { attempt, ms: sharedNow() - from };
 }
@@ -148,6 +152,10 @@ function dataOf(home: HomePaths, job: JobRecord, settings: JobSettings): Omit<Da
     lineage: job.origin?.lineage ?? [],
     mode: 'run',
     metricsEvery: METRICS_MS,
+    backend: settings.backend,
+    snapshots: 'all',
+    segments: home.segments,
+    cache: settings.cache,
   };
 }
 

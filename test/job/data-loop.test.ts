@@ -10,6 +10,7 @@ import type { Transaction } from '../../src/graph/sink.js';
 import { defineJob, sequence } from '../../src/index.js';
 import { DataLoop } from '../../src/job/data-loop.js';
 import type { FromData } from '../../src/job/protocol.js';
+import { StateWriter } from '../../src/job/state-writer.js';
 import { Dataflow } from '../../src/runtime/dataflow.js';
 import { Where } from '../../src/runtime/where.js';
 import { createMemoryBackend } from '../../src/state/memory/backend.js';
@@ -51,14 +52,16 @@ test('what an aborted checkpoint sealed is in the next one, however late it beca
     rewind: false,
     wake: () => loop?.wake(),
   });
+  const send = (message: FromData) => void messages.push(message);
   loop = new DataLoop({
     dataflow,
+    writer: new StateWriter({ dataflow, snapshots: 'all', disk: undefined, send }),
     where,
     clock: systemClock,
     epoch: 1,
     liveSinks: true,
     metricsEvery: 1_000_000,
-    send: (message) => void messages.push(message),
+    send,
     flushOutput: () => undefined,
   });
   await dataflow.open({ barrierTime: undefined, fromOrigin: false });

@@ -1,0 +1,131 @@
+/** The store thread as the main thread sees it: each request is answered once, and nothing hangs when it dies. */
+import { Worker } from 'node:worker_threads';
+import { TidemarkError, toTidemarkError } from '../base/errors.js';
+import type { FromStoreThread, MergeRequest, Run, StoreThreadData, ToStoreThread } from './store-thread.js';
+
+/** What the thread makes is short-lived: a larger young generation would only be more memory. */
+const YOUNG_MIB = 4;
+
+export interface StoreEvents {
+  /** A chunk's memory is free again. */
+  taken(bytes: Uint8Array): void;
+  /** A run is about to get its name. Throws when the catalog refuses. */
+  lease(run: { readonly name: string; readonly bytes: number }): void;
+}
+
+interface Waiting {
+  resolve(runs: readonly Run[]): void;
+  reject(error: TidemarkError): void;
+}
+
+type Call = Extract<ToStoreThread, { readonly call: number }>;
+type Asked = Call extends infer One ? (One extends Call ? Omit<One, 'call'> : never) : never;
+
+export class StoreTask {
+  readonly #events: StoreEvents;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #calls = 0;
+  #dead: TidemarkError | undefined;
+
+  constructor(data: StoreThreadData, events: StoreEvents) {
+    this.#events = events;
+    this.#worker = new Worker(new URL('./store-thread.js', import.meta.url), {
+      workerData: data,
+      name: 'tidemark store',
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
+    });
+    this.#worker.on('message', (message: FromStoreThread) => this.#hear(message));
+    this.#worker.on('error', (error) => this.#die(toTidemarkError(error)));
+    this.#worker.on('exit', () => this.#die(new TidemarkError('INTERNAL', 'the store thread ended early')));
+  }
+
+  /** Runs that are there, oldest first, looked into. @throws SEGMENT_CORRUPT */
+  describe(names: readonly string[]): Promise<readonly Run[]> {
+    return this.#call({ type: 'describe', names });
+  }
+
+  begin(id: number): void {
+    this.#post({ type: 'begin', id });
+  }
+
+  /** Takes a chunk; its memory comes back by `taken`. */
+  chunk(id: number, bytes: Uint8Array, used: number, entries: number): void {
+    // The type allows shared memory; chunks are of the kind that can change hands.
+    const transfer = [bytes.buffer as ArrayBuffer];
+    if (this.#dead === undefined)
+      this.#worker.postMessage({ type: 'chunk', id, bytes, used, entries }, transfer);
+  }
+
+  /** All its chunks are given: resolves with its runs, durable under their names. */
+  finish(id: number): Promise<readonly Run[]> {
+    return this.#call({ type: 'finish', id });
+  }
+
+  async discard(id: number): Promise<void> {
+    await this.#call({ type: 'discard', id });
+  }
+
+  /** One at a time. */
+  async merge(request: MergeRequest): Promise<Run> {
+    const [run] = await this.#call({ type: 'merge', request });
+    if (run === undefined) throw new TidemarkError('INTERNAL', 'a merge without a run');
+    return run;
+  }
+
+  stopMerge(): void {
+    this.#post({ type: 'stop-merge' });
+  }
+
+  async close(): Promise<void> {
+    this.#dead ??= new TidemarkError('CHECKPOINT_FAILED', 'the attempt ended');
+    await this.#worker.terminate();
+  }
+
+  #call(asked: Asked): Promise<readonly Run[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#dead !== undefined) return reject(this.#dead);
+      const call = ++this.#calls;
+      this.#waiting.set(call, { resolve, reject });
+      this.#worker.postMessage({ ...asked, call });
+    });
+  }
+
+  #post(message: ToStoreThread): void {
+    if (this.#dead === undefined) this.#worker.postMessage(message);
+  }
+
+  #hear(message: FromStoreThread): void {
+    switch (message.type) {
+      case 'taken':
+        return this.#events.taken(message.bytes);
+      case 'lease':
+        return this.#lease(message);
+      case 'done':
+        return this.#answered(message.call)?.resolve(message.runs);
+      case 'failed':
+        return this.#answered(message.call)?.reject(TidemarkError.fromRecord(message.error));
+    }
+  }
+
+  #lease({ lease, name, bytes }: Extract<FromStoreThread, { readonly type: 'lease' }>): void {
+    try {
+      this.#events.lease({ name, bytes });
+      this.#post({ type: 'leased', lease, error: undefined });
+    } catch (error) {
+      this.#post({ type: 'leased', lease, error: toTidemarkError(error).toRecord() });
+    }
+  }
+
+  #answered(call: number): Waiting | undefined {
+    const waiting = this.#waiting.get(call);
+    this.#waiting.delete(call);
+    return waiting;
+  }
+
+  #die(error: TidemarkError): void {
+    this.#dead ??= error;
+    for (const { reject } of this.#waiting.values()) reject(this.#dead);
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * The store thread: sorts what the data thread drained into runs, and merges runs in the background. Neither the data
+ * thread nor the main thread must wait for that.
+ *
+ *     main: begin ─ chunk* ─ finish | discard     thread: taken* ─ lease (answered) ─ done | failed
+ *     main: merge ─ [stop-merge]                  thread: lease (answered) ─ done | failed
+ *
+ * Invariants: deltas go before merges, which pause while one is written; a file gets its name only once the main
+ * thread has leased it in the catalog.
+ */
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { assert, present } from '../base/assert.js';
+import { type ErrorRecord, TidemarkError, toTidemarkError } from '../base/errors.js';
+import { failpoint } from '../base/failpoint.js';
+import { realDisk } from '../base/real-disk.js';
+import type { TableStats } from '../format/sorted-layout.js';
+import { DeltaWriter } from '../store/delta-writer.js';
+import { mergeRuns } from '../store/merge.js';
+import { RunReader } from '../store/run-reader.js';
+import { RunWriter } from '../store/run-writer.js';
+
+export interface StoreThreadData {
+  readonly folder: string;
+  /** Ids of the tables whose entries count only in the last run. */
+  readonly unkeyed: ReadonlySet<number>;
+}
+
+export interface Run {
+  readonly name: string;
+  readonly bytes: number;
+  readonly tables: readonly TableStats[];
+}
+
+export interface MergeRequest {
+  /** Oldest first. */
+  readonly inputs: readonly string[];
+  /** No run is older than the first input. */
+  readonly bottom: boolean;
+  /** Keep the unkeyed entries of the last input: what comes out is a checkpoint by itself. */
+  readonly whole: boolean;
+  /** Entries whose stamp is not after this are gone. */
+  readonly expiredAt: number;
+}
+
+export type ToStoreThread =
+  | { readonly type: 'begin'; readonly id: number }
+  | {
+      readonly type: 'chunk';
+      readonly id: number;
+      readonly bytes: Uint8Array;
+      readonly used: number;
+      readonly entries: number;
+    }
+  | { readonly type: 'finish'; readonly call: number; readonly id: number }
+  | { readonly type: 'discard'; readonly call: number; readonly id: number }
+  | { readonly type: 'merge'; readonly call: number; readonly request: MergeRequest }
+  | { readonly type: 'stop-merge' }
+  /** Looks into runs that were there before. */
+  | { readonly type: 'describe'; readonly call: number; readonly names: readonly string[] }
+  | { readonly type: 'leased'; readonly lease: number; readonly error: ErrorRecord | undefined }
+  | { readonly type: 'close' };
+
+export type FromStoreThread =
+  | { readonly type: 'taken'; readonly bytes: Uint8Array }
+  | { readonly type: 'lease'; readonly lease: number; readonly name: string; readonly bytes: number }
+  | { readonly type: 'done'; readonly call: number; readonly runs: readonly Run[] }
+  | { readonly type: 'failed'; readonly call: number; readonly error: ErrorRecord };
+
+assert(!isMainThread, 'the store thread is a worker');
+const port = present(parentPort, 'the port of a worker');
+const { folder, unkeyed } = workerData as StoreThreadData;
+
+const leases = new Map<number, { resolve(): void; reject(error: TidemarkError): void }>();
+let leasesAsked = 0;
+const deltas = new Map<number, Delta>();
+let merging: AbortController | undefined;
+
+interface Delta {
+  readonly writer: DeltaWriter;
+  /** Chunks are taken one after another. */
+  queue: Promise<void>;
+  failure: unknown;
+}
+
+/** While a delta is written: merges wait for it. */
+let quiet: { readonly promise: Promise<void>; resolve(): void } | undefined;
+
+port.on('message', (message: ToStoreThread) => hear(message));
+
+function hear(message: ToStoreThread): void {
+  switch (message.type) {
+    case 'begin':
+      return begin(message.id);
+    case 'chunk':
+      return chunk(message.id, message.bytes, message.used, message.entries);
+    case 'finish':
+      return answer(message.call, () => finish(message.id));
+    case 'discard':
+      return answer(message.call, () => discard(message.id));
+    case 'merge':
+      return answer(message.call, () => merge(message.request));
+    case 'stop-merge':
+      return merging?.abort(new TidemarkError('CHECKPOINT_FAILED', 'the merge was given up'));
+    case 'describe':
+      return answer(message.call, () => describe(message.names));
+    case 'leased': {
+      const waiting = leases.get(message.lease);
+      leases.delete(message.lease);
+      if (message.error === undefined) waiting?.resolve();
+      else waiting?.reject(TidemarkError.fromRecord(message.error));
+      return;
+    }
+    case 'close':
+      return port.close();
+  }
+}
+
+function answer(call: number, act: () => Promise<readonly Run[]>): void {
+  act().then(
+    (runs) => send({ type: 'done', call, runs }),
+    (error: unknown) =>
+      send({ type: 'failed', call, error: toTidemarkError(error, 'writing state').toRecord() }),
+  );
+}
+
+function begin(id: number): void {
+  const writer = new DeltaWriter({ disk: realDisk, folder, unkeyed, register });
+  deltas.set(id, { writer, queue: Promise.resolve(), failure: undefined });
+  if (quiet !== undefined) return;
+  let resolve = () => undefined as void;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  quiet = { promise, resolve };
+}
+
+function chunk(id: number, bytes: Uint8Array, used: number, entries: number): void {
+  const delta = deltas.get(id);
+  if (delta === undefined) return give(bytes);
+  delta.queue = delta.queue
+    .then(() => (delta.failure === undefined ? delta.writer.add(bytes, used, entries) : undefined))
+    .catch((error: unknown) => {
+      delta.failure ??= error;
+    })
+    .then(() => give(bytes));
+}
+
+async function finish(id: number): Promise<readonly Run[]> {
+  const delta = present(deltas.get(id), `delta ${id}`);
+  try {
+    await delta.queue;
+    if (delta.failure !== undefined) throw delta.failure;
+    failpoint('delta-before-finish');
+    return (await delta.writer.finish()).map(runOf);
+  } catch (error) {
+    await delta.writer.discard();
+    throw error;
+  } finally {
+    ended(id);
+  }
+}
+
+async function discard(id: number): Promise<readonly Run[]> {
+  const delta = deltas.get(id);
+  if (delta === undefined) return [];
+  ended(id);
+  await delta.queue;
+  await delta.writer.discard();
+  return [];
+}
+
+function ended(id: number): void {
+  deltas.delete(id);
+  if (deltas.size > 0) return;
+  quiet?.resolve();
+  quiet = undefined;
+}
+
+async function merge({ inputs, bottom, whole, expiredAt }: MergeRequest): Promise<readonly Run[]> {
+  const abort = new AbortController();
+  merging = abort;
+  const readers: RunReader[] = [];
+  let out: RunWriter | undefined;
+  try {
+    for (const name of inputs) readers.push(await RunReader.openFile(realDisk, folder, name));
+    out = await RunWriter.create(realDisk, folder);
+    await mergeRuns(readers, out, {
+      unkeyed,
+      keepUnkeyed: whole ? 'last' : 'none',
+      dropTombstones: bottom,
+      expiredAt: BigInt(expiredAt),
+      // What a person waits for does not wait for itself.
+      pause: () => (whole ? undefined : quiet?.promise),
+      signal: abort.signal,
+    });
+    failpoint('merge-before-finish');
+    return [runOf(await out.finish(register))];
+  } catch (error) {
+    await out?.discard();
+    throw error;
+  } finally {
+    if (merging === abort) merging = undefined;
+    for (const reader of readers) await reader.close();
+  }
+}
+
+async function describe(names: readonly string[]): Promise<readonly Run[]> {
+  const runs: Run[] = [];
+  for (const name of names) {
+    const reader = await RunReader.openFile(realDisk, folder, name);
+    runs.push({ name, bytes: reader.bytes, tables: reader.tables });
+    await reader.close();
+  }
+  return runs;
+}
+
+function runOf({ name, bytes, tables }: Run): Run {
+  return { name, bytes, tables };
+}
+
+function register({ name, bytes }: { readonly name: string; readonly bytes: number }): Promise<void> {
+  const lease = ++leasesAsked;
+  send({ type: 'lease', lease, name, bytes });
+  return new Promise((resolve, reject) => leases.set(lease, { resolve, reject }));
+}
+
+function give(bytes: Uint8Array): void {
+  // As it came: memory of its own, that can change hands.
+  send({ type: 'taken', bytes }, [bytes.buffer as ArrayBuffer]);
+}
+
+function send(message: FromStoreThread, transfer: readonly ArrayBuffer[] = []): void {
+  port.postMessage(message, [...transfer]);
+}
