@@ -39,6 +39,13 @@ export function statusView(status: StatusDocument, paint: Paint, now: number): s
   return parts.join('\n');
 }
 
+function storeText({ segments, bytes, merges, flushes }: NonNullable<StatusDocument['store']>): string {
+  const merged =
+    merges.count === 0 ? '' : `, ${merges.count} merges wrote ${formatBytes(merges.bytesWritten)}`;
+  const flushed = flushes === 0 ? '' : `, ${flushes} flushes`;
+  return `${segments} segments, ${formatBytes(bytes)}${merged}${flushed}`;
+}
+
 function head(status: StatusDocument, paint: Paint, now: number): readonly (readonly [string, string])[] {
   const ended = status.endedBy === null ? '' : ` (by ${status.endedBy})`;
   const saving = savingText(status);
@@ -51,6 +58,7 @@ function head(status: StatusDocument, paint: Paint, now: number): readonly (read
     ['restarts', String(status.restarts)],
     ['elements', `${count(status.elements)} in attempt ${status.epoch}, ${count(status.rate)}/s`],
     ['checkpoint', checkpointText(status.lastCheckpoint, now)],
+    ...(status.store === null ? [] : [['store', storeText(status.store)] as const]),
     ['parallelism', `${status.parallelism} of at most ${status.maxParallelism}`],
     ['definition', `${printable(status.definition)}  bundle ${status.bundle.slice(0, 12)}`],
     ...(params.length === 0 ? [] : [['params', printable(params.join(' '))] as const]),

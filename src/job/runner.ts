@@ -276,7 +276,8 @@ export class Runner {
   #status(): unknown {
     const { catalog } = this.#options;
     const job = catalog.job(this.#options.job);
-    return statusDocument(job, catalog.latestCheckpoint(job.id), this.metrics(), this.#saving?.());
+    const now = { saving: this.#saving?.(), store: this.#attempt?.storeMetrics };
+    return statusDocument(job, catalog.latestCheckpoint(job.id), this.metrics(), now);
   }
 
   async #checkpoint(): Promise<unknown> {

@@ -7,6 +7,7 @@
 import type { ErrorRecord } from '../base/errors.js';
 import type { CheckpointRecord, JobRecord, JobState } from '../catalog/records.js';
 import type { ArchiveProgress } from './archive-task.js';
+import type { StoreMetrics } from './attempt-store.js';
 import type { AttemptMetrics, OperatorMetrics } from './metrics.js';
 
 export interface JobRow {
@@ -45,6 +46,8 @@ export interface StatusDocument extends JobRow {
   readonly droppedTimers: number;
   /** The savepoint being taken: what is being done, and how much of that is done. */
   readonly saving: ArchiveProgress | null;
+  /** The segments that the state lies in, where checkpoints write what changed; null otherwise, and when not running. */
+  readonly store: StoreMetrics | null;
   readonly operators: readonly OperatorMetrics[];
 }
 
@@ -90,7 +93,7 @@ export function statusDocument(
   job: JobRecord,
   last: CheckpointRecord | undefined,
   metrics: AttemptMetrics | undefined,
-  saving?: ArchiveProgress,
+  now: { readonly saving?: ArchiveProgress | undefined; readonly store?: StoreMetrics | undefined } = {},
 ): StatusDocument {
   return {
     ...jobRow(job, last),
@@ -110,7 +113,8 @@ export function statusDocument(
     elements: metrics?.elements ?? 0,
     rate: metrics?.rate ?? 0,
     droppedTimers: metrics?.droppedTimers ?? 0,
-    saving: saving === undefined ? null : progressOf(saving),
+    saving: now.saving === undefined ? null : progressOf(now.saving),
+    store: now.store ?? null,
     operators: metrics?.operators ?? [],
   };
 }
