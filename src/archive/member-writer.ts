@@ -21,9 +21,9 @@ import { tableMember } from '../format/archive-manifest.js';
 import { type GroupLeaf, isMultiset, type LeafHash, leafHash, tableDigest } from '../format/digest.js';
 import { EntryScan, varintBytes } from '../format/entry-scan.js';
 import { readWatermark, type Watermark } from '../format/watermark.js';
+import { copyBytes } from '../store/copy.js';
 import type { EntryPlace } from '../store/sort-buffer.js';
 import { BlockQueue } from './block-queue.js';
-import { copyBytes } from './copy.js';
 import type { Spool } from './spool.js';
 import { type CanonicalTable, snapshotCorrupt, tableLabel } from './table-list.js';
 

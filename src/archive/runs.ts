@@ -9,8 +9,8 @@
  */
 import { present } from '../base/assert.js';
 import { varintBytes } from '../format/entry-scan.js';
+import { copyBytes } from '../store/copy.js';
 import type { Bucket, EntryPlace, SortBuffer } from '../store/sort-buffer.js';
-import { copyBytes } from './copy.js';
 import type { Spool } from './spool.js';
 
 const BUCKET_HEAD = 12;
