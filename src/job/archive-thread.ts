@@ -6,13 +6,14 @@
  *     main: commit or discard                   thread: committed or discarded, then gone
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { writeArchive } from '../archive/write.js';
+import { type PreparedArchive, writeArchive, writeArchiveOfRuns } from '../archive/write.js';
 import { assert, present } from '../base/assert.js';
 import { type ErrorRecord, toTidemarkError } from '../base/errors.js';
 import { realDisk } from '../base/real-disk.js';
 import type { Manifest } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { SegmentReader } from '../format/segment.js';
+import { RunReader } from '../store/run-reader.js';
 
 export interface ArchiveTaskData {
   readonly segments: readonly string[];
@@ -46,19 +47,7 @@ main().catch((error: unknown) => {
 });
 
 async function main(): Promise<void> {
-  const { manifest } = data;
-  const written = await writeArchive({
-    disk: realDisk,
-    spoolFolder: data.spoolFolder,
-    tables: manifest.tables,
-    operators: manifest.operators,
-    blocks: blocks(),
-    kind: 'savepoint',
-    drained: data.drained,
-    provenance: data.provenance,
-    output: { path: data.output, force: data.force },
-    onProgress: ({ entries, bytes }, phase) => send({ type: 'progress', phase, entries, bytes }),
-  });
+  const written = await write();
   const { digest, bytes, entries } = written;
   const verdict = new Promise<ToArchiveThread>((resolve) => port.once('message', resolve));
   send({ type: 'written', digest, bytes, entries });
@@ -75,6 +64,31 @@ async function main(): Promise<void> {
     send({ type: 'discarded' });
   }
   port.close();
+}
+
+async function write(): Promise<PreparedArchive> {
+  const { operators, tables, mode, backend } = data.manifest;
+  const options = {
+    disk: realDisk,
+    spoolFolder: data.spoolFolder,
+    tables,
+    operators,
+    kind: 'savepoint' as const,
+    drained: data.drained,
+    provenance: data.provenance,
+    output: { path: data.output, force: data.force },
+    onProgress: (done: { readonly entries: number; readonly bytes: number }, phase: string) =>
+      send({ type: 'progress', phase, ...done }),
+  };
+  // The disk backend and incremental checkpoints write sorted runs.
+  if (mode === 'full' && backend === 'memory') return await writeArchive({ ...options, blocks: blocks() });
+  const runs: RunReader[] = [];
+  try {
+    for (const name of data.segments) runs.push(await RunReader.openFile(realDisk, data.segmentFolder, name));
+    return await writeArchiveOfRuns({ ...options, runs });
+  } finally {
+    for (const run of runs) await run.close();
+  }
 }
 
 async function* blocks() {
