@@ -10,13 +10,34 @@ import type { OperatorMetrics, SplitMetrics, SubtaskMetrics } from './metrics.js
 /** Splits shown per subtask; a source of a million files must not fill the control channel. */
 const MAX_SPLITS_SHOWN = 1000;
 
-/** Sizes of the last snapshot, by table and key group. */
-export type Sizes = Pick<EntryWriter, 'bytesOf'> | undefined;
+/** How large state is, as far as snapshots have shown. */
+export interface Sizes {
+  /** Bytes of one table in key groups `start` to `end`, which now hold `entries`. */
+  bytesOf(table: number, start: number, end: number, entries: number): number;
+}
+
+/** What the entries that were written so far took on average: where snapshots hold only what changed. */
+export class MeanSizes implements Sizes {
+  readonly #entries = new Map<number, number>();
+  readonly #bytes = new Map<number, number>();
+
+  add(out: Pick<EntryWriter, 'bytesOf' | 'entriesOf'>, tables: readonly { readonly id: number }[]): void {
+    for (const { id } of tables) {
+      this.#entries.set(id, (this.#entries.get(id) ?? 0) + out.entriesOf(id));
+      this.#bytes.set(id, (this.#bytes.get(id) ?? 0) + out.bytesOf(id));
+    }
+  }
+
+  bytesOf(table: number, _start: number, _end: number, entries: number): number {
+    const written = this.#entries.get(table) ?? 0;
+    return written === 0 ? 0 : Math.round((entries * (this.#bytes.get(table) ?? 0)) / written);
+  }
+}
 
 export function collectOperators(
   compiled: Compiled,
   liveSinks: boolean,
-  sizes: Sizes,
+  sizes: Sizes | undefined,
 ): readonly OperatorMetrics[] {
   return compiled.graph.nodes.flatMap((node) => {
     const instances = compiled.instances.get(node.id);
@@ -62,7 +83,7 @@ function stateOf(
   compiled: Compiled,
   node: GraphNode,
   operator: ProcessOperator | undefined,
-  sizes: Sizes,
+  sizes: Sizes | undefined,
 ): Pick<SubtaskMetrics, 'stateEntries' | 'stateBytes' | 'timers'> {
   if (operator === undefined || node.kind !== 'process') return { stateEntries: 0, stateBytes: 0, timers: 0 };
   const counts = new Map(operator.backend.counts().map(({ table, entries }) => [table, entries]));
@@ -75,7 +96,7 @@ function stateOf(
     const entries = counts.get(table.id) ?? 0;
     if (table.kind === 'timer') timers += entries;
     else stateEntries += entries;
-    stateBytes += sizes?.bytesOf(table.id, start, end) ?? 0;
+    stateBytes += sizes?.bytesOf(table.id, start, end, entries) ?? 0;
   }
   return { stateEntries, stateBytes, timers };
 }

@@ -12,7 +12,7 @@ import { TidemarkError } from '../base/errors.js';
 import type { Dataflow } from '../runtime/dataflow.js';
 import type { Snapshot } from '../runtime/snapshot.js';
 import type { Where } from '../runtime/where.js';
-import { collectOperators, type Sizes } from './collect-metrics.js';
+import { collectOperators, MeanSizes, type Sizes } from './collect-metrics.js';
 import { DRAIN_CHUNKS_OUT, type FromData, MAX_CHUNKS_OUT, type ToData } from './protocol.js';
 import type { StateWriter } from './state-writer.js';
 
@@ -62,7 +62,8 @@ export class DataLoop {
   #breathAt = 0;
   #metricsAt = 0;
   #metricsElements = 0;
-  #sizes: Sizes;
+  #sizes: Sizes | undefined;
+  readonly #means = new MeanSizes();
   #heapAt = 0;
   #heapFull = 0;
   #rediscoverAt = new Map<number, number>();
@@ -203,7 +204,10 @@ export class DataLoop {
     snapshot.finish();
     this.#snapshot = undefined;
     this.#writer.done();
-    this.#sizes = snapshot.out;
+    if (this.#writer.changes) {
+      this.#means.add(snapshot.out, dataflow.tables);
+      this.#sizes = this.#means;
+    } else this.#sizes = snapshot.out;
     send({
       type: 'drained',
       id: snapshot.checkpoint,

@@ -263,7 +263,6 @@ function fedTables(
   { checkpoint, tables }: Recovery,
   { mode, backend }: { readonly mode: 'run' | 'commit'; readonly backend: JobSettings['backend'] },
 ): readonly number[] {
-  const isTimer = (kind: string) => kind === 'timer' || kind === 'event-timer';
   const fed = tables.filter(({ kind }) => {
     // Those of an archive were committed before it was packed; they are not this job's.
     if (kind === 'transactions') return checkpoint !== undefined;
@@ -273,6 +272,11 @@ function fedTables(
   return fed.map(({ id }) => id);
 }
 
-function adopted({ id, subtasks }: ManifestTable): readonly AdoptedTable[] {
-  return subtasks === undefined ? [] : [{ id, subtasks }];
+/** Timers are fed, and counted then. */
+function adopted({ id, kind, subtasks }: ManifestTable): readonly AdoptedTable[] {
+  return subtasks === undefined || isTimer(kind) ? [] : [{ id, subtasks }];
+}
+
+function isTimer(kind: string): boolean {
+  return kind === 'timer' || kind === 'event-timer';
 }

@@ -47,6 +47,11 @@ export class StateWriter {
     });
   }
 
+  /** Snapshots hold what changed. */
+  get changes(): boolean {
+    return this.#options.snapshots === 'changes';
+  }
+
   /** A freeze may come. */
   get idle(): boolean {
     return this.#drains === undefined && !this.#unsettled;
