@@ -41,9 +41,8 @@ export const TIER_RATIO = 2;
 export interface RunSize {
   readonly name: string;
   readonly bytes: number;
-  /** Tombstones included. Where counts are left out, tombstones are taken to delete nothing. */
-  readonly entries?: number;
-  readonly tombstones?: number;
+  /** What it has of each table. Where that is left out, tombstones are taken to delete nothing. */
+  readonly tables?: readonly { readonly entries: number; readonly tombstones: number }[];
 }
 
 /** Runs `from` to `to`, the latter not included; never a single one. */
@@ -89,9 +88,13 @@ function cheapestWindow(runs: readonly RunSize[]): MergeRange {
 /** Bytes above the base, and those that their tombstones delete, if each hits an entry of the base of mean size. */
 function newerBytes(runs: readonly RunSize[]): number {
   const [base, ...newer] = runs;
-  const mean = (base?.bytes ?? 0) / Math.max(1, base?.entries ?? 0);
-  const deleted = base?.entries === undefined ? 0 : mean;
-  return newer.reduce((sum, { bytes, tombstones }) => sum + bytes + (tombstones ?? 0) * deleted, 0);
+  const entries = countOf(base, 'entries');
+  const mean = entries === 0 ? 0 : sizeAt(runs, 0) / entries;
+  return newer.reduce((sum, run) => sum + run.bytes + mean * countOf(run, 'tombstones'), 0);
+}
+
+function countOf(run: RunSize | undefined, what: 'entries' | 'tombstones'): number {
+  return run?.tables?.reduce((sum, table) => sum + table[what], 0) ?? 0;
 }
 
 function totalBytes(runs: readonly RunSize[]): number {

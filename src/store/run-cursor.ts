@@ -13,8 +13,8 @@ import { checkBlock, keyPrefix, type RunIndex } from '../format/sorted-index.js'
 import { MAX_GROUPS } from '../format/sorted-layout.js';
 import { type RunSource, readFully } from './run-source.js';
 
-/** What one read takes, and more only for a larger block. */
-const READ_BYTES = 256 * 1024;
+/** What one read takes unless less is asked for, and more only for a larger block. */
+export const READ_BYTES = 256 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /** Some of the entries of a run: of one table; of its key groups `fromGroup` to `toGroup`, both included; of one key. */
@@ -34,6 +34,7 @@ export class RunCursor {
   /** Whether there is no current entry any more. */
   done = false;
   readonly #source: RunSource;
+  readonly #readBytes: number;
   readonly #index: RunIndex;
   /** The range: buckets `#first` to `#last`, and how identities begin. */
   readonly #ranged: boolean;
@@ -54,8 +55,9 @@ export class RunCursor {
   #beforeAt = 0;
   #beforeEnd = 0;
 
-  constructor(source: RunSource, index: RunIndex, range: RunRange | undefined) {
+  constructor(source: RunSource, index: RunIndex, range: RunRange | undefined, readBytes: number) {
     this.#source = source;
+    this.#readBytes = readBytes;
     this.#index = index;
     this.#ranged = range !== undefined;
     this.#prefix = range?.key === undefined ? NOTHING : keyPrefix(range.key);
@@ -106,7 +108,7 @@ export class RunCursor {
     let end = first + 1;
     for (; end < this.#end; end++) {
       const more = blockBytes[end] as number;
-      if (bytes + more > READ_BYTES) break;
+      if (bytes + more > this.#readBytes) break;
       bytes += more;
     }
     this.#keepLast();

@@ -17,7 +17,7 @@ import { HEADER_BYTES, isSorted, TRAILER_BYTES } from '../format/segment-layout.
 import { checkFound } from '../format/segment-read.js';
 import { RunIndex } from '../format/sorted-index.js';
 import { decodeStats, decodeTail, TAIL_BYTES, type TableStats } from '../format/sorted-layout.js';
-import { RunCursor, type RunRange } from './run-cursor.js';
+import { READ_BYTES, RunCursor, type RunRange } from './run-cursor.js';
 import { fileSource, type RunSource, readFully } from './run-source.js';
 
 export type { RunRange } from './run-cursor.js';
@@ -58,11 +58,11 @@ export class RunReader {
     return await RunReader.open(await fileSource(disk, folder, name));
   }
 
-  /** The entries in order; without a range, all. */
-  cursor(range?: RunRange): RunCursor {
+  /** The entries in order; without a range, all. `readBytes` are read at once, and kept. */
+  cursor(range?: RunRange, readBytes = READ_BYTES): RunCursor {
     if (range?.key !== undefined)
       assert(range.fromGroup !== undefined && range.fromGroup === range.toGroup, 'a key without its group');
-    return new RunCursor(this.#source, this.index, range);
+    return new RunCursor(this.#source, this.index, range, readBytes);
   }
 
   close(): Promise<void> {

@@ -52,6 +52,8 @@ export interface EntryPlace {
 export interface SortRules {
   /** The table that entries of `table` are sorted into; negative where they are left out. Throws for an unknown one. */
   sortedId(table: number): number;
+  /** Is given the entries that `sortedId` leaves out, one by one: `bytes[from, end)`, to be copied. */
+  apart?(bytes: Buffer, from: number, end: number): void;
   /** How many key groups a table has. */
   slots(sortedId: number): number;
   /** How messages call a table. */
@@ -97,6 +99,11 @@ export class SortBuffer {
 
   get empty(): boolean {
     return this.#used === 0;
+  }
+
+  /** How many entries are kept. */
+  get count(): number {
+    return this.#count;
   }
 
   /** The bytes that entries returned by `buckets` lie in. */
@@ -188,7 +195,10 @@ export class SortBuffer {
       this.#lastTable = scan.table;
     }
     const table = this.#lastId;
-    if (table < 0) return scan.end;
+    if (table < 0) {
+      this.#rules.apart?.(this.#bytes, at, scan.end);
+      return scan.end;
+    }
     if (scan.flags > 0 && this.#left(table)) return scan.end;
     const local = this.#bucket(table, scan.group);
     const count = this.#count++;

@@ -64,9 +64,9 @@ describe('what to merge', () => {
   });
 
   test('is all once the tombstones delete half of the oldest', () => {
-    const [oldest, newer] = [{ name: 'a', bytes: 10 * MIB, entries: 1000, tombstones: 0 }, 10 * KIB];
+    const oldest = { name: 'a', bytes: 10 * MIB, tables: [{ entries: 1000, tombstones: 0 }] };
     const after = (tombstones: number) =>
-      pickMerge([oldest, { name: 'b', bytes: newer, entries: tombstones, tombstones }]);
+      pickMerge([oldest, { name: 'b', bytes: 10 * KIB, tables: [{ entries: tombstones, tombstones }] }]);
     assert.equal(after(400), undefined);
     assert.deepEqual(after(600), { from: 0, to: 2 });
   });

@@ -14,8 +14,7 @@ export type Changes = ReadonlyMap<number, number | undefined>;
 interface ModelRun {
   readonly name: string;
   readonly bytes: number;
-  readonly entries: number;
-  readonly tombstones: number;
+  readonly tables: readonly { readonly entries: number; readonly tombstones: number }[];
   readonly changes: Changes;
 }
 
@@ -116,7 +115,7 @@ export class StoreModel {
       bytes += size ?? TOMBSTONE_BYTES;
       if (size === undefined) tombstones++;
     }
-    return { name: `${this.#named++}`, bytes, entries: changes.size, tombstones, changes };
+    return { name: `${this.#named++}`, bytes, tables: [{ entries: changes.size, tombstones }], changes };
   }
 
   #apply(changes: Changes): void {
