@@ -17,7 +17,8 @@ import { CursorHeap, lowest, openRuns, type Run, type RunCursor, writeRun } from
 import { Spool } from './spool.js';
 import { canonicalRules, type TableList } from './table-list.js';
 
-export type ArchivePhase = 'sort' | 'merge' | 'pack';
+/** `check` comes only where an archive is rewritten. */
+export type ArchivePhase = 'check' | 'sort' | 'merge' | 'pack';
 
 /** Told now and then; counts grow within a phase. Bytes are those of entries, and of the file while packing. */
 export type OnProgress = (

@@ -89,10 +89,10 @@ async function rewrite(archive: Archive, options: ConvertOptions): Promise<Conve
     onProgress,
     signal,
   } as const;
-  const runs = await archive.runs();
+  const chain = await archive.chain();
   const written =
-    runs === undefined
+    chain === undefined
       ? writeArchive({ ...common, blocks: archive.blocks(), ...(limits === undefined ? {} : { limits }) })
-      : writeArchiveOfRuns({ ...common, runs });
+      : writeArchiveOfRuns({ ...common, runs: await chain.readers() });
   return { ...(await written), provenance };
 }

@@ -1,14 +1,15 @@
 /**
- * What differs between two canonical archives: entries added, removed and changed, by operator and state.
+ * What differs between two archives: entries added, removed and changed, by operator and state.
  *
- * States meet by uid, kind and name. Key groups with equal hashes are skipped unread; of the others, blocks stream in
- * canonical order, so that memory does not grow with the state. Where keys are kept in another way (key type,
- * maxParallelism), or values (codec, schema version), nothing can be equal: all entries of one side are removed, all
- * of the other added.
+ * States meet by uid, kind and name. Between two canonical archives, key groups with equal hashes are skipped unread;
+ * everything else streams in canonical order, also the merged runs of a native archive, so that memory does not grow
+ * with the state. Where keys are kept in another way (key type, maxParallelism), or values (codec, schema version),
+ * nothing can be equal: all entries of one side are removed, all of the other added. Sinks' transactions are no state.
  */
 
 import { present } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
+import type { KeyGroupRange } from '../base/key-groups.js';
 import { ByteReader } from '../codec/reader.js';
 import { isMultiset } from '../format/digest.js';
 import { type Entry, readEntry } from '../format/entry.js';
@@ -44,21 +45,20 @@ export interface EntryOf {
   readonly operator: ManifestOperator;
 }
 
-/** Calls and waits for `onDifference` for each entry that differs. @throws INCOMPATIBLE for native archives. */
+/**
+ * Calls and waits for `onDifference` for each entry that differs.
+ * @throws INCOMPATIBLE for a native archive whose entries have no order.
+ */
 export async function diffArchives(
   before: Archive,
   after: Archive,
   onDifference?: (difference: Difference) => void | Promise<void>,
 ): Promise<ArchiveDiff> {
-  for (const { manifest, path } of [before, after]) {
-    if (manifest.layout === 'canonical') continue;
-    throw new TidemarkError(
-      'INCOMPATIBLE',
-      `${path} is in the native layout, which has no order to compare by`,
-      {
-        hint: `rewrite it as a savepoint first: tidemark convert ${path} -o FILE`,
-      },
-    );
+  for (const archive of [before, after]) {
+    if (await archive.isOrdered()) continue;
+    throw new TidemarkError('INCOMPATIBLE', `the entries of ${archive.path} are in no order to compare by`, {
+      hint: `rewrite it as a savepoint first: tidemark convert ${archive.path}`,
+    });
   }
   if (before.manifest.digest === after.manifest.digest) return { equal: true, operators: [] };
   const operators = new Map<string, StateDiff[]>();
@@ -70,7 +70,10 @@ export async function diffArchives(
     states.push({ name: table.name === '' ? table.kind : table.name, ...counts });
     operators.set(table.operator, states);
   }
-  return { equal: false, operators: [...operators].map(([uid, states]) => ({ uid, states })) };
+  // The digest of a native archive does not name its state; then what was found says whether it is the same.
+  const named = before.manifest.layout === 'canonical' && after.manifest.layout === 'canonical';
+  const equal = !named && operators.size === 0;
+  return { equal, operators: [...operators].map(([uid, states]) => ({ uid, states })) };
 }
 
 interface Side {
@@ -101,10 +104,12 @@ function pairsOf(before: Archive, after: Archive): Pair[] {
 
 function sidesOf(archive: Archive): Side[] {
   const operators = new Map(archive.manifest.operators.map((operator) => [operator.uid, operator]));
-  return archive.manifest.tables.map((table) => {
-    const operator = present(operators.get(table.operator), 'an operator');
-    return { archive, table, operator };
-  });
+  return archive.manifest.tables
+    .filter(({ kind }) => kind !== 'transactions')
+    .map((table) => {
+      const operator = present(operators.get(table.operator), 'an operator');
+      return { archive, table, operator };
+    });
 }
 
 function nameOf({ operator, kind, name }: ManifestTable): string {
@@ -147,14 +152,13 @@ class TableDiff {
   async #all(side: Side | undefined, kind: 'removed' | 'added'): Promise<void> {
     if (side === undefined) return;
     if (this.#tell === undefined) return this.#count(kind, side.table.entries);
-    for await (const { group } of groupsOf(side)) {
-      const cursor = await EntryCursor.open(side, group);
-      while (cursor.entry !== undefined) await this.#step(cursor, undefined, kind);
-    }
+    const cursor = await EntryCursor.open(side, undefined);
+    while (cursor.entry !== undefined) await this.#step(cursor, undefined, kind);
   }
 
-  /** Both sides' groups, merged by number. */
+  /** Both sides' groups, merged by number; all at once where one of them has no hashes. */
   async #groups(before: Side, after: Side): Promise<void> {
+    if (!hasHashes(before) || !hasHashes(after)) return await this.#entries(before, after, undefined);
     const [as, bs] = [groupsOf(before), groupsOf(after)];
     let [a, b] = [await as.next(), await bs.next()];
     while (a.done !== true || b.done !== true) {
@@ -162,16 +166,16 @@ class TableDiff {
       const right = b.done === true ? undefined : b.value;
       const order = (left?.group ?? Number.POSITIVE_INFINITY) - (right?.group ?? Number.POSITIVE_INFINITY);
       if (order !== 0 || !sameLeaf(left, right))
-        await this.#group(before, after, Math.min(left?.group ?? Infinity, right?.group ?? Infinity));
+        await this.#entries(before, after, only(Math.min(left?.group ?? Infinity, right?.group ?? Infinity)));
       if (order <= 0) a = await as.next();
       if (order >= 0) b = await bs.next();
     }
   }
 
-  async #group(before: Side, after: Side, group: number): Promise<void> {
-    if (isMultiset(before.table.kind)) return await this.#multiset(before, after, group);
-    const a = await EntryCursor.open(before, group);
-    const b = await EntryCursor.open(after, group);
+  async #entries(before: Side, after: Side, groups: KeyGroupRange | undefined): Promise<void> {
+    if (isMultiset(before.table.kind)) return await this.#multiset(before, after);
+    const a = await EntryCursor.open(before, groups);
+    const b = await EntryCursor.open(after, groups);
     while (a.entry !== undefined || b.entry !== undefined) {
       const order = a.compare(b);
       if (order < 0) await this.#step(a, undefined, 'removed');
@@ -185,14 +189,14 @@ class TableDiff {
   }
 
   /** Elements without a place: by value. */
-  async #multiset(before: Side, after: Side, group: number): Promise<void> {
+  async #multiset(before: Side, after: Side): Promise<void> {
     const values = new Map<string, number>();
-    const a = await EntryCursor.open(before, group);
+    const a = await EntryCursor.open(before, undefined);
     for (; a.entry !== undefined; await a.next()) {
       const value = a.entry.value.toString('latin1');
       values.set(value, (values.get(value) ?? 0) + 1);
     }
-    const b = await EntryCursor.open(after, group);
+    const b = await EntryCursor.open(after, undefined);
     while (b.entry !== undefined) {
       const value = b.entry.value.toString('latin1');
       const left = values.get(value) ?? 0;
@@ -201,7 +205,7 @@ class TableDiff {
         await b.next();
       } else await this.#step(undefined, b, 'added');
     }
-    const again = await EntryCursor.open(before, group);
+    const again = await EntryCursor.open(before, undefined);
     while (again.entry !== undefined) {
       const value = again.entry.value.toString('latin1');
       const left = values.get(value) ?? 0;
@@ -230,6 +234,14 @@ class TableDiff {
   }
 }
 
+function only(group: number): KeyGroupRange {
+  return { start: group, end: group };
+}
+
+function hasHashes({ archive }: Side): boolean {
+  return archive.manifest.layout === 'canonical';
+}
+
 async function* groupsOf({ archive, table }: Side): AsyncGenerator<Group, void> {
   const reader = archive.reader(table);
   if (reader !== undefined) yield* reader.groups(0, archive.slots(table) - 1);
@@ -241,7 +253,7 @@ function sameLeaf(a: Group | undefined, b: Group | undefined): boolean {
   );
 }
 
-/** The entries of one key group, one after the other. */
+/** The entries of some key groups, one after the other. */
 class EntryCursor {
   entry: Entry | undefined;
   readonly #side: Side;
@@ -256,8 +268,9 @@ class EntryCursor {
   }
 
   /** At the first entry. */
-  static async open(side: Side, group: number): Promise<EntryCursor> {
-    const blocks = side.archive.reader(side.table)?.blocks(group, group) ?? nothing();
+  static async open(side: Side, groups: KeyGroupRange | undefined): Promise<EntryCursor> {
+    const range = groups === undefined ? {} : { groups };
+    const blocks = side.archive.blocks({ tables: [side.table.id], ...range });
     const cursor = new EntryCursor(side, blocks);
     await cursor.next();
     return cursor;
@@ -283,11 +296,11 @@ class EntryCursor {
     this.#at = this.#scan.end;
   }
 
-  /** By identity; one that has no entry left is above all. */
+  /** By key group and identity; one that has no entry left is above all. */
   compare(other: EntryCursor): number {
     if (this.entry === undefined || other.entry === undefined)
       return Number(this.entry === undefined) - Number(other.entry === undefined);
-    return Buffer.compare(this.#identity(), other.#identity());
+    return this.entry.group - other.entry.group || Buffer.compare(this.#identity(), other.#identity());
   }
 
   /** Whether two entries of one identity are equal. */
@@ -303,5 +316,3 @@ class EntryCursor {
     return this.#payload.subarray(this.#scan.identityEnd, this.#scan.end);
   }
 }
-
-async function* nothing(): AsyncGenerator<{ readonly payload: Buffer }, void> {}

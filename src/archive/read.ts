@@ -16,17 +16,22 @@ import { type Entry, readEntry } from '../format/entry.js';
 import { isKeyed, type ManifestTable } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { entriesOf, readSegment, type SegmentBlock } from '../format/segment-read.js';
+import { RunReader } from '../store/run-reader.js';
 import type { Payload } from '../store/sort-buffer.js';
 import { ArchiveFile, MemberSource } from './archive-file.js';
 import { ArchiveDamaged } from './finding.js';
 import { readOutline } from './outline.js';
+import { isUnsorted, RunChain } from './run-chain.js';
 import { slotsOf } from './table-list.js';
 import { TableReader } from './table-reader.js';
 
 const HASH_BYTES = 1024 * 1024;
 const ALL_GROUPS: KeyGroupRange = { start: 0, end: Number.MAX_SAFE_INTEGER };
 
-/** What to read. Native archives are not ordered: of them, all is read, and the caller leaves out the rest. */
+/**
+ * What to read. Of a native archive that is not ordered, all is read whatever is asked for, and the caller leaves out
+ * the rest.
+ */
 export interface ArchiveRange {
   /** Ids of tables; all when absent. */
   readonly tables?: readonly number[];
@@ -60,6 +65,7 @@ export class Archive {
   readonly #file: ArchiveFile;
   readonly #slots: ReadonlyMap<string, number>;
   readonly #members: ReadonlyMap<string, ArchiveMember>;
+  #chain: Promise<RunChain | undefined> | undefined;
 
   constructor(file: ArchiveFile, manifest: ArchiveManifest, provenance: Provenance) {
     this.manifest = manifest;
@@ -96,17 +102,34 @@ export class Archive {
   }
 
   /**
-   * Whole entries, `table` being the place in `manifest.tables`. Canonical: in order, each block of one table and key
-   * group. The payload belongs to the caller.
+   * Whole entries, `table` being the place in `manifest.tables`; of sorted runs, the live ones. In order but for a
+   * native archive that has none; canonical: each block of one key group. The payload belongs to the caller.
    */
   async *blocks(range: ArchiveRange = {}): AsyncGenerator<Payload, void> {
-    if (this.manifest.layout === 'native') return yield* this.#segments();
+    const chain = await this.chain();
+    if (chain === undefined && this.manifest.layout === 'native') return yield* this.#segments();
     for (const table of this.manifest.tables) {
       if (range.tables?.includes(table.id) === false) continue;
-      const groups = isKeyed(table.kind) ? (range.groups ?? ALL_GROUPS) : ALL_GROUPS;
+      const groups = isKeyed(table.kind) ? range.groups : undefined;
+      if (chain !== undefined) yield* chain.blocks(table, groups);
+      const { start, end } = groups ?? ALL_GROUPS;
       const reader = this.reader(table);
-      if (reader !== undefined) yield* reader.blocks(groups.start, groups.end);
+      if (reader !== undefined) yield* reader.blocks(start, end);
     }
+  }
+
+  /** Whether entries come in order: of all archives but those of one unsorted segment, or several. */
+  async isOrdered(): Promise<boolean> {
+    return this.manifest.layout === 'canonical' || (await this.chain()) !== undefined;
+  }
+
+  /**
+   * The sorted runs of an archive that is made of them: of an incremental one, and of a full one where its segment is
+   * sorted. They are good until the archive is closed.
+   */
+  chain(): Promise<RunChain | undefined> {
+    this.#chain ??= this.#findChain();
+    return this.#chain;
   }
 
   /**
@@ -116,6 +139,8 @@ export class Archive {
   async find(table: number, group: number, key: Buffer): Promise<Entry[]> {
     const wanted = this.manifest.tables[table];
     if (wanted === undefined) return [];
+    const chain = await this.chain();
+    if (chain !== undefined) return await chain.find(wanted, group, key);
     if (this.manifest.layout === 'native') return await this.#findUnordered(table, group, key);
     const reader = this.reader(wanted);
     const slot = await reader?.slot(group);
@@ -161,6 +186,17 @@ export class Archive {
 
   close(): Promise<void> {
     return this.#file.close();
+  }
+
+  async #findChain(): Promise<RunChain | undefined> {
+    const { layout, mode, members } = this.manifest;
+    if (layout === 'canonical') return undefined;
+    const sources = members.map((member) => this.source(member));
+    const [only] = sources;
+    if (mode === 'full' && (sources.length !== 1 || only === undefined || (await isUnsorted(only))))
+      return undefined;
+    const open = sources.map((source) => () => RunReader.open(source));
+    return new RunChain(open, this.provenance.barrierTime);
   }
 
   async *#segments(): AsyncGenerator<SegmentBlock, void> {

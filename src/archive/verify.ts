@@ -7,14 +7,13 @@ import type { Disk } from '../base/disk.js';
 import { TidemarkError } from '../base/errors.js';
 import { type ArchiveManifest, type ArchiveMember, tableMember } from '../format/archive-manifest.js';
 import { nativeDigest, snapshotDigest, tableDigest } from '../format/digest.js';
-import { varintBytes } from '../format/entry-scan.js';
-import { entriesOf, readSegment } from '../format/segment-read.js';
 import type { Watermark } from '../format/watermark.js';
-import { ArchiveFile } from './archive-file.js';
-import { EntryCheck } from './check-entry.js';
+import type { RunSource } from '../store/run-source.js';
+import { ArchiveFile, MemberSource } from './archive-file.js';
 import { ArchiveDamaged, type Finding, type FindingCode } from './finding.js';
 import { type Outline, readOutline } from './outline.js';
 import { slotsOf } from './table-list.js';
+import { NativeVerifier } from './verify-native.js';
 import { TableVerifier } from './verify-table.js';
 
 /** More are not listed. */
@@ -133,37 +132,19 @@ class Verifier {
   }
 
   async #native(manifest: ArchiveManifest, placed: ReadonlySet<string>): Promise<void> {
-    const checks = new NativeTables(manifest);
-    for (const [table, message] of checks.unknown)
-      this.#find('KEY', 'manifest.json', 0, `table ${table}: ${message}`);
+    const verifier = new NativeVerifier(manifest, this.#find, (entries) => this.#progress(entries, 0));
+    const sources: RunSource[] = [];
     for (const member of manifest.members) {
-      if (placed.has(member.name)) await this.#guarded(member.name, () => this.#segment(member, checks));
+      if (!placed.has(member.name)) continue;
+      const source = new MemberSource(this.#file, member);
+      sources.push(source);
+      await this.#guarded(member.name, () => verifier.segment(member, source));
     }
     if (nativeDigest(manifest.members.map(({ sha256 }) => sha256)) !== manifest.digest)
       this.#find('DIGEST', 'manifest.json', 0, 'the segments do not have the digest that the manifest gives');
-    if (manifest.mode === 'incremental' || placed.size < manifest.members.length) return;
-    for (const { id, entries, bytes } of manifest.tables) {
-      const found = checks.counted(id);
-      if (found.entries !== entries || found.bytes !== bytes)
-        this.#find(
-          'COUNT',
-          'manifest.json',
-          0,
-          `table ${id} has ${found.entries} entries, it says ${entries}`,
-        );
-    }
-  }
-
-  async #segment({ name, offset, length }: ArchiveMember, checks: NativeTables): Promise<void> {
-    const read = (into: Uint8Array, at: number) =>
-      this.#file.readInto(into.subarray(0, Math.min(into.length, length - at)), offset + at);
-    for await (const block of readSegment(read, length, name)) {
-      this.#progress(block.entries, 0);
-      for (const entry of entriesOf(block, name)) {
-        const problem = checks.problem(entry);
-        if (problem !== undefined) this.#find(problem.code, name, offset + block.offset, problem.message);
-      }
-    }
+    const { provenance } = this.#outline;
+    if (provenance === undefined || placed.size < manifest.members.length) return;
+    await this.#guarded('manifest.json', () => verifier.whole(sources, provenance));
   }
 
   /** What stops the reading of a member is a finding of it. */
@@ -183,55 +164,4 @@ function isOfSegment(error: unknown): error is TidemarkError {
   return (
     error instanceof TidemarkError && (error.code === 'SEGMENT_CORRUPT' || error.code === 'FORMAT_NEWER')
   );
-}
-
-/** The tables of a native archive, whose entries come in any order. */
-class NativeTables {
-  /** Tables whose keys cannot be read, and why. */
-  readonly unknown: [table: number, message: string][] = [];
-  readonly #incremental: boolean;
-  readonly #checks: (EntryCheck | undefined)[] = [];
-  readonly #slots: number[] = [];
-  readonly #entries: number[] = [];
-  readonly #bytes: number[] = [];
-
-  constructor(manifest: ArchiveManifest) {
-    this.#incremental = manifest.mode === 'incremental';
-    const slots = new Map(manifest.operators.map(({ uid, maxParallelism }) => [uid, maxParallelism]));
-    const operators = new Map(manifest.operators.map((operator) => [operator.uid, operator]));
-    for (const table of manifest.tables) {
-      const operator = operators.get(table.operator);
-      this.#slots.push(slotsOf(table, slots));
-      try {
-        this.#checks.push(operator === undefined ? undefined : new EntryCheck(table, operator));
-      } catch (error) {
-        if (!(error instanceof TidemarkError)) throw error;
-        this.unknown.push([table.id, error.message]);
-        this.#checks.push(undefined);
-      }
-    }
-  }
-
-  counted(table: number): { readonly entries: number; readonly bytes: number } {
-    return { entries: this.#entries[table] ?? 0, bytes: this.#bytes[table] ?? 0 };
-  }
-
-  problem(entry: Parameters<EntryCheck['problem']>[0]): { code: FindingCode; message: string } | undefined {
-    const { table, group, tombstone } = entry;
-    const slots = this.#slots[table];
-    if (slots === undefined)
-      return { code: 'ENTRY', message: `an entry of table ${table}, which is not listed` };
-    this.#entries[table] = (this.#entries[table] ?? 0) + 1;
-    this.#bytes[table] = (this.#bytes[table] ?? 0) + entryBytes(entry);
-    if (group >= slots) return { code: 'ENTRY', message: `an entry of key group ${group} of ${slots}` };
-    if (tombstone && !this.#incremental)
-      return { code: 'ENTRY', message: 'a tombstone in a full checkpoint' };
-    return this.#checks[table]?.problem(entry);
-  }
-}
-
-/** An entry's length as written: its last field ends it, its first begins before its key by two varints. */
-function entryBytes({ table, group, key, value }: Parameters<EntryCheck['problem']>[0]): number {
-  const start = key.byteOffset - varintBytes(key.length) - varintBytes(group) - varintBytes(table);
-  return value.byteOffset + value.length - start;
 }

@@ -1,8 +1,9 @@
 /**
  * Makes archives: a savepoint from a snapshot's native blocks, or a checkpoint's own segments packed into a file.
  *
- *     writeArchive ─ canonicalize ─▶ spool ─┐
- *     packSegments ─ segments of the home ──┴─▶ temp file beside the output, fsynced ──▶ commit: its name
+ *     writeArchive ─────── canonicalize ──────▶ spool ─┐
+ *     writeArchiveOfRuns ─ canonicalizeRuns ──▶ spool ─┤
+ *     packSegments ─────── segments of the home ───────┴─▶ temp file beside the output, fsynced ──▶ commit: its name
  *
  * Invariants: nothing is under the final name before `commit`, and everything durably after; whatever fails, no file
  * of ours stays behind; two snapshots of one state give the same bytes but for provenance and its line in the sums.
@@ -20,8 +21,10 @@ import { nativeDigest, snapshotDigest } from '../format/digest.js';
 import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { segmentPath } from '../format/segment.js';
+import type { RunReader } from '../store/run-reader.js';
 import type { Payload, SortLimits } from '../store/sort-buffer.js';
 import { type ArchivePhase, type CanonicalData, canonicalize, type OnProgress } from './canonicalize.js';
+import { type CanonicalizeRunsOptions, canonicalizeRuns } from './canonicalize-runs.js';
 import { type ArchiveOutput, checkOutput, prepareOutput } from './output.js';
 import { type DataSource, packing } from './pack.js';
 import { snapshotCorrupt, type TableList, type TableShape, tableList } from './table-list.js';
@@ -40,17 +43,28 @@ interface CommonOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface WriteArchiveOptions extends CommonOptions {
+interface CanonicalOptions extends CommonOptions {
   /** A folder that is there, for temporary files: `*.tmp`. */
   readonly spoolFolder: string;
   /** The tables that entries name by `id`. */
   readonly tables: readonly TableShape[];
+}
+
+export interface WriteArchiveOptions extends CanonicalOptions {
   /**
    * Whole entries in any order, none twice. Entries of `transactions`, and those expired at the provenance's barrier
    * time, are left out. A payload need only be valid until the next is asked for.
    */
   readonly blocks: AsyncIterable<Payload>;
   readonly limits?: SortLimits;
+}
+
+export interface RunsArchiveOptions extends CanonicalOptions {
+  /**
+   * The sorted runs of a snapshot, oldest first; newest wins. Left out is the same as above. They are read until the
+   * promise is settled; the caller closes them.
+   */
+  readonly runs: readonly RunReader[];
 }
 
 export interface PackOptions extends CommonOptions {
@@ -84,16 +98,34 @@ export async function writeArchive(options: WriteArchiveOptions): Promise<Prepar
 }
 
 async function writeCanonical(options: WriteArchiveOptions): Promise<PreparedArchive> {
-  const { disk, provenance, output, onProgress, signal, spoolFolder, blocks, limits } = options;
+  const { blocks, limits } = options;
+  const given = limits === undefined ? {} : { limits };
+  return await prepareCanonical(options, (common) => canonicalize({ ...common, blocks, ...given }));
+}
+
+/**
+ * The same from sorted runs, without sorting again: byte for byte what `writeArchive` makes of their live entries.
+ * @throws SEGMENT_CORRUPT, FILE_EXISTS, DISK_FULL and the disk's other errors.
+ */
+export async function writeArchiveOfRuns(options: RunsArchiveOptions): Promise<PreparedArchive> {
+  const { runs } = options;
+  return await coded(() => prepareCanonical(options, (common) => canonicalizeRuns({ ...common, runs })));
+}
+
+type CanonicalizeCommon = Omit<CanonicalizeRunsOptions, 'runs'>;
+
+async function prepareCanonical(
+  options: CanonicalOptions,
+  canonical: (common: CanonicalizeCommon) => Promise<CanonicalData>,
+): Promise<PreparedArchive> {
+  const { disk, provenance, output, onProgress, signal, spoolFolder } = options;
   await checkOutput(disk, output);
   const list = tableList(options.operators, options.tables);
-  const data = await canonicalize({
+  const data = await canonical({
     disk,
     spoolFolder,
     list,
-    blocks,
     expiredAt: provenance.barrierTime,
-    ...(limits === undefined ? {} : { limits }),
     onProgress,
     signal,
   });
