@@ -25,6 +25,9 @@ import {
 } from './segment-layout.js';
 import { SortedVerifier } from './sorted-verify.js';
 
+/** What one read of a sorted segment takes, and more only for a larger block. */
+const AHEAD_BYTES = 256 * 1024;
+
 export { segmentCorrupt } from './segment-corrupt.js';
 
 /** Reads up to `into.length` bytes at `offset`; 0 means the end. Is asked for every byte once, in order. */
@@ -44,14 +47,16 @@ export interface SegmentBlock {
  * @throws TidemarkError SEGMENT_CORRUPT with the label and the offset; FORMAT_NEWER.
  */
 export async function* readSegment(
-  read: ReadAt,
+  source: ReadAt,
   size: number,
   label: string,
   reuse = false,
 ): AsyncGenerator<SegmentBlock, SegmentTotals> {
-  const header = await fill(read, Buffer.alloc(HEADER_BYTES), 0, label);
+  const header = await fill(source, Buffer.alloc(HEADER_BYTES), 0, label);
   checkFound(header, label);
   const sorted = isSorted(header) ? new SortedVerifier(label) : undefined;
+  // The blocks of a sorted one are small.
+  const read = sorted === undefined ? source : readAhead(source);
   const seen = { blocks: 0, entries: 0, payloadBytes: 0 };
   const head = Buffer.alloc(BLOCK_HEAD_BYTES);
   let room = Buffer.alloc(0);
@@ -134,6 +139,21 @@ async function readTrailer(
     if (totals[name] !== seen[name])
       throw segmentCorrupt(label, at, `${totals[name]} ${name} expected, ${seen[name]} found`);
   }
+}
+
+/** Reads more than it is asked for, and keeps it. */
+function readAhead(read: ReadAt): ReadAt {
+  const room = Buffer.allocUnsafeSlow(AHEAD_BYTES);
+  let [at, used] = [0, 0];
+  return async (into, offset) => {
+    if (at === used) {
+      if (into.length >= room.length) return await read(into, offset);
+      [at, used] = [0, await read(room, offset)];
+    }
+    const count = room.copy(into, 0, at, used);
+    at += count;
+    return count;
+  };
 }
 
 async function fill(read: ReadAt, into: Buffer, offset: number, label: string): Promise<Buffer> {

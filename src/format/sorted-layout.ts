@@ -93,7 +93,7 @@ export function encodeTail(totals: SegmentTotals, sizes: SectionSizes): Buffer {
  * @throws TidemarkError SEGMENT_CORRUPT
  */
 export function decodeTail(tail: Buffer, size: number, label: string): SortedTail {
-  const at = size - TAIL_BYTES;
+  const at = Math.max(0, size - TAIL_BYTES);
   const sound =
     tail.length === TAIL_BYTES &&
     tail.subarray(0, 4).equals(TAIL_MAGIC) &&

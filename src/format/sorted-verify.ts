@@ -10,7 +10,7 @@ import { EntryScan } from './entry-scan.js';
 import { segmentCorrupt } from './segment-corrupt.js';
 import type { SegmentTotals } from './segment-layout.js';
 import { MAX_PAGE_BYTES } from './sorted-filter.js';
-import { SORTED_BLOCK_BYTES } from './sorted-layout.js';
+import { MAX_INDEX_BYTES, SORTED_BLOCK_BYTES } from './sorted-layout.js';
 import { SortedSections } from './sorted-sections.js';
 
 /** What is compared at once. */
@@ -48,6 +48,8 @@ export class SortedVerifier {
   /** Reads what follows the trailer, which ends at `at`; returns where that ends. @throws TidemarkError SEGMENT_CORRUPT */
   async rest(fill: Fill, at: number, totals: SegmentTotals): Promise<number> {
     const { index, stats, tail } = this.#sections.finish(totals);
+    if (index.length > MAX_INDEX_BYTES)
+      throw segmentCorrupt(this.#label, at, `an index of ${index.length} bytes`);
     let next = at;
     const page = Buffer.allocUnsafe(MAX_PAGE_BYTES);
     for (const { bytes, crc } of this.#pages) {
