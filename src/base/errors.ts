@@ -75,6 +75,8 @@ export const CODES = {
   HOME_LOCKED: EXIT.conflict,
   TARGET_LOCKED: EXIT.conflict,
   TARGET_AHEAD: EXIT.conflict,
+  /** Named for removal, and pinned. */
+  CHECKPOINT_PINNED: EXIT.conflict,
   FILE_EXISTS: EXIT.conflict,
 
   INCOMPATIBLE: EXIT.incompatible,

@@ -25,11 +25,15 @@ import type {
   FrozenJob,
   JobRecord,
   JobState,
+  LeaseRecord,
+  PinRecord,
   SavepointRecord,
   SegmentRecord,
+  SegmentUse,
 } from './records.js';
 import * as savepoints from './savepoints.js';
 import * as segments from './segments.js';
+import * as upkeep from './upkeep.js';
 
 export interface CatalogOptions {
   /** Make the home when it is absent; only commands that start a job do. */
@@ -206,5 +210,62 @@ export class Catalog {
 
   unpin(id: number): void {
     pins.unpin(this.#context, id);
+  }
+
+  /** See {@link pins.pinForUser}. */
+  pinForUser(job: string, checkpoint: number | undefined, why: string): number {
+    return pins.pinForUser(this.#context, job, checkpoint, why);
+  }
+
+  /** False when there was none. */
+  unpinForUser(job: string, checkpoint: number): boolean {
+    return pins.unpinForUser(this.#context, job, checkpoint);
+  }
+
+  /** Those that count, oldest first; of all jobs without one. */
+  pins(job?: string): PinRecord[] {
+    return upkeep.listPins(this.#context, job);
+  }
+
+  expiredPins(): PinRecord[] {
+    return upkeep.expiredPins(this.#context);
+  }
+
+  /** Whether a process runs the job, or is about to. */
+  isHeld(job: string): boolean {
+    return upkeep.isHeld(this.#context, job);
+  }
+
+  /** See {@link upkeep.listSegments}. */
+  segments(): SegmentUse[] {
+    return upkeep.listSegments(this.#context);
+  }
+
+  /** Leases that mean nothing, since no process runs their jobs. */
+  staleLeases(): LeaseRecord[] {
+    return upkeep.staleLeases(this.#context);
+  }
+
+  /** Removes stale leases and expired pins; returns how many. */
+  dropStale(): { readonly leases: number; readonly pins: number } {
+    return upkeep.dropStale(this.#context);
+  }
+
+  unnamedBundles(hashes: readonly string[]): string[] {
+    return upkeep.unnamedBundles(this.#context, hashes);
+  }
+
+  /** See {@link upkeep.removeBundles}. */
+  removeBundles(hashes: readonly string[]): string[] {
+    return upkeep.removeBundles(this.#context, hashes);
+  }
+
+  /** What SQLite finds wrong with the file; empty when it is whole. */
+  problems(): string[] {
+    return upkeep.problems(this.#context);
+  }
+
+  sqliteVersion(): string {
+    return upkeep.sqliteVersion(this.#context);
   }
 }

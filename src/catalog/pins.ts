@@ -1,6 +1,6 @@
 /** Statements about pins: who keeps a checkpoint from being dropped, and until when. */
 import { TidemarkError } from '../base/errors.js';
-import { findCheckpoint } from './checkpoints.js';
+import { findCheckpoint, lastCompleted } from './checkpoints.js';
 import type { CatalogContext } from './context.js';
 import { RowReader } from './row.js';
 
@@ -32,6 +32,38 @@ export function pin(context: CatalogContext, job: string, checkpoint: number, wa
     );
     return new RowReader('pins', `${job}@${checkpoint}`, row ?? {}).count('id');
   });
+}
+
+/** Who holds the pins that a person sets. */
+export const USER = 'user';
+
+/**
+ * Keeps a checkpoint, the last completed one without `checkpoint`, until {@link unpinForUser}: one such pin per
+ * checkpoint, whose reason is the last one given. Returns the checkpoint's id. @throws CHECKPOINT_NOT_FOUND
+ */
+export function pinForUser(
+  context: CatalogContext,
+  job: string,
+  checkpoint: number | undefined,
+  why: string,
+): number {
+  return context.db.transaction(() => {
+    const id = checkpoint ?? lastCompleted(context, job)?.id;
+    if (id === undefined) {
+      throw new TidemarkError('CHECKPOINT_NOT_FOUND', `job ${job} has no checkpoint that is still kept`, {
+        hint: `tidemark checkpoints ${job}`,
+      });
+    }
+    unpinForUser(context, job, id);
+    pin(context, job, id, { who: USER, why });
+    return id;
+  });
+}
+
+/** Takes the user's pin away; false when there was none. */
+export function unpinForUser({ db }: CatalogContext, job: string, checkpoint: number): boolean {
+  const where = [job, checkpoint, USER];
+  return db.run('DELETE FROM pins WHERE job = ? AND checkpoint = ? AND who = ?', where) > 0;
 }
 
 /** Taking away what is gone is no error. */

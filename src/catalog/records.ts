@@ -121,3 +121,22 @@ export interface LeaseRecord extends SegmentRecord {
   readonly job: string;
   readonly epoch: number;
 }
+
+/** What keeps a segment. */
+export interface SegmentUse extends SegmentRecord {
+  /** Checkpoints that refer to it. */
+  readonly checkpoints: readonly { readonly job: string; readonly id: number }[];
+  /** Running jobs that have leased it. */
+  readonly leasedBy: readonly string[];
+}
+
+export interface PinRecord {
+  readonly id: number;
+  readonly job: string;
+  readonly checkpoint: number;
+  /** `user`, or the command that reads it. */
+  readonly who: string;
+  readonly why: string;
+  /** After which it means nothing. */
+  readonly until: number | undefined;
+}

@@ -12,6 +12,7 @@
 import { unlinkSync } from 'node:fs';
 import { assert } from '../base/assert.js';
 import { systemCode, toTidemarkError } from '../base/errors.js';
+import { failpoint } from '../base/failpoint.js';
 import { requireEpoch } from './attempts.js';
 import { forgetHistory } from './checkpoints.js';
 import type { CatalogContext } from './context.js';
@@ -82,8 +83,9 @@ export function removeSegments(context: CatalogContext, names: readonly string[]
     db.transaction(() => {
       const known = references(context, idle);
       for (const name of names.slice(from, from + REMOVED_AT_ONCE)) {
-        if (known(name) || !unlink(home.segment(name))) continue;
+        if (known(name) || !unlinkIfThere(home.segment(name))) continue;
         removed++;
+        failpoint('segment-removed');
       }
     });
   }
@@ -163,7 +165,7 @@ function isPinned({ db }: CatalogContext, job: string, id: number, now: number):
 }
 
 /** False when it was gone already. */
-function unlink(path: string): boolean {
+export function unlinkIfThere(path: string): boolean {
   try {
     unlinkSync(path);
     return true;

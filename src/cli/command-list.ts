@@ -6,6 +6,7 @@ const RUN = 'Run jobs:';
 const LOOK = 'Look at jobs:';
 const STEER = 'Steer jobs:';
 const SAVE = 'Save, inspect and restore state:';
+const CLEAN = 'Clean up:';
 const HELP = 'Help:';
 
 const JOB: OperandSpec = {
@@ -166,8 +167,22 @@ export const COMMANDS: readonly CommandSpec[] = [
     group: STEER,
     summary: 'take a checkpoint now; the job runs on',
     operands: [JOB],
-    options: [{ flags: '--full', text: 'write all state, whatever the mode' }, TIMEOUT],
-    examples: ['tidemark checkpoint word-count'],
+    options: [
+      { flags: '--full', text: 'write all state, whatever the mode' },
+      {
+        flags: '--with-savepoint <file>',
+        text: 'and a savepoint of the same moment; a name ending in / is a folder',
+        completes: 'file',
+      },
+      { flags: '--force', text: 'replace a savepoint that is there' },
+      { flags: '--reason <text>', text: 'why the savepoint; it is kept in it' },
+      TIMEOUT,
+    ],
+    examples: [
+      'tidemark checkpoint word-count',
+      'tidemark checkpoint word-count --full && tidemark externalize word-count',
+      'tidemark checkpoint word-count --with-savepoint noon.savepoint.tar',
+    ],
     load: () => import('./commands/checkpoint.js'),
   },
   {
@@ -208,6 +223,33 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/savepoint.js'),
   },
   {
+    name: 'externalize',
+    group: SAVE,
+    summary: 'pack a checkpoint into a file of your own',
+    detail:
+      'Packs a completed checkpoint, the newest one if none is named, of a live or an ended job: the bytes that exist, ' +
+      'with all that an incremental one refers to. What its sinks have not committed is committed first. An ' +
+      'incremental one restores its own job as it was; tidemark convert makes a savepoint of it for everything else.',
+    operands: [{ ...JOB, text: 'a job, or one of its checkpoints: job@CHECKPOINT' }],
+    options: [
+      {
+        flags: '-o, --output <file>',
+        text: 'where to, - for stdout; a name ending in / is a folder (default: ./<job>-<checkpoint>.checkpoint.tar)',
+        completes: 'file',
+      },
+      { flags: '--force', text: 'replace a file that is there' },
+      { flags: '--reason <text>', text: 'why; it is kept in the archive and shown by snapshots' },
+      { flags: '--dry-run', text: 'list the segments and their bytes, write nothing' },
+      TIMEOUT,
+    ],
+    examples: [
+      'tidemark externalize word-count',
+      'tidemark externalize word-count@12 -o backups/ && tidemark verify backups/word-count-12.checkpoint.tar',
+      'tidemark externalize word-count --dry-run',
+    ],
+    load: () => import('./commands/externalize.js'),
+  },
+  {
     name: 'stop',
     group: SAVE,
     summary: 'end a job with a savepoint',
@@ -226,13 +268,13 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'restore',
     group: SAVE,
-    summary: 'start a job from a savepoint',
+    summary: 'start a job from a savepoint or an externalized checkpoint',
     detail:
       'Without --definition it runs the code that the savepoint was taken of, if this home has it. --dry-run prints ' +
       'the plan: what becomes of each state, and what targets hold beyond the snapshot; it ends with the exit ' +
       'code that the real run would be refused with. Nothing is changed in the file.',
     operands: [
-      { ...SNAPSHOT, text: 'the FILE of a savepoint (with a / or ending in .tar)', completes: 'file' },
+      { ...SNAPSHOT, text: 'the FILE of an archive (with a / or ending in .tar)', completes: 'file' },
     ],
     options: [
       {
@@ -242,6 +284,10 @@ export const COMMANDS: readonly CommandSpec[] = [
       },
       { flags: '--allow-non-restored-state', text: 'leave behind what the definition has no place for' },
       { flags: '--after-drain', text: 'restore what stop --drain has left' },
+      {
+        flags: '--convert',
+        text: 'rewrite a native archive as a savepoint first, in the home: for what it cannot do as it is',
+      },
       { flags: '--dry-run', text: 'print the plan, start nothing' },
       ...RESTORE_OPTIONS,
       DETACH,
@@ -250,6 +296,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       'tidemark restore word-count.tar -p 4 --detach',
       'tidemark restore word-count.tar --definition word-count-2.ts --dry-run',
       'tidemark restore word-count.tar --name fork --param output=counts-of-fork',
+      'tidemark restore word-count-12.checkpoint.tar --convert -p 4',
     ],
     load: () => import('./commands/restore.js'),
   },
@@ -324,6 +371,66 @@ export const COMMANDS: readonly CommandSpec[] = [
       'tidemark convert word-count.checkpoint.tar -o backups/ && tidemark restore backups/word-count.savepoint.tar -p 4',
     ],
     load: () => import('./commands/convert.js'),
+  },
+  {
+    name: 'pin',
+    group: CLEAN,
+    summary: 'keep a checkpoint until its pin is removed; list the pinned ones',
+    detail:
+      'Neither its job nor prune drops a pinned checkpoint. Without a number it pins the last completed one; without ' +
+      'a job it lists all pins.',
+    operands: [{ ...JOB, name: '[checkpoint]', text: 'job@CHECKPOINT, or a job' }],
+    options: [
+      { flags: '--reason <text>', text: 'why; it is shown in the list' },
+      { flags: '--remove', text: 'take the pin away' },
+    ],
+    examples: [
+      'tidemark pin word-count@12 --reason "before the migration"',
+      'tidemark pin',
+      'tidemark pin word-count@12 --remove',
+    ],
+    load: () => import('./commands/pin.js'),
+  },
+  {
+    name: 'prune',
+    group: CLEAN,
+    summary: 'remove what nothing needs, and checkpoints of ended jobs when told so',
+    detail:
+      'Always removes what lost processes have left: segments that nothing refers to, half-written files, leases, ' +
+      'pins that have run out. Checkpoints that stayed when their job ended are yours: they go when you name them, ' +
+      'or by a policy. Never goes what a running job has, what is pinned, or an archive; the last checkpoint of a ' +
+      'suspended, failed or lost job only as job@CHECKPOINT, for the job cannot be resumed without it.',
+    operands: [{ ...JOB, name: '[what...]', text: 'jobs, or checkpoints as job@CHECKPOINT' }],
+    options: [
+      {
+        flags: '--keep-last <n>',
+        text: 'of the jobs named, else of all that ended, drop all but the newest n',
+      },
+      {
+        flags: '--older-than <duration>',
+        text: 'only what was completed longer ago; with --keep-last, what both would drop',
+      },
+      { flags: '--dry-run', text: 'remove nothing; say of each checkpoint and each segment what and why' },
+    ],
+    examples: [
+      'tidemark prune',
+      'tidemark prune --dry-run',
+      'tidemark prune --keep-last 1 --older-than 30d',
+      'tidemark prune word-count@12',
+    ],
+    load: () => import('./commands/prune.js'),
+  },
+  {
+    name: 'doctor',
+    group: CLEAN,
+    summary: 'look whether this home is well',
+    detail:
+      'Checks the catalog, that every segment is there and has its size, and what lost processes have left. Changes ' +
+      'nothing. Exits with 7 when something is corrupt or missing.',
+    operands: [],
+    options: [{ flags: '--deep', text: 'also read every segment, and compare its hash' }],
+    examples: ['tidemark doctor', 'tidemark doctor --deep --json | jq -r ".findings[].code"'],
+    load: () => import('./commands/doctor.js'),
   },
   {
     name: 'completion',

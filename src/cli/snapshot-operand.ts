@@ -32,3 +32,12 @@ export function archiveOperand(text: string, cwd: string, hint: (job: string) =>
     },
   );
 }
+
+/** `job` or `job@CHECKPOINT`, for commands that take no file. */
+export function checkpointOperand(text: string): Extract<SnapshotOperand, { kind: 'job' }> {
+  const operand = snapshotOperand(text, '/');
+  if (operand.kind === 'job') return operand;
+  throw new TidemarkError('USAGE', `${JSON.stringify(text)} is a file: expected a job, or job@CHECKPOINT`, {
+    hint: 'archives are yours: tidemark neither pins nor removes them',
+  });
+}

@@ -59,6 +59,18 @@ The provenance of an archive is shown as it stands there, its times in milliseco
   plan                   {name, definition, bundle, inputs, external, params: [{name, kind}], settings, replayable,
                          nodes: [{id, kind, name, inputs, uid?, operatorId?, keyType?, states?, timers?, sides?,
                                   source?, sink?: {kind, describe, delivery, target}}]}
+  pin                    {job: {id, name}, checkpointId, pinned}
+  pin, without a job     [{job: {id, name}, checkpointId, by, reason, until}]
+  prune                  {dryRun, removed: {checkpoints, segments, unfinished, bundles, leases, pins, bytes},
+                         checkpoints: [{job: {id, name}, checkpointId, action, why, text, completedAt,
+                                        bytes: {own, shared, total}}],
+                         segments: [{name, bytes, action, why, references: [job@checkpoint]}],
+                         unfinished: [{path, bytes}], bundles: [{hash, path, bytes}], busy: [name]}
+                         action: keep or drop; why: running, pinned, resume, policy, yours or named; of a segment:
+                         checkpoints, lease or leaked; what --dry-run would remove is in removed, too
+  doctor                 {ok, home, versions: {tidemark, node, sqlite}, disk: {freeBytes, totalBytes},
+                         segments: {count, bytes}, jobs: [{id, name, state, checkpoints, retainedBytes}],
+                         findings: [{code, severity, what, hint}]}; severity: error, warning or info
   logs                   {line} for each line
 
 Keys and values that JSON lacks are objects of one property, which --key reads as well: {"$bigint":"5"},
