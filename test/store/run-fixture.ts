@@ -36,7 +36,7 @@ export function encodeItem(item: Item): Buffer {
 }
 
 export function identityOf({ key, mapKey = Buffer.alloc(0) }: Item): Buffer {
-  const out = new ByteWriter();
+  const out = new ByteWriter(key.length + 32);
   out.varint(key.length);
   out.raw(key);
   out.u8(0);
@@ -45,19 +45,19 @@ export function identityOf({ key, mapKey = Buffer.alloc(0) }: Item): Buffer {
   return out.copy();
 }
 
-export function inOrder(a: Item, b: Item): number {
-  return a.table - b.table || a.group - b.group || identityOf(a).compare(identityOf(b));
-}
-
 /** In order, each identity once. */
 export function sortedItems(items: readonly Item[]): Item[] {
-  const found: Item[] = [];
-  for (const item of items.toSorted(inOrder)) {
-    const last = found.at(-1);
-    if (last === undefined || inOrder(last, item) !== 0) found.push(item);
-  }
-  return found;
+  const found = new Map<string, Item>();
+  const keyed = items.map((item) => ({
+    item,
+    id: `${digits(item.table)}${digits(item.group)}${identityOf(item).toString('hex')}`,
+  }));
+  for (const { item, id } of keyed.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)))
+    if (!found.has(id)) found.set(id, item);
+  return [...found.values()];
 }
+
+const digits = (number: number): string => String(number).padStart(6, '0');
 
 export interface MadeRun {
   readonly disk: FaultyDisk;
