@@ -14,7 +14,7 @@ import type { SortLimits } from '../store/sort-buffer.js';
 import type { OnProgress } from './canonicalize.js';
 import { type ArchiveOutput, checkOutput } from './output.js';
 import { type Archive, openArchive } from './read.js';
-import { type PreparedArchive, writeArchive, writeArchiveOfRuns } from './write.js';
+import { coded, type PreparedArchive, writeArchive, writeArchiveOfRuns } from './write.js';
 
 export interface ConvertOptions {
   readonly disk: Disk;
@@ -44,7 +44,7 @@ export async function convertArchive(options: ConvertOptions): Promise<Converted
   const archive = await openArchive(options.disk, options.input);
   try {
     refuseCanonical(archive);
-    await checkOutput(options.disk, options.output);
+    await coded(() => checkOutput(options.disk, options.output));
     await checkMembers(archive, options);
     return await rewrite(archive, options);
   } finally {

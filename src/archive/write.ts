@@ -21,7 +21,7 @@ import { nativeDigest, snapshotDigest } from '../format/digest.js';
 import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { segmentPath } from '../format/segment.js';
-import type { RunReader } from '../store/run-reader.js';
+import { RunReader } from '../store/run-reader.js';
 import type { Payload, SortLimits } from '../store/sort-buffer.js';
 import { type ArchivePhase, type CanonicalData, canonicalize, type OnProgress } from './canonicalize.js';
 import { type CanonicalizeRunsOptions, canonicalizeRuns } from './canonicalize-runs.js';
@@ -146,9 +146,11 @@ export async function packSegments(options: PackOptions): Promise<PreparedArchiv
   return await coded(() => packNative(options));
 }
 
-async function packNative(options: PackOptions): Promise<PreparedArchive> {
-  const { disk, folder, segments } = options;
-  await checkOutput(disk, options.output);
+async function packNative(given: PackOptions): Promise<PreparedArchive> {
+  const { disk, folder } = given;
+  await checkOutput(disk, given.output);
+  const options = await withoutRepeats(given);
+  const { segments } = options;
   const source: DataSource = async function* (member) {
     const { name, bytes } = segments[member] ?? { name: '', bytes: 0 };
     const file = await disk.open(segmentPath(folder, name));
@@ -232,6 +234,28 @@ function canonicalManifest(options: CommonOptions, list: TableList, data: Canoni
   };
 }
 
+/**
+ * Equal changes make equal runs, so that a chain may name one twice. The newer hides all that the older says, which is
+ * left out, and its bytes are with it.
+ */
+async function withoutRepeats(options: PackOptions): Promise<PackOptions> {
+  const { disk, folder } = options;
+  const last = new Map(options.segments.map(({ name }, place) => [name, place]));
+  if (last.size === options.segments.length) return options;
+  const bytes = new Map(options.tables.map((table) => [table.id, table.bytes]));
+  const segments: PackOptions['segments'][number][] = [];
+  for (const [place, segment] of options.segments.entries()) {
+    if (last.get(segment.name) === place) segments.push(segment);
+    else {
+      const run = await RunReader.openFile(disk, folder, segment.name);
+      for (const stats of run.tables) bytes.set(stats.table, (bytes.get(stats.table) ?? 0) - stats.bytes);
+      await run.close();
+    }
+  }
+  const tables = options.tables.map((table) => ({ ...table, bytes: bytes.get(table.id) ?? 0 }));
+  return { ...options, segments, tables };
+}
+
 function nativeManifest(options: PackOptions): ArchiveManifest {
   const { kind, drained, operators, tables, segments, mode, backend } = options;
   if (tables.some(({ id }, place) => id !== place))
@@ -265,7 +289,7 @@ function totals(tables: readonly ManifestTable[]): { readonly entries: number; r
 }
 
 /** A disk's errors with our codes, for all but a stream, whose errors are the caller's. */
-async function coded<T>(act: () => Promise<T>): Promise<T> {
+export async function coded<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
