@@ -1,0 +1,85 @@
+/**
+ * What is in memory of one key: a row, with a slot per declared state. A slot holds the cell of a value, number or list,
+ * or the cells of a map. A cell is one entry: what it is now, and what the store knows of it.
+ *
+ *     changed   the epoch of the last change; 0 since it was loaded         rows.ts says when a cell is dirty
+ *     written   the epoch of the freeze whose drain wrote it last           0 once `stored` says what came of it
+ *     wrote     whether that was a value; else a tombstone, or nothing
+ *     stored    whether the kept runs hold a value of it                    true when loaded
+ *
+ * A cell without a value stays in its row as long as the store may hold one, for its tombstone is still to be written
+ * or to be kept.
+ */
+import type { Key, KeyIdentity } from '../../codec/key.js';
+import { type Bucket, NO_ROW } from '../memory/bucket.js';
+import type { Column } from './column.js';
+import type { Rows } from './rows.js';
+
+/** Stands for `undefined` where that was set: a cell without a value has undefined. */
+export const SET_UNDEFINED = Symbol('set to undefined');
+
+/** What a cell takes on the heap beside its value. Measured: test/state/disk-heap.test.ts. */
+export const CELL_BYTES = 112;
+/** What a row without cells takes, with its places in the table of its key group and in the clock. */
+export const ROW_BYTES = 208;
+/** What a slot takes, what the map of one key takes, and what a cell of a map. */
+export const SLOT_BYTES = 8;
+export const MAP_BYTES = 256;
+export const MAP_CELL_BYTES = CELL_BYTES + 48;
+
+export class Cell {
+  readonly row: Row;
+  readonly column: Column;
+  /** Of a map's cell. */
+  readonly mapKey: Key | undefined;
+  value: unknown = undefined;
+  changed = 0;
+  written = 0;
+  wrote = false;
+  stored: boolean;
+  /** Where it stands in the list of dirty cells, while `changed` is the current epoch. */
+  at = 0;
+  /** About what it takes on the heap, value included. */
+  size: number;
+
+  constructor(row: Row, column: Column, mapKey: Key | undefined, stored: boolean, size: number) {
+    this.row = row;
+    this.column = column;
+    this.mapKey = mapKey;
+    this.stored = stored;
+    this.size = size;
+  }
+}
+
+/** The cells of one map. Iterators of `live` carry user code over whatever changes meanwhile. */
+export class MapCells {
+  readonly live = new Map<KeyIdentity, Cell>();
+  /** Without a value, and not to be forgotten yet. */
+  gone: Map<KeyIdentity, Cell> | undefined = undefined;
+}
+
+export type Slot = Cell | MapCells | undefined;
+
+export class Row {
+  readonly owner: Rows;
+  readonly slots: Slot[];
+  bucket: Bucket;
+  /** Its row in the bucket; NO_ROW while it has no cell and nothing leads to it but being current. */
+  at = NO_ROW;
+  /** How many cells it has. */
+  count = 0;
+  size: number;
+  /** The epoch of the last change of a cell, and what it was charged to the dirty bytes of that epoch. */
+  changed = 0;
+  charged = 0;
+  /** Whether it was selected since the clock's hand last passed, and where it stands on the clock. */
+  used = true;
+  place = 0;
+
+  constructor(owner: Rows, bucket: Bucket, slots: number, size: number) {
+    this.owner = owner;
+    this.bucket = bucket;
+    this.slots = new Array<Slot>(slots).fill(undefined);
+    this.size = size;
+  }
+}
