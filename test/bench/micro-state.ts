@@ -1,13 +1,14 @@
 /**
  * The memory backend by itself. Run by hand after a build:
  *
- *     node dist/test/bench/micro-state.js [count|drain|restore|map]
+ *     node dist/test/bench/micro-state.js [count|drain|restore|map|changes]
  *
  * count    100,000 string keys: key group, select, get and set of a number against a bare loop that hashes the key,
  *          finds it in a Map, adds one and passes {key, count} to a function; alternating runs, medians
  * drain    1,000,000 rows: freeze, slices of 2 ms, the longest slice
  * restore  the same rows back, against a bare loop that decodes and inserts into Maps
  * map      one key with 1,000,000 map entries: the same as drain, and clearing it while it drains
+ * changes  snapshots of what changed: rows and map entries, tombstones of all of them, lost and kept
  */
 import { keyGroupOf } from '../../src/base/key-groups.js';
 import { keyCodecById } from '../../src/codec/keys.js';
@@ -15,6 +16,7 @@ import { ByteReader } from '../../src/codec/reader.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { EntryWriter, readEntry } from '../../src/format/entry.js';
 import type {
+  BackendOptions,
   KeyedBackend,
   MapHandle,
   NumberHandle,
@@ -36,7 +38,9 @@ const NUMBER: StateTable = { table: 0, name: 'n', kind: 'number', codec: valueCo
 const VALUE: StateTable = { ...NUMBER, kind: 'value', initial: undefined };
 const MAP: StateTable = { ...NUMBER, kind: 'map', mapKeys: keys, initial: undefined };
 
-function backendOf(state: StateTable): KeyedBackend {
+type Mode = BackendOptions['snapshots'];
+
+function backendOf(state: StateTable, snapshots: Mode = 'all'): KeyedBackend {
   const range = { start: 0, end: MAX_PARALLELISM - 1 };
   return createMemoryBackend({
     range,
@@ -45,7 +49,7 @@ function backendOf(state: StateTable): KeyedBackend {
     keys,
     states: [state],
     timers: [],
-    snapshots: 'all',
+    snapshots,
   });
 }
 
@@ -83,8 +87,8 @@ function bareLoop(input: readonly string[]): () => void {
   };
 }
 
-function backendLoop(input: readonly string[], hashGiven: boolean): () => void {
-  const backend = backendOf(NUMBER);
+function backendLoop(input: readonly string[], hashGiven: boolean, mode: Mode): () => void {
+  const backend = backendOf(NUMBER, mode);
   const seen = backend.state(0) as NumberHandle;
   return () => {
     for (let i = 0; i < input.length; i++) {
@@ -111,15 +115,22 @@ function median(numbers: readonly number[]): number {
 function count(): void {
   const input = events();
   const bare = bareLoop(input);
-  for (const hashGiven of [true, false]) {
-    const ours = backendLoop(input, hashGiven);
+  const variants: [boolean, Mode][] = [
+    [true, 'all'],
+    [false, 'all'],
+    [true, 'changes'],
+  ];
+  for (const [hashGiven, mode] of variants) {
+    const ours = backendLoop(input, hashGiven, mode);
     for (const run of [bare, ours, bare, ours]) run();
     const pairs = Array.from({ length: PAIRS }, () => ({ bare: timed(bare), ours: timed(ours) }));
     const perEvent = (side: 'bare' | 'ours') =>
       `${((median(pairs.map((pair) => pair[side])) / EVENTS) * 1e6).toFixed(0)} ns`;
     const ratio = median(pairs.map((pair) => pair.bare / pair.ours)).toFixed(2);
     const how = hashGiven ? 'with the hash' : 'without the hash';
-    console.log(`count: bare ${perEvent('bare')}, backend ${how} ${perEvent('ours')}: ${ratio} of bare`);
+    console.log(
+      `count: bare ${perEvent('bare')}, backend ${how}, mode ${mode}, ${perEvent('ours')}: ${ratio} of bare`,
+    );
   }
 }
 
@@ -239,7 +250,38 @@ function map(): void {
   });
 }
 
-const parts: Readonly<Record<string, () => void>> = { count, drain, restore, map };
+/** Rows and map entries of which 1 % change, then all: what a drain of changes costs beside one of everything. */
+function changes(): void {
+  const rows = backendOf(NUMBER, 'changes');
+  const number = rows.state(0) as NumberHandle;
+  const entries = backendOf(MAP, 'changes');
+  const map = entries.state(0) as MapHandle;
+  select(entries, 'the one');
+  for (const each of [1, 100, 100, 1, 1]) {
+    for (let row = 0; row < ROWS; row += each) {
+      select(rows, `user-${row}`);
+      number.add(1);
+      map.set(`user-${row}`, row);
+    }
+    drainOnce(`changes, one row in ${each}`, rows);
+    console.log(`settle: ${timed(() => rows.settle(true)).toFixed(3)} ms`);
+    drainOnce(`changes, one map entry in ${each}`, entries);
+    console.log(`settle: ${timed(() => entries.settle(true)).toFixed(3)} ms`);
+  }
+  console.log(`clear: ${timed(() => map.clear()).toFixed(2)} ms`);
+  for (let row = 0; row < ROWS; row++) {
+    select(rows, `user-${row}`);
+    number.clear();
+  }
+  for (const backend of [rows, entries]) {
+    for (const kept of [false, true]) {
+      drainOnce('tombstones', backend);
+      console.log(`settle ${kept}: ${timed(() => backend.settle(kept)).toFixed(3)} ms`);
+    }
+  }
+}
+
+const parts: Readonly<Record<string, () => void>> = { count, drain, restore, map, changes };
 const asked = process.argv.slice(2);
 for (const name of asked.length > 0 ? asked : Object.keys(parts)) parts[name]?.();
 if (!Number.isFinite(sum)) throw new Error('nothing was counted');

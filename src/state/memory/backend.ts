@@ -92,11 +92,12 @@ class MemoryBackend implements KeyedBackend {
     return new MemoryDrain(this.#store, out, this.#rowsPerLook);
   }
 
-  settle(_kept: boolean): void {
-    assert(this.#store.options.snapshots === 'changes', 'a snapshot of everything needs no settling');
+  settle(kept: boolean): void {
+    assert(this.#store.tracking, 'a snapshot of everything needs no settling');
+    this.#store.settle(kept);
   }
 
-  restore(entry: Entry, table = entry.table, _kept = false): void {
+  restore(entry: Entry, table = entry.table, kept = false): void {
     const column = present(this.#byTable.get(table), `table ${table}`);
     const { keys, maxParallelism } = this.#store.options;
     if (entry.tombstone || entry.stamp !== undefined || entry.namespace.kind !== 'none') {
@@ -109,7 +110,7 @@ class MemoryBackend implements KeyedBackend {
       throw new BytesDamaged(`${column.what} has a key of group ${group} under ${entry.group}`, 0);
     }
     this.#store.select(key, keys.identity(key), group, hash);
-    column.restore(entry);
+    column.restore(entry, kept);
   }
 
   counts(): readonly TableCount[] {

@@ -3,7 +3,8 @@
  *
  *     slots     hash ──▶ row + 1, and 8 bits of the hash; 0 is empty       open addressing, at most half full
  *     records   identity, a value per column │ identity, …                 one row after the other
- *     marks     the epoch of each value, at the same index                 grown only while a drain runs
+ *     marks     the mark of each value, at the same index                  grown only where marks are made
+ *     changes   indexes of values that changed, for columns with an entry per row
  *
  * A table of our own, because it is twice as fast as a Map from key to row: the hash is known, for the key group was
  * made of it, and finding a key leads straight to its values. It grows by itself, without one of the long stops that
@@ -18,6 +19,7 @@
 import { assert } from '../../base/assert.js';
 import { TidemarkError } from '../../base/errors.js';
 import type { Key, KeyIdentity } from '../../codec/key.js';
+import { ChangeList } from './change-list.js';
 
 export const NO_ROW = -1;
 /** The most keys one key group may have: rows have 24 bits in a slot. */
@@ -36,6 +38,8 @@ export class Bucket {
   readonly group: number;
   readonly stride: number;
   readonly records: unknown[] = [];
+  /** Indexes of `records`. A mark stays when a row is freed, so that the next key there is not listed twice. */
+  readonly changes = new ChangeList<number>((index) => this.records[index] !== undefined);
   #marks = new Uint32Array(0);
   #slots = new Int32Array(2 ** LEAST_SLOTS_BITS);
   /** The home slot of a hash is its spread, shifted right by this. */
@@ -105,18 +109,23 @@ export class Bucket {
     return this.#hashes[row / this.stride] as number;
   }
 
-  /** The epoch of the value at an index of `records`; 0 where none was marked. */
+  /** The mark of the value at an index of `records`; 0 where none was made. */
   mark(index: number): number {
     return index < this.#marks.length ? (this.#marks[index] as number) : 0;
   }
 
-  setMark(index: number, epoch: number): void {
+  setMark(index: number, mark: number): void {
     if (index >= this.#marks.length) {
       const grown = new Uint32Array(Math.max(this.records.length, this.#marks.length * 2));
       grown.set(this.#marks);
       this.#marks = grown;
     }
-    this.#marks[index] = epoch;
+    this.#marks[index] = mark;
+  }
+
+  /** What becomes of the frozen changes; `changed` is the mark of what changed since they were frozen. */
+  settle(kept: boolean, changed: number): void {
+    this.changes.settle(kept, (index) => this.mark(index) >= changed);
   }
 
   /** One more row at the end. */

@@ -1,8 +1,13 @@
-/** Writes what was frozen, a slice at a time: bucket by bucket, in each column by column, then what was detached. */
+/**
+ * Writes what was frozen, a slice at a time. Everything: bucket by bucket, in each column by column, then what was
+ * detached. Changes: bucket by bucket what changed in rows, then column by column the rest.
+ */
 import type { EntryWriter } from '../../format/entry.js';
 import type { Drain } from '../backend.js';
+import type { Bucket } from './bucket.js';
+import type { Extent } from './column.js';
 import { Pace } from './pace.js';
-import type { Extent, Store } from './store.js';
+import type { Store } from './store.js';
 
 export class MemoryDrain implements Drain {
   readonly #store: Store;
@@ -11,8 +16,11 @@ export class MemoryDrain implements Drain {
 
   constructor(store: Store, out: EntryWriter, rowsPerLook: number) {
     this.#store = store;
-    // Rows added from here on are not pending.
-    this.#sweep = sweep(store, store.extents(), new Pace(out, rowsPerLook));
+    const pace = new Pace(out, rowsPerLook);
+    const buckets = store.buckets();
+    this.#sweep = store.tracking
+      ? sweepChanges(store, buckets, pace)
+      : sweepAll(store, extents(buckets), pace);
     store.beginDrain(out);
   }
 
@@ -38,14 +46,30 @@ export class MemoryDrain implements Drain {
 
   #end(state: 'done' | 'aborted'): void {
     this.#state = state;
-    this.#store.endDrain();
-    for (const column of this.#store.columns) column.dropDetached();
+    this.#store.endDrain(state === 'done');
   }
 }
 
-function* sweep(store: Store, extents: readonly Extent[], pace: Pace): Generator<void, void> {
+/** Rows added after the freeze are not pending. */
+function extents(buckets: readonly Bucket[]): readonly Extent[] {
+  return buckets.map((bucket) => ({ bucket, limit: bucket.records.length }));
+}
+
+function* sweepAll(store: Store, extents: readonly Extent[], pace: Pace): Generator<void, void> {
   for (const extent of extents) {
     for (const column of store.columns) yield* column.sweep(extent, pace);
   }
   for (const column of store.columns) yield* column.sweepDetached(pace);
+}
+
+function* sweepChanges(store: Store, buckets: readonly Bucket[], pace: Pace): Generator<void, void> {
+  for (const bucket of buckets) {
+    const { stride, changes } = bucket;
+    for (const index of changes.frozen) {
+      const place = index % stride;
+      store.columns[place - 1]?.sweepRow(bucket, index - place);
+      if (pace.due()) yield;
+    }
+  }
+  for (const column of store.columns) yield* column.sweepChanges(pace);
 }

@@ -2,7 +2,8 @@
 import { BytesDamaged } from '../../codec/codec.js';
 import { listCodec } from '../../codec/list.js';
 import type { ListHandle, StateTable } from '../backend.js';
-import { EntryColumn, type Place } from './column.js';
+import type { Place } from './column.js';
+import { EntryColumn } from './entry-column.js';
 import type { Store } from './store.js';
 
 /** What `get` gives where there is none. Frozen, so that a push to it does not reach other keys. */
@@ -48,10 +49,10 @@ export class ListColumn extends EntryColumn implements ListHandle {
     this.remove();
   }
 
-  protected restoreValue(value: unknown): void {
+  protected restored(value: unknown): unknown {
     const list = value as unknown[];
     if (list.length === 0) throw new BytesDamaged(`${this.what} holds an empty list`, 0);
-    this.put(list);
+    return list;
   }
 
   /** Takes the array over where there is no list yet. */
@@ -59,8 +60,7 @@ export class ListColumn extends EntryColumn implements ListHandle {
     if (added.length === 0) return;
     const list = this.#current();
     if (list === undefined) return this.put(added);
-    const { store } = this;
-    if (store.floor > 0) this.secure(store.bucket, store.row);
+    if (this.store.marking) this.touch();
     for (const element of added) list.push(element);
   }
 

@@ -1,10 +1,9 @@
 /**
  * Maps, one per key, each user key an entry of its own with its own mark: a map of a million entries is drained in
- * slices, and changing one entry writes only that one early.
+ * slices, and changing one entry writes only that one early. cells.ts has the map of one key.
  *
- * A JavaScript Map holds the cells of one key. Its live iterators carry both user code and a drain over whatever
- * changes meanwhile. A map that becomes empty leaves its row, yet stays at hand as long as its key is current, so
- * that an iteration begun on it sees what comes next.
+ * A map that becomes empty leaves its row, yet stays at hand as long as its key is current, so that an iteration
+ * begun on it sees what comes next. One that is cleared goes as it is: what is pending in it is written from there.
  */
 import { present } from '../../base/assert.js';
 import { BytesDamaged, type Codec } from '../../codec/codec.js';
@@ -12,52 +11,39 @@ import type { Key, KeyCodec, KeyIdentity } from '../../codec/key.js';
 import type { Entry } from '../../format/entry.js';
 import type { MapHandle, StateTable } from '../backend.js';
 import { refused, shownKey } from '../refused.js';
-import { Column, decode, mapKeyOf, type Place } from './column.js';
+import { Cell, CellCursor, Cells } from './cells.js';
+import { Column, decode, type Extent, mapKeyOf, type Place } from './column.js';
+import { MapChanges } from './map-changes.js';
+import { KEPT } from './marks.js';
 import type { Pace } from './pace.js';
-import type { Extent, Store } from './store.js';
-
-class Cell {
-  readonly key: Key;
-  value: unknown;
-  /** The mark: see store.ts. */
-  epoch: number;
-
-  constructor(key: Key, value: unknown, epoch: number) {
-    this.key = key;
-    this.value = value;
-    this.epoch = epoch;
-  }
-}
+import type { Store } from './store.js';
 
 const NO_GROUP = -1;
-
-type Cells = Map<KeyIdentity, Cell>;
-
-/** Pending cells that `clear` took out of their map before they were written. */
-interface Detached {
-  readonly group: number;
-  readonly key: Key;
-  readonly cells: readonly Cell[];
-}
+/** Stands where nothing is at hand. */
+const NO_CELLS = new Cells(NO_GROUP, '');
 
 export class MapColumn extends Column implements MapHandle {
   readonly #codec: Codec<unknown>;
   readonly #mapKeys: KeyCodec;
-  #detached: Detached[] = [];
-  #spare: Cells = new Map();
-  #spareGroup = NO_GROUP;
+  readonly #changes: MapChanges;
+  /** Cleared while a drain of everything ran, before all in them was written. */
+  #detached: Cells[] = [];
+  #spare = NO_CELLS;
   #spareIdentity: KeyIdentity = '';
 
   constructor(store: Store, place: Place, state: StateTable) {
     super(store, place);
     this.#codec = state.codec;
     this.#mapKeys = present(state.mapKeys, `the codec of the map keys of ${this.what}`);
+    this.#changes = new MapChanges(store, {
+      write: (cell) => this.#write(cell),
+      writeTombstone: (cell) => this.#writeTombstone(cell),
+    });
   }
 
   get(key: unknown): unknown {
     const cell = this.#find(key);
-    if (cell === undefined) return undefined;
-    return this.#handOut(cell, this.store.group, this.store.current());
+    return cell === undefined ? undefined : this.#handOut(cell);
   }
 
   has(key: unknown): boolean {
@@ -70,11 +56,16 @@ export class MapColumn extends Column implements MapHandle {
     const cells = this.#current() ?? this.#attach();
     const cell = cells.get(identity);
     if (cell === undefined) {
-      cells.set(identity, new Cell(this.#mapKeys.normalise(key), value, store.epoch));
+      const added = new Cell(this.#mapKeys.normalise(key), value, store.changed, cells);
+      cells.set(identity, added);
       this.live++;
+      if (store.tracking) this.#changes.added(identity, added);
       return;
     }
-    this.#secure(cell, store.group, store.current());
+    if (store.marking && cell.mark < store.changed) {
+      this.#secure(cell);
+      if (store.tracking) this.#changes.changed(cell);
+    }
     cell.value = value;
   }
 
@@ -83,20 +74,23 @@ export class MapColumn extends Column implements MapHandle {
     const cells = this.#current();
     const cell = cells?.get(identity);
     if (cells === undefined || cell === undefined) return false;
-    this.#secure(cell, this.store.group, this.store.current());
+    this.#secure(cell);
     cells.delete(identity);
     this.live--;
-    if (cells.size === 0) this.#detach(cells);
+    if (this.store.tracking) this.#changes.deleted(identity, cell);
+    if (cells.size === 0) this.#leave(cells);
     return true;
   }
 
   clear(): void {
+    const { store } = this;
     const cells = this.#current();
     if (cells === undefined) return;
-    if (this.store.floor > 0) this.#keepPending(cells);
     this.live -= cells.size;
-    cells.clear();
-    this.#detach(cells);
+    const fresh = cells.replace(store.changed);
+    if (store.tracking) this.#changes.cleared(cells);
+    else if (store.floor > 0) this.#detached.push(cells);
+    this.#leave(fresh);
   }
 
   get size(): number {
@@ -108,54 +102,66 @@ export class MapColumn extends Column implements MapHandle {
   }
 
   entries(): IterableIterator<[unknown, unknown]> {
-    const cells = this.#current() ?? this.#spareOfKey();
-    return this.#each(cells, this.store.group, this.store.current());
+    return this.#each(this.#current() ?? this.#spareOfKey());
   }
 
-  *#each(cells: Cells, group: number, key: Key): Generator<[unknown, unknown], void> {
-    for (const cell of cells.values()) yield [cell.key, this.#handOut(cell, group, key)];
+  *#each(cells: Cells): Generator<[unknown, unknown], void> {
+    const cursor = new CellCursor(cells);
+    for (let cell = cursor.next(); cell !== undefined; cell = cursor.next()) {
+      yield [cell.key, this.#handOut(cell)];
+    }
   }
 
   *sweep({ bucket, limit }: Extent, pace: Pace): Generator<void, void> {
-    const { records, stride, group } = bucket;
+    const { records, stride } = bucket;
     for (let row = 0; row < limit; row += stride) {
       const cells = records[row + this.offset] as Cells | undefined;
-      if (cells !== undefined) yield* this.#sweepCells(cells, group, bucket.keyOf(row), pace);
+      if (cells !== undefined) yield* this.#sweepCells(cells, pace);
       if (pace.due()) yield;
     }
   }
 
-  *#sweepCells(cells: Cells, group: number, key: Key, pace: Pace): Generator<void, void> {
+  *#sweepCells(cells: Cells, pace: Pace): Generator<void, void> {
     // Cells added from here on come last and are not pending, so this many are enough.
     let left = cells.size;
     for (const cell of cells.values()) {
-      this.#secure(cell, group, key);
+      this.#secure(cell);
       if (--left === 0) return;
       if (pace.due()) yield;
     }
   }
 
   override *sweepDetached(pace: Pace): Generator<void, void> {
-    for (const { group, key, cells } of this.#detached) {
-      for (const cell of cells) {
-        this.#write(cell, group, key);
-        if (pace.due()) yield;
-      }
-    }
+    for (const cells of this.#detached) yield* this.#sweepCells(cells, pace);
   }
 
   override dropDetached(): void {
     this.#detached = [];
   }
 
-  restore(entry: Entry): void {
+  sweepChanges(pace: Pace): Generator<void, void> {
+    return this.#changes.sweep(pace);
+  }
+
+  freezeChanges(): void {
+    this.#changes.freeze();
+  }
+
+  settle(kept: boolean): void {
+    this.#changes.settle(kept);
+  }
+
+  restore(entry: Entry, kept: boolean): void {
     const key = decode(this.#mapKeys, mapKeyOf(entry));
     const identity = this.#mapKeys.identity(key);
-    const cells = this.#current();
-    if (cells?.has(identity)) throw new BytesDamaged(`${this.what} has a map key twice`, 0);
-    const cell = new Cell(key, decode(this.#codec, entry.value), this.store.epoch);
-    (cells ?? this.#attach()).set(identity, cell);
+    const current = this.#current();
+    if (current?.has(identity)) throw new BytesDamaged(`${this.what} has a map key twice`, 0);
+    const value = decode(this.#codec, entry.value);
+    const cells = current ?? this.#attach();
+    const cell = new Cell(key, value, kept ? KEPT : this.store.changed, cells);
+    cells.set(identity, cell);
     this.live++;
+    if (this.store.tracking && !kept) this.#changes.added(identity, cell);
   }
 
   /** The Map identity of a user's map key, checked. */
@@ -183,12 +189,12 @@ export class MapColumn extends Column implements MapHandle {
     const cells = this.#spareOfKey();
     const row = store.row < 0 ? store.addRow() : store.row;
     store.bucket.records[row + this.offset] = cells;
-    this.#spareGroup = NO_GROUP;
+    this.#spare = NO_CELLS;
     return cells;
   }
 
-  /** Takes the current key's map, now empty, out of its row. */
-  #detach(cells: Cells): void {
+  /** Takes the current key's map, which is empty or was cleared, out of its row. `cells` is kept for it. */
+  #leave(cells: Cells): void {
     const { bucket, row } = this.store;
     this.#keepSpare(cells);
     bucket.records[row + this.offset] = undefined;
@@ -196,32 +202,34 @@ export class MapColumn extends Column implements MapHandle {
   }
 
   #spareOfKey(): Cells {
-    const { group } = this.store;
-    if (this.#spareGroup !== group || this.#spareIdentity !== this.store.identity())
-      this.#keepSpare(new Map());
+    const { store } = this;
+    const { group } = store;
+    if (this.#spare.group !== group || this.#spareIdentity !== store.identity())
+      this.#keepSpare(new Cells(group, store.current()));
     return this.#spare;
   }
 
   #keepSpare(cells: Cells): void {
     this.#spare = cells;
-    this.#spareGroup = this.store.group;
     this.#spareIdentity = this.store.identity();
   }
 
   /** A cell's value for user code, which may change it, allowed or not, if it is an object. */
-  #handOut(cell: Cell, group: number, key: Key): unknown {
+  #handOut(cell: Cell): unknown {
     const { value } = cell;
-    if (typeof value === 'object' && value !== null) this.#secure(cell, group, key);
+    if (typeof value === 'object' && value !== null) this.#secure(cell);
     return value;
   }
 
   /** Writes the cell if it is pending. */
-  #secure(cell: Cell, group: number, key: Key): void {
-    if (cell.epoch < this.store.floor) this.#write(cell, group, key);
+  #secure(cell: Cell): void {
+    const { store } = this;
+    if (cell.mark < store.floor && cell.mark >= store.clean) this.#write(cell);
   }
 
-  #write(cell: Cell, group: number, key: Key): void {
-    const { out, options, epoch } = this.store;
+  #write(cell: Cell): void {
+    const { out, options, floor } = this.store;
+    const { group, key } = cell.owner;
     out.begin(this.table, group);
     try {
       out.key(options.keys, key);
@@ -230,18 +238,21 @@ export class MapColumn extends Column implements MapHandle {
     } catch (error) {
       throw refused(error, `${this.what}, map key ${shownKey(cell.key)},`, key);
     }
-    cell.epoch = epoch;
+    cell.mark = floor | KEPT;
   }
 
-  /** A large map is cleared in one step, too large a one to write: what is pending in it is written later. */
-  #keepPending(cells: Cells): void {
-    const { floor, group } = this.store;
-    const pending = [...cells.values()].filter((cell) => cell.epoch < floor);
-    if (pending.length === 0) return;
-    this.#detached.push({ group, key: this.store.current(), cells: pending });
+  #writeTombstone(cell: Cell): void {
+    const { out, options, floor } = this.store;
+    const { group, key } = cell.owner;
+    out.begin(this.table, group);
+    out.key(options.keys, key);
+    out.mapKey(this.#mapKeys, cell.key);
+    out.tombstone();
+    cell.mark = floor | KEPT;
   }
 }
 
 function* eachKey(cells: Cells): Generator<Key, void> {
-  for (const cell of cells.values()) yield cell.key;
+  const cursor = new CellCursor(cells);
+  for (let cell = cursor.next(); cell !== undefined; cell = cursor.next()) yield cell.key;
 }

@@ -1,7 +1,8 @@
 /** Numbers, one per key. */
 import { BytesDamaged, ValueRefused } from '../../codec/codec.js';
 import type { NumberHandle, StateTable } from '../backend.js';
-import { EntryColumn, type Place } from './column.js';
+import type { Place } from './column.js';
+import { EntryColumn } from './entry-column.js';
 import type { Store } from './store.js';
 
 export class NumberColumn extends EntryColumn implements NumberHandle {
@@ -23,11 +24,11 @@ export class NumberColumn extends EntryColumn implements NumberHandle {
   set(value: number): void {
     if (typeof value !== 'number') this.#refuse(value);
     const { store } = this;
-    if (store.floor === 0 && store.row >= 0) {
-      const { records } = store.bucket;
+    if (store.row >= 0) {
+      const { bucket } = store;
       const at = store.row + this.offset;
-      if (records[at] !== undefined) {
-        records[at] = value;
+      if (bucket.records[at] !== undefined && (!store.marking || bucket.mark(at) >= store.changed)) {
+        bucket.records[at] = value;
         return;
       }
     }
@@ -42,9 +43,9 @@ export class NumberColumn extends EntryColumn implements NumberHandle {
     this.remove();
   }
 
-  protected restoreValue(value: unknown): void {
+  protected restored(value: unknown): unknown {
     if (typeof value !== 'number') throw new BytesDamaged(`${this.what} holds a ${typeof value}`, 0);
-    this.put(value);
+    return value;
   }
 
   #refuse(value: unknown): never {

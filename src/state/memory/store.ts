@@ -2,14 +2,20 @@
  * All rows of the memory backend, and which one is current. A bucket (bucket.ts) per key group of the range, made
  * when its first key comes; a column (column.ts) per state and timer name says what is in the rows.
  *
- * Copy on write goes by epochs. A freeze begins a new epoch. A mark is the epoch in which an entry was made or last
- * written to a drain, so an entry is *pending* while a drain runs and its mark is of an older epoch. Freezing,
- * finishing and giving up a drain touch no entry: they set `floor`, the least epoch that is not pending, which is 0
- * while no drain runs. Marks are made and looked at only while one does.
+ * Copy on write goes by epochs. A freeze begins a new epoch. A mark (marks.ts) says in which epoch an entry was made
+ * or last written to a drain, so an entry is *pending* while a drain runs and its mark is of an older epoch. Freezing,
+ * finishing and giving up a drain touch no entry: they set `floor`, the least mark that is not pending, which is 0
+ * while no drain runs.
+ *
+ * Under `all`, marks are made and looked at only while a drain runs. Under `changes` they always are: an entry is
+ * *dirty* when its mark is not below `clean`, and pending only then; a kept drain moves `clean` up to the present. The
+ * first change of an entry in an epoch puts it on a list (change-list.ts), and taking out what a kept drain may hold
+ * leaves a tomb (graves.ts); a freeze takes both over, and no drain looks at anything else.
  *
  * Invariants
  * - A row is in use exactly while some column has a value in it; `addRow` is followed by one.
  * - A pending entry is written before it changes or is handed out as an object; outside a drain none is pending.
+ * - Every dirty entry is on a list or has a tomb.
  * - The hot path (select, get, set) makes no object and calls no closure. Its fields are plain for speed.
  */
 import { assert, present } from '../../base/assert.js';
@@ -18,15 +24,10 @@ import type { EntryWriter } from '../../format/entry.js';
 import type { BackendOptions } from '../backend.js';
 import { Bucket, NO_ROW } from './bucket.js';
 import type { Column } from './column.js';
+import { changedAt, FIRST_EPOCH, LAST_EPOCH, writtenAt } from './marks.js';
 
 const NO_DRAIN = 0;
 const NO_GROUP = -1;
-
-/** The rows of a bucket up to some time: those that begin below `limit`. */
-export interface Extent {
-  readonly bucket: Bucket;
-  readonly limit: number;
-}
 
 export class Store {
   readonly options: BackendOptions;
@@ -39,10 +40,20 @@ export class Store {
   bucket: Bucket;
   row = NO_ROW;
 
-  /** Counts freezes. */
-  epoch = 1;
-  /** Entries with a mark below this are pending. NO_DRAIN while no drain runs. */
+  /** Whether freezes hold what changed. */
+  readonly tracking: boolean;
+  /** Whether marks are made and looked at: always under `changes`, else while a drain runs. */
+  marking: boolean;
+  /** Entries with a mark below this are pending, if they are dirty. NO_DRAIN while no drain runs. */
   floor = NO_DRAIN;
+  /** Entries with a mark below this are clean. Under `all` none is. */
+  clean: number;
+  /** The mark of an entry that changes now. */
+  changed = changedAt(FIRST_EPOCH);
+  /** Counts freezes. */
+  #epoch = FIRST_EPOCH;
+  /** Whether a drain is done that must be settled before the next freeze. */
+  #unsettled = false;
   #out: EntryWriter | undefined = undefined;
 
   readonly #first: number;
@@ -53,6 +64,9 @@ export class Store {
   constructor(options: BackendOptions) {
     const { start, end } = options.range;
     this.options = options;
+    this.tracking = options.snapshots === 'changes';
+    this.marking = this.tracking;
+    this.clean = this.tracking ? this.changed : 0;
     this.#first = start;
     this.#buckets = Array.from({ length: Math.max(0, end - start + 1) }, () => this.#none);
     this.bucket = this.#none;
@@ -100,24 +114,42 @@ export class Store {
     if (row === this.row && bucket === this.bucket) this.row = NO_ROW;
   }
 
-  /** The buckets that were made, by key group, and how long their records are now. */
-  extents(): readonly Extent[] {
-    const made = this.#buckets.filter((bucket) => bucket !== this.#none);
-    return made.map((bucket) => ({ bucket, limit: bucket.records.length }));
+  /** The buckets that were made, by key group. */
+  buckets(): readonly Bucket[] {
+    return this.#buckets.filter((bucket) => bucket !== this.#none);
   }
 
-  /** Makes all there is pending. */
+  /** Makes pending all there is, or what changed. */
   beginDrain(out: EntryWriter): void {
-    assert(this.floor === NO_DRAIN, 'frozen while a drain runs');
-    this.epoch++;
-    this.floor = this.epoch;
+    assert(this.floor === NO_DRAIN && !this.#unsettled, 'frozen while a drain runs or is not settled');
+    assert(this.#epoch < LAST_EPOCH, 'no freeze is left');
+    this.#epoch++;
+    this.floor = writtenAt(this.#epoch);
+    this.changed = changedAt(this.#epoch);
+    this.marking = true;
     this.#out = out;
+    if (!this.tracking) return;
+    for (const bucket of this.buckets()) bucket.changes.freeze();
+    for (const column of this.columns) column.freezeChanges();
   }
 
   /** Makes nothing pending. */
-  endDrain(): void {
+  endDrain(done: boolean): void {
     this.floor = NO_DRAIN;
+    this.marking = this.tracking;
     this.#out = undefined;
+    for (const column of this.columns) column.dropDetached();
+    this.#unsettled = this.tracking;
+    if (this.tracking && !done) this.settle(false);
+  }
+
+  settle(kept: boolean): void {
+    assert(this.#unsettled, 'settled without a drain that is done');
+    this.#unsettled = false;
+    // What the drain wrote is below this, what changed since the freeze is not.
+    if (kept) this.clean = this.changed;
+    for (const bucket of this.buckets()) bucket.settle(kept, this.changed);
+    for (const column of this.columns) column.settle(kept);
   }
 
   get out(): EntryWriter {

@@ -17,8 +17,8 @@ export class TimerCell {
   readonly bucket: Bucket;
   /** Stays the key's row as long as the timer is live. */
   readonly row: number;
-  /** The mark: see store.ts. */
-  epoch: number;
+  /** See marks.ts. */
+  mark: number;
   live = true;
 
   constructor(
@@ -27,14 +27,14 @@ export class TimerCell {
     row: number,
     time: number,
     sequence: number,
-    epoch: number,
+    mark: number,
   ) {
     this.column = column;
     this.bucket = bucket;
     this.row = row;
     this.time = time;
     this.sequence = sequence;
-    this.epoch = epoch;
+    this.mark = mark;
   }
 }
 

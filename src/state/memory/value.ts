@@ -1,6 +1,7 @@
 /** Values of any type, one per key. */
 import type { StateTable, ValueHandle } from '../backend.js';
-import { EntryColumn, type Place } from './column.js';
+import type { Place } from './column.js';
+import { EntryColumn } from './entry-column.js';
 import type { Store } from './store.js';
 
 /** Stands for `undefined` where that was set: in the records, undefined is absent. */
@@ -43,7 +44,7 @@ export class ValueColumn extends EntryColumn implements ValueHandle {
     return value === SET_UNDEFINED ? undefined : value;
   }
 
-  protected restoreValue(value: unknown): void {
-    this.set(value);
+  protected restored(value: unknown): unknown {
+    return value === undefined ? SET_UNDEFINED : value;
   }
 }
