@@ -190,6 +190,8 @@ export function tableContradiction(listing: Listing): string | undefined {
     ids.add(id);
     if (!uids.has(operator)) return `table ${id} belongs to '${operator}', which is not listed`;
     if ((mapKey !== null) !== hasMapKeys(kind)) return `table ${id} of kind ${kind} has mapKey ${mapKey}`;
+    const parts = subtasks?.reduce((total, part) => total + part, 0) ?? entries;
+    if (parts !== entries) return `${parts} entries in the subtasks of table ${id}, ${entries} in all`;
     const counted = subtasks?.reduce((sum, count) => sum + count, 0) ?? entries;
     if (counted !== entries) return `table ${id} has ${counted} entries by subtask, ${entries} in all`;
   }

@@ -8,7 +8,14 @@ import { MAX_DEFLATE_RATIO, METHOD, SLOT_BYTES } from '../../src/format/archive-
 import { ARCHIVE_VERSION, MAX_MEMBERS } from '../../src/format/archive-manifest.js';
 import { FLAG, MAX_TABLES, NAMESPACE } from '../../src/format/entry.js';
 import { MANIFEST_VERSION, MAX_NAME_LENGTH, MAX_OPERATORS, TABLE_KINDS } from '../../src/format/manifest.js';
-import { MIN_ENTRY_BYTES, SEGMENT_VERSION } from '../../src/format/segment-layout.js';
+import { MIN_ENTRY_BYTES, SEGMENT_FLAG, SEGMENT_VERSION } from '../../src/format/segment-layout.js';
+import { MAX_PAGE_KEYS, MAX_PAGE_LINES } from '../../src/format/sorted-filter.js';
+import {
+  MAX_BLOCK_ENTRIES,
+  MAX_SEPARATOR_BYTES,
+  SORTED_BLOCK_BYTES,
+  TAIL_BYTES,
+} from '../../src/format/sorted-layout.js';
 import { MAX_MEMBER_NAME } from '../../src/format/tar.js';
 
 const page = await readFile(new URL('../../../src/format/FORMAT.md', import.meta.url), 'utf8');
@@ -30,6 +37,7 @@ test('namespaces and flags', () => {
   for (const [name, tag] of Object.entries(NAMESPACE))
     assert.match(page, new RegExp(`^ +${tag} ${name} `, 'm'));
   assert.deepEqual([FLAG.stamp, FLAG.tombstone], [1 << 0, 1 << 1]);
+  assert.equal(SEGMENT_FLAG.sorted, 1 << 0);
 });
 
 test('kinds of table', () => {
@@ -52,6 +60,11 @@ test('versions and limits', () => {
     'name without prefix, at most ': MAX_MEMBER_NAME,
     'slot (': SLOT_BYTES,
     '64 MiB of entries (`MAX_BLOCK_BYTES`) and no more than\n  ': MAX_DEFLATE_RATIO,
+    'A block has at most ': SORTED_BLOCK_BYTES,
+    'identity before, cut to ': MAX_SEPARATOR_BYTES,
+    'which it has more than ': MAX_PAGE_KEYS - MAX_BLOCK_ENTRIES,
+    'lines of 64 bytes, at most ': MAX_PAGE_LINES,
+    'tail (': TAIL_BYTES,
     '(METHOD): ': METHOD.stored,
     'stored, ': METHOD.deflate,
   };

@@ -49,6 +49,12 @@ test('a manifest comes back through JSON', () => {
   assert.deepEqual(decodeManifest(json, 'checkpoint 7'), sound);
 });
 
+test('entries may be told by subtask', () => {
+  const told = { ...sound, tables: [{ ...table(0), subtasks: [1, 2] }, ...sound.tables.slice(1)] };
+  const json: unknown = JSON.parse(JSON.stringify(encodeManifest(told)));
+  assert.deepEqual(decodeManifest(json, 'checkpoint 7'), told);
+});
+
 test('all kinds of table there will be are taken already', () => {
   const tables = TABLE_KINDS.map((kind, id) => ({
     ...table(id),
@@ -101,6 +107,10 @@ describe('damaged', () => {
     'a key type that is none': { ...sound, operators: [{ ...operator('count'), keyType: '__proto__' }] },
     'a total that is not the sum': { ...sound, entries: 7 },
     'a total of bytes that is not the sum': { ...sound, bytes: 79 },
+    'subtasks whose entries are not all': {
+      ...sound,
+      tables: [{ ...table(0), subtasks: [3, 1] }, ...sound.tables.slice(1)],
+    },
     'too many operators': {
       ...sound,
       operators: Array.from({ length: 16_385 }, (_, i) => operator(`o${i}`)),

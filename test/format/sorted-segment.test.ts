@@ -34,7 +34,7 @@ async function readAll(bytes: Buffer, most?: number): Promise<string[]> {
   const { read } = sourceOf(bytes, most);
   const found: string[] = [];
   const scan = new EntryScan();
-  for await (const block of readSegment(read.bind(sourceOf(bytes, most)), bytes.length, LABEL, true)) {
+  for await (const block of readSegment(read, bytes.length, LABEL, true)) {
     assert.equal([...entriesOf(block, LABEL)].length, block.entries);
     for (let at = 0; at < block.payload.length; at = scan.end) {
       scan.scan(block.payload, at, block.payload.length);
@@ -165,11 +165,7 @@ describe('the bytes of a sorted segment', () => {
         const { bytes } = await makeRun(all);
         let before = 0;
         let last = 0;
-        for await (const { payload, entries } of readSegment(
-          sourceOf(bytes).read.bind(sourceOf(bytes)),
-          bytes.length,
-          LABEL,
-        )) {
+        for await (const { payload, entries } of readSegment(sourceOf(bytes).read, bytes.length, LABEL)) {
           assert.ok(payload.length <= SORTED_BLOCK_BYTES || entries === 1);
           const scan = new EntryScan();
           scan.scan(payload, 0, payload.length);
