@@ -72,6 +72,7 @@ export class RunCursor {
     this.#last = table * MAX_GROUPS + toGroup;
     const { length } = this.#prefix;
     this.#next = index.seek(table, fromGroup, this.#prefix, 0, length);
+    this.#block = this.#next - 1;
     this.#end = index.end(this.#next, table, toGroup, this.#prefix, 0, length);
   }
 

@@ -96,19 +96,20 @@ export async function writeItems(
   }
 }
 
-/** A source of these bytes that reads at most so many at once. */
+/** A source of these bytes that reads at most so many at once; `largest` is the most it was asked for. */
 export function sourceOf(bytes: Buffer, most = Number.POSITIVE_INFINITY): RunSource & { largest: number } {
-  return {
+  const source = {
     bytes: bytes.length,
     label: 'segment x',
     largest: 0,
-    read(into, offset) {
-      this.largest = Math.max(this.largest, into.length);
+    read: async (into: Uint8Array, offset: number) => {
+      source.largest = Math.max(source.largest, into.length);
       const part = into.subarray(0, Math.min(into.length, most));
-      return Promise.resolve(bytes.copy(part, 0, Math.min(offset, bytes.length)));
+      return bytes.copy(part, 0, Math.min(offset, bytes.length));
     },
-    close: () => Promise.resolve(),
+    close: async () => undefined,
   };
+  return source;
 }
 
 /** All entries of a cursor, as hex. */
