@@ -5,6 +5,8 @@ import type { FromStoreThread, MergeRequest, Run, StoreThreadData, ToStoreThread
 
 /** What the thread makes is short-lived: a larger young generation would only be more memory. */
 const YOUNG_MIB = 4;
+/** How long it may take to give up what it does. */
+const CLOSE_MS = 3000;
 
 export interface StoreEvents {
   /** A chunk's memory is free again. */
@@ -25,6 +27,7 @@ export class StoreTask {
   readonly #events: StoreEvents;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #gone: Promise<void>;
   #calls = 0;
   #dead: TidemarkError | undefined;
 
@@ -37,7 +40,12 @@ export class StoreTask {
     });
     this.#worker.on('message', (message: FromStoreThread) => this.#hear(message));
     this.#worker.on('error', (error) => this.#die(toTidemarkError(error)));
-    this.#worker.on('exit', () => this.#die(new TidemarkError('INTERNAL', 'the store thread ended early')));
+    this.#gone = new Promise((resolve) => {
+      this.#worker.on('exit', () => {
+        this.#die(new TidemarkError('INTERNAL', 'the store thread ended early'));
+        resolve();
+      });
+    });
   }
 
   /** Runs that are there, oldest first, looked into. @throws SEGMENT_CORRUPT */
@@ -77,9 +85,13 @@ export class StoreTask {
     this.#post({ type: 'stop-merge' });
   }
 
+  /** Gives up what is under way; the thread is gone then. */
   async close(): Promise<void> {
+    this.#post({ type: 'close' });
     this.#dead ??= new TidemarkError('CHECKPOINT_FAILED', 'the attempt ended');
-    await this.#worker.terminate();
+    const late = setTimeout(() => void this.#worker.terminate(), CLOSE_MS);
+    await this.#gone;
+    clearTimeout(late);
   }
 
   #call(asked: Asked): Promise<readonly Run[]> {

@@ -5,7 +5,7 @@
  *     main: begin ─ chunk* ─ finish | discard     thread: taken* ─ lease (answered) ─ done | failed
  *     main: merge ─ [stop-merge]                  thread: lease (answered) ─ done | failed
  *
- * Invariants: deltas go before merges, which pause while one is written; a file gets its name only once the main
+ * Invariants: deltas go before merges, which pause while one is finished; a file gets its name only once the main
  * thread has leased it in the catalog.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
@@ -74,6 +74,8 @@ const leases = new Map<number, { resolve(): void; reject(error: TidemarkError): 
 let leasesAsked = 0;
 const deltas = new Map<number, Delta>();
 let merging: AbortController | undefined;
+/** Settles with the last merge. */
+let merged: Promise<void> = Promise.resolve();
 
 interface Delta {
   readonly writer: DeltaWriter;
@@ -82,8 +84,8 @@ interface Delta {
   failure: unknown;
 }
 
-/** While a delta is written: merges wait for it. */
-let quiet: { readonly promise: Promise<void>; resolve(): void } | undefined;
+/** While a delta is finished, which a checkpoint waits for: merges wait for it. */
+let quiet: Promise<void> | undefined;
 
 port.on('message', (message: ToStoreThread) => hear(message));
 
@@ -97,8 +99,14 @@ function hear(message: ToStoreThread): void {
       return answer(message.call, () => finish(message.id));
     case 'discard':
       return answer(message.call, () => discard(message.id));
-    case 'merge':
-      return answer(message.call, () => merge(message.request));
+    case 'merge': {
+      const work = merge(message.request);
+      merged = work.then(
+        () => undefined,
+        () => undefined,
+      );
+      return answer(message.call, () => work);
+    }
     case 'stop-merge':
       return merging?.abort(new TidemarkError('CHECKPOINT_FAILED', 'the merge was given up'));
     case 'describe':
@@ -111,7 +119,8 @@ function hear(message: ToStoreThread): void {
       return;
     }
     case 'close':
-      return port.close();
+      void close();
+      return;
   }
 }
 
@@ -126,12 +135,6 @@ function answer(call: number, act: () => Promise<readonly Run[]>): void {
 function begin(id: number): void {
   const writer = new DeltaWriter({ disk: realDisk, folder, unkeyed, register });
   deltas.set(id, { writer, queue: Promise.resolve(), failure: undefined });
-  if (quiet !== undefined) return;
-  let resolve = () => undefined as void;
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  quiet = { promise, resolve };
 }
 
 function chunk(id: number, bytes: Uint8Array, used: number, entries: number): void {
@@ -147,6 +150,10 @@ function chunk(id: number, bytes: Uint8Array, used: number, entries: number): vo
 
 async function finish(id: number): Promise<readonly Run[]> {
   const delta = present(deltas.get(id), `delta ${id}`);
+  let done = () => undefined as void;
+  quiet = new Promise((resolve) => {
+    done = resolve;
+  });
   try {
     await delta.queue;
     if (delta.failure !== undefined) throw delta.failure;
@@ -156,24 +163,19 @@ async function finish(id: number): Promise<readonly Run[]> {
     await delta.writer.discard();
     throw error;
   } finally {
-    ended(id);
+    deltas.delete(id);
+    quiet = undefined;
+    done();
   }
 }
 
 async function discard(id: number): Promise<readonly Run[]> {
   const delta = deltas.get(id);
   if (delta === undefined) return [];
-  ended(id);
+  deltas.delete(id);
   await delta.queue;
   await delta.writer.discard();
   return [];
-}
-
-function ended(id: number): void {
-  deltas.delete(id);
-  if (deltas.size > 0) return;
-  quiet?.resolve();
-  quiet = undefined;
 }
 
 async function merge({ inputs, bottom, whole, expiredAt }: MergeRequest): Promise<readonly Run[]> {
@@ -190,7 +192,7 @@ async function merge({ inputs, bottom, whole, expiredAt }: MergeRequest): Promis
       dropTombstones: bottom,
       expiredAt: BigInt(expiredAt),
       // What a person waits for does not wait for itself.
-      pause: () => (whole ? undefined : quiet?.promise),
+      pause: () => (whole ? undefined : quiet),
       signal: abort.signal,
     });
     failpoint('merge-before-finish');
@@ -202,6 +204,14 @@ async function merge({ inputs, bottom, whole, expiredAt }: MergeRequest): Promis
     if (merging === abort) merging = undefined;
     for (const reader of readers) await reader.close();
   }
+}
+
+/** Gives up what is under way, so that no temporary file stays. */
+async function close(): Promise<void> {
+  merging?.abort(new TidemarkError('CHECKPOINT_FAILED', 'the attempt ended'));
+  for (const id of [...deltas.keys()]) await discard(id).catch(() => undefined);
+  await merged;
+  port.close();
 }
 
 async function describe(names: readonly string[]): Promise<readonly Run[]> {
