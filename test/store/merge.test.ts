@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
+import { seededRandom } from '../../src/base/random.js';
 import { segmentPath } from '../../src/format/segment.js';
+import { MergeCursor } from '../../src/store/merge-cursor.js';
 import { pickMerge } from '../../src/store/pick-merge.js';
 import {
   type Change,
@@ -215,6 +217,28 @@ describe('a merge', () => {
     await history.delta([{ table: 1, group: 2, key: 'user-3', value: 'v'.repeat(700_000) }]);
     await history.merge(0, history.runs.length);
     assert.deepEqual(hexOf(await history.live()), hexOf(history.expected()));
+  });
+
+  test('goes on right wherever a run has to be read on', async () => {
+    const history = await new History().open();
+    const random = seededRandom(5);
+    for (let i = 0; i < 6; i++) {
+      const some = many(1500, `${i}`).filter(() => random.next() < 0.7);
+      await history.delta(some.map((each) => (random.next() < 0.2 ? { ...each, value: undefined } : each)));
+    }
+    const rules = { unkeyed: UNKEYED, keepUnkeyed: 'last', dropTombstones: true } as const;
+    const names = history.runs.map(({ name }) => name);
+    const found = await history.reading(names, async (readers) => {
+      // One block at a time.
+      const cursors = readers.map((reader) => reader.cursor(undefined, 1));
+      const cursor = new MergeCursor(cursors, rules);
+      const entries: string[] = [];
+      while (cursor.advance() || (await cursor.load()))
+        entries.push(cursor.bytes.toString('hex', cursor.at, cursor.scan.end));
+      assert.ok(cursor.done && !cursor.advance() && !(await cursor.load()), 'it stays at its end');
+      return entries;
+    });
+    assert.deepEqual(found, hexOf(history.expected()));
   });
 
   test('waits while it is told to pause, and lets others have their turn', async () => {
