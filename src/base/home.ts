@@ -8,6 +8,7 @@ import { join } from 'node:path';
  *     <home>/jobs/<id>/lock.db          held exclusively by the job's runner
  *     <home>/jobs/<id>/log              what the job and its user code said
  *     <home>/jobs/<id>/stdout           output of `stdout` sinks of a detached job
+ *     <home>/jobs/<id>/origin.savepoint.tar   what it is restored from, converted; until its first checkpoint
  */
 export interface HomePaths {
   readonly root: string;
@@ -21,6 +22,7 @@ export interface HomePaths {
     readonly lock: string;
     readonly log: string;
     readonly stdout: string;
+    readonly origin: string;
   };
 }
 
@@ -41,6 +43,7 @@ export function homePaths(root: string): HomePaths {
         lock: join(folder, 'lock.db'),
         log: join(folder, 'log'),
         stdout: join(folder, 'stdout'),
+        origin: join(folder, 'origin.savepoint.tar'),
       };
     },
   };

@@ -47,6 +47,7 @@ export function restoreLines(plan: RestorePlan): readonly string[] {
   const rewound = plan.sinks.filter(({ mode, ahead }) => mode === 'rewind' && ahead > 0);
   return [
     `restoring ${plan.name} from ${snapshot.path} (${from}, ${counted(snapshot.entries, 'state row')})`,
+    ...(plan.convert ? [`  converted to a savepoint first; ${snapshot.path} is not needed any more`] : []),
     `  at parallelism ${parallelismText(parallelism)}: ${tally(plan)}`,
     ...plan.states
       .filter(({ action }) => action === 'dropped' || action === 'moved')
@@ -65,15 +66,21 @@ function head(plan: RestorePlan, paint: Paint): readonly (readonly [string, stri
     [
       '',
       printable(
-        `${what}, ${snapshot.layout}${drained}, ${counted(snapshot.entries, 'state row')}, ${formatBytes(snapshot.bytes)}`,
+        `${what}, ${layoutText(snapshot)}${drained}, ${counted(snapshot.entries, 'state row')}, ${formatBytes(snapshot.bytes)}`,
       ),
     ],
     ['digest', snapshot.digest],
+    ...(plan.convert ? [['', 'is converted to a savepoint first, in the home'] as const] : []),
     ['job', paint.bold(printable(plan.name))],
     ['definition', `${printable(plan.definition)}  bundle ${plan.bundle.slice(0, 12)}`],
     ['parallelism', `${parallelismText(parallelism)} of at most ${plan.maxParallelism}`],
+    ['backend', `${plan.settings.backend}, checkpoints ${plan.settings.checkpoint.mode}`],
     ...(given.length === 0 ? [] : [['params', printable(given.join(' '))] as const]),
   ];
+}
+
+function layoutText({ layout, mode, backend }: RestorePlan['snapshot']): string {
+  return backend === null ? layout : `${layout} of the ${backend} backend, ${mode}`;
 }
 
 function parallelismText({ from, to }: RestorePlan['parallelism']): string {

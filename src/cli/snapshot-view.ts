@@ -4,23 +4,32 @@
  * Invariants: a checkpoint is pinned before its segments are read and until `close`; what is damaged comes out as a
  * coded error, with where; memory holds a block at a time.
  */
+import type { WantedKey } from '../archive/entries-view.js';
 import { type Archive, openArchive } from '../archive/read.js';
+import { isUnsorted, RunChain } from '../archive/run-chain.js';
 import { type Summary, summarize } from '../archive/summary.js';
 import { TidemarkError } from '../base/errors.js';
 import { realDisk } from '../base/real-disk.js';
 import type { Catalog } from '../catalog/catalog.js';
-import type { CheckpointRecord, JobRecord } from '../catalog/records.js';
+import type { CheckpointRecord } from '../catalog/records.js';
 import { BytesDamaged } from '../codec/codec.js';
 import { ByteReader } from '../codec/reader.js';
 import { type Entry, readEntry } from '../format/entry.js';
-import { decodeManifest, type ManifestOperator, type ManifestTable } from '../format/manifest.js';
+import {
+  decodeManifest,
+  type Manifest,
+  type ManifestOperator,
+  type ManifestTable,
+} from '../format/manifest.js';
 import { SegmentReader } from '../format/segment.js';
 import { entriesOf } from '../format/segment-read.js';
+import { pinCheckpoint } from '../job/pin-checkpoint.js';
+import { RunReader } from '../store/run-reader.js';
+import { fileSource } from '../store/run-source.js';
 import { checkpointSummary } from './checkpoint-summary.js';
 
 /** How long a pin outlives a command that was killed while it read. */
 const PIN_MS = 6 * 3_600_000;
-const PIN_TRIES = 10;
 
 /** As the archive's own, but for a checkpoint's path and provenance, which it has none of. */
 export type SnapshotSummary = Omit<Summary, 'archive' | 'provenance'> & {
@@ -35,10 +44,7 @@ export interface SnapshotView {
   readonly tables: readonly ManifestTable[];
   summary(): Promise<SnapshotSummary>;
   /** Entries of one table, all or those of one encoded key. Their buffers are valid until the next is asked for. */
-  entries(
-    table: ManifestTable,
-    only?: { readonly group: number; readonly bytes: Buffer },
-  ): AsyncIterable<Entry>;
+  entries(table: ManifestTable, only?: WantedKey): AsyncIterable<Entry>;
   close(): Promise<void>;
 }
 
@@ -64,19 +70,21 @@ export function viewCheckpoint(
   now: number,
 ): SnapshotView {
   const job = catalog.job(reference);
-  const { pin, checkpoint } = pinned(catalog, job, id, now + PIN_MS);
+  const { pin, checkpoint } = pinCheckpoint(catalog, job, id, { who: 'inspect', until: now + PIN_MS });
   const label = `${job.name}@${checkpoint.id}`;
   try {
     const manifest = decodeManifest(checkpoint.manifest, label);
-    const entries = (table: ManifestTable, only?: { readonly group: number; readonly bytes: Buffer }) =>
-      checkpointEntries(catalog, checkpoint, label, table, only);
+    const segments = new CheckpointSegments(catalog, checkpoint, manifest, label);
+    const entries: SnapshotView['entries'] = (table, only) => segments.entries(table, only);
     return {
       label,
       operators: manifest.operators,
       tables: manifest.tables,
       summary: () => checkpointSummary(checkpoint, manifest, entries),
       entries,
-      close: async () => catalog.unpin(pin),
+      async close() {
+        await segments.close().finally(() => catalog.unpin(pin));
+      },
     };
   } catch (error) {
     catalog.unpin(pin);
@@ -84,35 +92,10 @@ export function viewCheckpoint(
   }
 }
 
-/** A live job takes the next checkpoint, and drops the last, between looking and pinning; then it is looked again. */
-function pinned(
-  catalog: Catalog,
-  job: JobRecord,
-  id: number | undefined,
-  until: number,
-): { readonly pin: number; readonly checkpoint: CheckpointRecord } {
-  for (let tries = 1; ; tries++) {
-    const checkpoint = id === undefined ? catalog.lastCompleted(job.id) : catalog.checkpoint(job.id, id);
-    if (checkpoint === undefined) {
-      const message = `${job.name} (${job.id}) has no checkpoint that is still kept`;
-      throw new TidemarkError('CHECKPOINT_NOT_FOUND', message, {
-        hint: `look for a savepoint: tidemark snapshots ${job.name}`,
-      });
-    }
-    try {
-      const why = `${job.id}@${checkpoint.id}`;
-      return { pin: catalog.pin(job.id, checkpoint.id, { who: 'inspect', why, until }), checkpoint };
-    } catch (error) {
-      const dropped = error instanceof TidemarkError && error.code === 'CHECKPOINT_NOT_FOUND';
-      if (id !== undefined || !dropped || tries === PIN_TRIES) throw error;
-    }
-  }
-}
-
 async function* archiveEntries(
   archive: Archive,
   table: ManifestTable,
-  only: { readonly group: number; readonly bytes: Buffer } | undefined,
+  only: WantedKey | undefined,
 ): AsyncGenerator<Entry> {
   if (only !== undefined) {
     yield* await archive.find(table.id, only.group, only.bytes);
@@ -127,25 +110,72 @@ async function* archiveEntries(
   }
 }
 
-/** Native blocks are in no order: all are read, whatever is wanted of them. */
-async function* checkpointEntries(
-  { home }: Catalog,
-  { segments }: CheckpointRecord,
-  label: string,
-  table: ManifestTable,
-  only: { readonly group: number; readonly bytes: Buffer } | undefined,
-): AsyncGenerator<Entry> {
-  for (const name of segments) {
-    const reader = await SegmentReader.open(realDisk, home.segments, name);
-    try {
-      for await (const block of reader.blocks()) {
-        for (const entry of entriesOf(block, label)) {
-          if (entry.table !== table.id || entry.tombstone) continue;
-          if (only === undefined || (entry.group === only.group && entry.key.equals(only.bytes))) yield entry;
-        }
+/** The segments of a checkpoint: sorted runs, looked up and merged, or one in no order, read whole. */
+class CheckpointSegments {
+  readonly #folder: string;
+  readonly #segments: readonly string[];
+  readonly #manifest: Manifest;
+  readonly #label: string;
+  #chain: Promise<RunChain | undefined> | undefined;
+
+  constructor({ home }: Catalog, { segments }: CheckpointRecord, manifest: Manifest, label: string) {
+    this.#folder = home.segments;
+    this.#segments = segments;
+    this.#manifest = manifest;
+    this.#label = label;
+  }
+
+  async *entries(table: ManifestTable, only: WantedKey | undefined): AsyncGenerator<Entry> {
+    this.#chain ??= this.#findChain();
+    const chain = await this.#chain;
+    if (chain === undefined) yield* this.#unordered(table, only);
+    else if (only !== undefined) yield* await chain.find(table, only.group, only.bytes);
+    else {
+      for await (const { payload } of chain.blocks(table)) {
+        const from = new ByteReader(payload);
+        while (from.remaining > 0) yield readEntry(from);
       }
+    }
+  }
+
+  async close(): Promise<void> {
+    const chain = await this.#chain?.catch(() => undefined);
+    await chain?.close();
+  }
+
+  async #findChain(): Promise<RunChain | undefined> {
+    const { mode, barrierTime } = this.#manifest;
+    if (mode === 'full' && !(await this.#isRun())) return undefined;
+    const open = this.#segments.map((name) => () => RunReader.openFile(realDisk, this.#folder, name));
+    return new RunChain(open, barrierTime);
+  }
+
+  /** Whether the state lies in one sorted run. */
+  async #isRun(): Promise<boolean> {
+    const [only, ...more] = this.#segments;
+    if (only === undefined || more.length > 0) return false;
+    const source = await fileSource(realDisk, this.#folder, only);
+    try {
+      return !(await isUnsorted(source));
     } finally {
-      await reader.close();
+      await source.close();
+    }
+  }
+
+  async *#unordered(table: ManifestTable, only: WantedKey | undefined): AsyncGenerator<Entry> {
+    for (const name of this.#segments) {
+      const reader = await SegmentReader.open(realDisk, this.#folder, name);
+      try {
+        for await (const block of reader.blocks()) {
+          for (const entry of entriesOf(block, this.#label)) {
+            if (entry.table !== table.id || entry.tombstone) continue;
+            if (only === undefined || (entry.group === only.group && entry.key.equals(only.bytes)))
+              yield entry;
+          }
+        }
+      } finally {
+        await reader.close();
+      }
     }
   }
 }

@@ -51,20 +51,21 @@ export async function takeSavepoint(
   return EXIT.done;
 }
 
-/** `folder`: the job's own, where an archive for stdout is written. */
+/** `folder`: the job's own, where an archive for stdout is written, or is said to have been. */
 export function destinationOf(
   option: string | undefined,
   { cwd, printer }: Pick<Context, 'cwd' | 'printer'>,
   folder: string,
+  kind: 'savepoint' | 'checkpoint' = 'savepoint',
 ): Destination {
   if (option === '-') {
     if (printer.stdoutIsTerminal) {
       throw new TidemarkError('USAGE', 'an archive is nothing to read on a terminal', {
-        hint: 'send it on, as in: tidemark savepoint <job> -o - > job.savepoint.tar',
+        hint: `send it on, as in: -o - > job.${kind}.tar`,
       });
     }
     const unique = Buffer.from(systemRandom.bytes(6)).toString('hex');
-    return { output: join(folder, `stdout-${unique}.savepoint.tar`), piped: true };
+    return { output: join(folder, `stdout-${unique}.${kind}.tar`), piped: true };
   }
   if (option === '') {
     throw new TidemarkError('USAGE', '-o: the name of a file is missing', { hint: 'as in -o backup.tar' });
@@ -168,6 +169,12 @@ function timedOut(
 
 function whereToLook({ name }: JobRecord): string {
   return `look again with: tidemark snapshots ${name}, or tidemark status ${name}`;
+}
+
+/** The savepoint that came with a checkpoint, in the job's answer. */
+export function savepointIn(answer: unknown): SavepointResult | undefined {
+  if (typeof answer !== 'object' || answer === null || !('savepoint' in answer)) return undefined;
+  return isSavepoint(answer.savepoint) ? answer.savepoint : undefined;
 }
 
 function isSavepoint(answer: unknown): answer is SavepointResult {

@@ -2,7 +2,8 @@
  * What a running job can be asked over its control socket, and in which words.
  *
  *     GET  /v1/status                       the job, its operators and subtasks
- *     POST /v1/checkpoint  {"full": true}   takes a checkpoint; answers once it is complete
+ *     POST /v1/checkpoint  {"full": true}   takes a checkpoint; answers once it is complete; {"withSavepoint": PATH,
+ *                                           "force", "reason"} saves it as a savepoint, too, and answers after that
  *     POST /v1/savepoint   {"output": PATH, "force", "reason", "stop", "drain"}
  *                                           takes a savepoint; answers once the archive has its name;
  *                                           PATH/ with a slash at the end: into that folder, under the default name
@@ -17,18 +18,29 @@ import { CODES, type ErrorCode, type ErrorRecord, EXIT, TidemarkError } from '..
 
 export interface ControlHandlers {
   status(): Promise<unknown>;
-  checkpoint(request: { readonly full: boolean }): Promise<unknown>;
+  checkpoint(request: ControlCheckpoint): Promise<unknown>;
   /** A savepoint; with `stop`, the job ends with it. */
   savepoint(request: ControlSavepoint): Promise<unknown>;
   suspend(): Promise<unknown>;
   cancel(): Promise<unknown>;
 }
 
-export interface ControlSavepoint {
+/** Where an archive goes that a job is asked for. */
+export interface ControlOutput {
   /** Absolute path of the archive; a folder, in which the job gives it a name, when it ends in `/`. */
   readonly output: string;
   readonly force: boolean;
   readonly reason: string | undefined;
+}
+
+export interface ControlCheckpoint {
+  /** It holds all state, whatever the job's mode. */
+  readonly full: boolean;
+  /** A savepoint of the same barrier, if one is wanted. */
+  readonly savepoint: ControlOutput | undefined;
+}
+
+export interface ControlSavepoint extends ControlOutput {
   readonly stop: boolean;
   readonly drain: boolean;
 }
@@ -50,8 +62,8 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
     '/v1/checkpoint',
     {
       method: 'POST',
-      fields: { full: 'boolean' },
-      call: (handlers, body) => handlers.checkpoint({ full: body['full'] === true }),
+      fields: { full: 'boolean', withSavepoint: 'string', force: 'boolean', reason: 'string' },
+      call: (handlers, body) => handlers.checkpoint(checkpointOf(body)),
     },
   ],
   [
@@ -66,10 +78,20 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/v1/cancel', { method: 'POST', fields: {}, call: (handlers) => handlers.cancel() }],
 ]);
 
+function checkpointOf(body: Readonly<Record<string, unknown>>): ControlCheckpoint {
+  const { withSavepoint } = body;
+  const savepoint = withSavepoint === undefined ? undefined : outputOf(body, 'withSavepoint');
+  return { full: body['full'] === true, savepoint };
+}
+
 function savepointOf(body: Readonly<Record<string, unknown>>): ControlSavepoint {
-  const { output, reason } = body;
+  return { ...outputOf(body, 'output'), stop: body['stop'] === true, drain: body['drain'] === true };
+}
+
+function outputOf(body: Readonly<Record<string, unknown>>, field: string): ControlOutput {
+  const { [field]: output, reason } = body;
   if (typeof output !== 'string' || !isAbsolute(output) || output.includes('\0')) {
-    throw new TidemarkError('USAGE', 'output must be an absolute path');
+    throw new TidemarkError('USAGE', `${field} must be an absolute path`);
   }
   if (typeof reason === 'string' && reason.length > MAX_REASON) {
     throw new TidemarkError(
@@ -84,8 +106,6 @@ function savepointOf(body: Readonly<Record<string, unknown>>): ControlSavepoint 
     output,
     reason: typeof reason === 'string' ? reason : undefined,
     force: body['force'] === true,
-    stop: body['stop'] === true,
-    drain: body['drain'] === true,
   };
 }
 

@@ -2,7 +2,8 @@
  * Starting a job from an archive: first a plan, which starts nothing and changes nothing, then the job.
  *
  * The plan is what `restore --dry-run` prints and what the real run executes; a refusal is part of it. Settings not
- * given come from the snapshot: parallelism, parameters, working directory; the maximum parallelism always does.
+ * given come from the snapshot: parallelism, parameters, working directory, of a native archive the backend; the
+ * maximum parallelism always does. What the archive's manifest says it cannot is refused, unless it is converted.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -17,12 +18,14 @@ import type { ArchiveManifest } from '../format/archive-manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { resolveSettings, type SettingsFlags } from '../graph/resolve-settings.js';
 import type { JobSettings, SettingsDeclaration } from '../graph/settings.js';
+import { incapabilities } from '../restore/capable.js';
 import { planStates, type StatePlan } from '../restore/plan-states.js';
 import { targetAhead } from '../runtime/sink.js';
 import { storeBundle, verifyBundle } from './bundle-store.js';
 import { describeBundle, describeDefinition } from './describe-definition.js';
 import { graphOfBundle, probeTargets } from './graph-of-bundle.js';
 import type { GraphFacts } from './protocol.js';
+import { restoreRefusal } from './restore-refusal.js';
 
 export interface RestoreOptions {
   /** Absolute path of the archive. */
@@ -38,6 +41,8 @@ export interface RestoreOptions {
   readonly allowNonRestored: boolean;
   /** Restore a snapshot after whose barrier nothing was to come. */
   readonly afterDrain: boolean;
+  /** Rewrite a native archive as a savepoint first, in the home. */
+  readonly convert: boolean;
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -56,12 +61,16 @@ export interface RestorePlan {
     readonly digest: string;
     readonly kind: ArchiveManifest['kind'];
     readonly layout: ArchiveManifest['layout'];
+    readonly mode: ArchiveManifest['mode'];
+    readonly backend: ArchiveManifest['backend'];
     readonly drained: boolean;
     readonly job: { readonly id: string; readonly name: string };
     readonly checkpointId: number;
     readonly entries: number;
     readonly bytes: number;
   };
+  /** It is rewritten as a savepoint first. */
+  readonly convert: boolean;
   readonly definition: string;
   readonly bundle: string;
   readonly name: string;
@@ -70,12 +79,12 @@ export interface RestorePlan {
   readonly states: readonly StatePlan[];
   readonly sinks: readonly SinkPlan[];
   readonly params: Readonly<Record<string, string>>;
+  readonly settings: JobSettings;
 }
 
 /** A plan, why it cannot be executed if so, and what executing it needs. */
 export interface PlannedRestore extends RestorePlan {
   readonly refusal: TidemarkError | undefined;
-  readonly settings: JobSettings;
   readonly cwd: string;
   readonly lineage: readonly LineageEntry[];
 }
@@ -96,10 +105,22 @@ export async function planRestore(home: HomePaths, options: RestoreOptions): Pro
   }
 }
 
-/** Creates the job that a plan describes; running it is the caller's. @throws the plan's refusal, NAME_TAKEN */
-export function restoreJob(catalog: Catalog, plan: PlannedRestore): JobRecord {
+/** The job's own copy of what it is restored from, where it was converted for it. */
+export interface OwnOrigin {
+  /** Of {@link Catalog.reserveJob}. */
+  readonly id: string;
+  readonly path: string;
+  readonly digest: string;
+}
+
+/**
+ * Creates the job that a plan describes; running it is the caller's.
+ * @throws the plan's refusal, NAME_TAKEN
+ */
+export function restoreJob(catalog: Catalog, plan: PlannedRestore, own?: OwnOrigin): JobRecord {
   if (plan.refusal !== undefined) throw plan.refusal;
-  const { path, digest, checkpointId } = plan.snapshot;
+  const { checkpointId } = plan.snapshot;
+  const { path, digest } = own ?? plan.snapshot;
   const dropped = plan.states.filter(({ action }) => action === 'dropped').map(({ name }) => name);
   const rewind = plan.sinks.some(({ mode }) => mode === 'rewind');
   return catalog.createJob(
@@ -113,7 +134,11 @@ export function restoreJob(catalog: Catalog, plan: PlannedRestore): JobRecord {
       parallelism: plan.settings.parallelism,
       maxParallelism: plan.settings.maxParallelism,
     },
-    { origin: { path, digest, lineage: plan.lineage, dropped, rewind }, lastCheckpoint: checkpointId },
+    {
+      origin: { path, digest, lineage: plan.lineage, dropped, rewind },
+      lastCheckpoint: checkpointId,
+      ...(own === undefined ? {} : { id: own.id }),
+    },
   );
 }
 
@@ -176,7 +201,7 @@ async function planWith(
   const params = { ...Object.fromEntries(recorded), ...options.params };
   const cwd = existsSync(provenance.cwd) ? provenance.cwd : options.cwd;
   const maxParallelism = maxParallelismOf(manifest, provenance.parallelism);
-  const settings = settingsFor(options, code, provenance.parallelism, maxParallelism);
+  const settings = settingsFor(options, code, manifest, provenance.parallelism, maxParallelism);
   const what = { bundle: home.bundle(code.bundle), job: provenance.job, params, cwd };
   const facts = await graphOfBundle(what, settings);
   const states = planStates(manifest, facts, options.allowNonRestored);
@@ -184,6 +209,7 @@ async function planWith(
   const sinks = await planSinks(options, facts, () => probeTargets(what, settings, lineage));
   const plan = {
     snapshot: snapshotOf(options.archive, manifest, provenance),
+    convert: options.convert && manifest.layout === 'native',
     definition: code.definition,
     bundle: code.bundle,
     name: options.name ?? provenance.job.name,
@@ -196,7 +222,12 @@ async function planWith(
     cwd,
     lineage,
   };
-  return { ...plan, refusal: refusalOf(options, plan, sinks.refusal) };
+  const cannot = incapabilities(
+    options.archive,
+    { ...manifest, parallelism: provenance.parallelism },
+    { parallelism: settings.parallelism, backend: settings.backend, graph: facts },
+  );
+  return { ...plan, refusal: restoreRefusal(options, plan, cannot) ?? sinks.refusal };
 }
 
 function snapshotOf(
@@ -204,9 +235,9 @@ function snapshotOf(
   manifest: ArchiveManifest,
   provenance: Provenance,
 ): RestorePlan['snapshot'] {
-  const { digest, kind, layout, drained, entries, bytes } = manifest;
+  const { digest, kind, layout, mode, backend, drained, entries, bytes } = manifest;
   const { job, checkpointId } = provenance;
-  return { path, digest, kind, layout, drained, job, checkpointId, entries, bytes };
+  return { path, digest, kind, layout, mode, backend, drained, job, checkpointId, entries, bytes };
 }
 
 /** Fixed at the first start of the first ancestor: state is cut into that many key groups. */
@@ -217,6 +248,7 @@ function maxParallelismOf(manifest: ArchiveManifest, parallelism: number): numbe
 function settingsFor(
   options: RestoreOptions,
   code: Code,
+  manifest: ArchiveManifest,
   parallelism: number,
   maxParallelism: number,
 ): JobSettings {
@@ -235,11 +267,29 @@ function settingsFor(
   }
   const resolved = {
     ...flags,
+    ...nativeSettings(flags, manifest),
     parallelism: wanted,
     maxParallelism,
     sinks: sinks === 'mute' ? 'mute' : 'live',
   };
   return resolveSettings(code.settings, resolved);
+}
+
+/**
+ * A native archive goes on as its job did: on its backend, and with incremental checkpoints if this was one. A full one
+ * says nothing of the mode: it may have been asked for by `checkpoint --full`.
+ */
+function nativeSettings(
+  { backend, checkpointMode }: SettingsFlags,
+  manifest: ArchiveManifest,
+): Pick<SettingsFlags, 'backend' | 'checkpointMode'> {
+  if (manifest.backend === null) return {};
+  const stays = backend === undefined || backend === manifest.backend;
+  const incremental = stays && manifest.mode === 'incremental';
+  return {
+    backend: backend ?? manifest.backend,
+    ...(checkpointMode === undefined && incremental ? { checkpointMode: manifest.mode } : {}),
+  };
 }
 
 /** Every sink with what its target holds beyond the snapshot, and a refusal when that would be written twice. */
@@ -259,32 +309,4 @@ async function planSinks(
   const first = mode === 'live' ? plans.find(({ ahead }) => ahead > 0) : undefined;
   const refusal = first === undefined ? undefined : targetAhead(first.uid, found.get(first.uid) ?? []);
   return { plans, refusal };
-}
-
-function refusalOf(
-  options: RestoreOptions,
-  plan: Pick<RestorePlan, 'snapshot' | 'states'>,
-  sinks: TidemarkError | undefined,
-): TidemarkError | undefined {
-  const { path, drained } = plan.snapshot;
-  if (drained && !options.afterDrain) {
-    return new TidemarkError(
-      'DRAINED',
-      `${path} was taken by stop --drain: its windows and timers were closed`,
-      {
-        hint: 'add --after-drain if nothing more of the old input comes',
-      },
-    );
-  }
-  const impossible = plan.states.filter(({ action }) => action === 'impossible');
-  if (impossible.length > 0) {
-    const lines = impossible.map(({ name, message }) => `  ${name}: ${message}`);
-    const onlyMissing = impossible.every(({ missing }) => missing);
-    return new TidemarkError('INCOMPATIBLE', `the definition does not take the state:\n${lines.join('\n')}`, {
-      hint: onlyMissing
-        ? "give what was renamed formerly: ['old name'], or leave it behind with --allow-non-restored-state"
-        : 'give the operator or state another name, or restore with the old definition',
-    });
-  }
-  return sinks;
 }

@@ -15,8 +15,9 @@ import { realDisk } from '../base/real-disk.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { isLive } from '../catalog/job-state.js';
 import type { Lock } from '../catalog/lock.js';
-import type { CheckpointRecord, EndedBy, JobRecord } from '../catalog/records.js';
+import type { EndedBy, JobRecord } from '../catalog/records.js';
 import { droppedAtEnd, retention } from '../checkpoint/retention.js';
+import type { ControlCheckpoint } from '../control/protocol.js';
 import { type ControlServer, serveControl } from '../control/server.js';
 import { frozenSettings } from '../graph/frozen-settings.js';
 import type { JobSettings } from '../graph/settings.js';
@@ -28,9 +29,16 @@ import { lockJob } from './lock-job.js';
 import { JobLog } from './log.js';
 import { logLine } from './log-line.js';
 import type { AttemptMetrics } from './metrics.js';
+import { dropOwnOrigin } from './own-origin.js';
 import { type AttemptFailure, boundHistory, decideRestart } from './restart-decision.js';
 import { type AttemptOutcome, RunningAttempt } from './run-attempt.js';
-import { type SavepointRequest, takeSavepoint } from './savepoint.js';
+import {
+  type SavepointParts,
+  type SavepointRequest,
+  type SavepointResult,
+  takeBoth,
+  takeSavepoint,
+} from './savepoint.js';
 import { checkpointRow, jobOutcome, statusDocument } from './status.js';
 import { sweepHome } from './sweep.js';
 import { Targets } from './targets.js';
@@ -122,7 +130,7 @@ export class Runner {
     const { home, environment } = this.#options;
     const handlers = {
       status: async () => this.#status(),
-      checkpoint: async () => this.#checkpoint(),
+      checkpoint: (request: ControlCheckpoint) => this.#checkpoint(request),
       savepoint: (request: SavepointRequest) => this.#savepoint(request),
       suspend: async () => this.#asked(() => this.suspend('suspend')),
       cancel: async () => this.#asked(() => this.cancel()),
@@ -262,6 +270,7 @@ export class Runner {
     catalog.removeSegments(catalog.dropCheckpoints(job.id, dropped));
     // A job that never ran has written nothing: it has no claim to its targets.
     this.#targets.release(over || (job.epoch === 0 && !this.#ran));
+    if (over) dropOwnOrigin(this.#options.home, job.id);
     this.#tell({ type: 'state', state });
     return catalog.job(job.id);
   }
@@ -280,20 +289,35 @@ export class Runner {
     return statusDocument(job, catalog.latestCheckpoint(job.id), this.metrics(), now);
   }
 
-  async #checkpoint(): Promise<unknown> {
+  async #checkpoint({ full, savepoint }: ControlCheckpoint): Promise<unknown> {
     const { catalog } = this.#options;
-    if (this.#attempt === undefined) throw betweenAttempts(catalog.job(this.#options.job));
-    const id = await this.#attempt.checkpoint('asked');
-    const row: CheckpointRecord = catalog.checkpoint(catalog.job(this.#options.job).id, id);
-    return checkpointRow(row);
+    const { id: job } = catalog.job(this.#options.job);
+    if (savepoint !== undefined) {
+      const both = await this.#saved((parts) => takeBoth(parts, { ...savepoint, full }));
+      this.#logSavepoint(both.savepoint);
+      return { ...checkpointRow(both.checkpoint), savepoint: both.savepoint };
+    }
+    const id = await this.#attemptNow().checkpoint('asked', full);
+    return checkpointRow(catalog.checkpoint(job, id));
   }
 
-  /** One at a time. A stop ends the job after its answer; the runner's loop sees the attempt finish. */
-  async #savepoint(request: SavepointRequest): Promise<unknown> {
+  /** A stop ends the job after its answer; the runner's loop sees the attempt finish. */
+  #savepoint(request: SavepointRequest): Promise<unknown> {
+    return this.#saved(async (parts) => {
+      const result = await takeSavepoint(parts, request);
+      this.#logSavepoint(result);
+      // An attempt that failed while its archive got its name goes on by its restart strategy.
+      this.#stoppedBySavepoint = request.stop && !parts.attempt.over;
+      if (this.#stoppedBySavepoint) parts.attempt.endStopped();
+      return result;
+    });
+  }
+
+  /** One at a time. */
+  async #saved<T>(take: (parts: SavepointParts) => Promise<T>): Promise<T> {
     const { catalog, home } = this.#options;
     const job = catalog.job(this.#options.job);
-    const attempt = this.#attempt;
-    if (attempt === undefined) throw betweenAttempts(job);
+    const attempt = this.#attemptNow();
     if (this.#saving !== undefined) {
       throw new TidemarkError('JOB_BUSY', `a savepoint of ${job.name} is being taken already`, {
         hint: `wait for it: tidemark status ${job.name}`,
@@ -305,15 +329,19 @@ export class Runner {
       const onProgress = (progress: () => ArchiveProgress) => {
         this.#saving = progress;
       };
-      const result = await takeSavepoint({ ...parts, onProgress }, request);
-      this.#log.write(`savepoint ${result.path}: ${result.bytes} bytes, digest ${result.digest}`);
-      // An attempt that failed while its archive got its name goes on by its restart strategy.
-      this.#stoppedBySavepoint = request.stop && !attempt.over;
-      if (this.#stoppedBySavepoint) attempt.endStopped();
-      return result;
+      return await take({ ...parts, onProgress });
     } finally {
       this.#saving = undefined;
     }
+  }
+
+  #attemptNow(): RunningAttempt {
+    if (this.#attempt !== undefined) return this.#attempt;
+    throw betweenAttempts(this.#options.catalog.job(this.#options.job));
+  }
+
+  #logSavepoint({ path, bytes, digest }: SavepointResult): void {
+    this.#log.write(`savepoint ${path}: ${bytes} bytes, digest ${digest}`);
   }
 
   async #asked(act: () => void): Promise<unknown> {
@@ -327,6 +355,8 @@ export class Runner {
 
   #tell(event: RunnerEvent): void {
     if (event.type === 'running') this.#ran = true;
+    // From here on it is the checkpoint that recovery starts from.
+    if (event.type === 'checkpoint') dropOwnOrigin(this.#options.home, this.#options.job);
     const line = logLine(event);
     if (line !== undefined) this.#log.write(line);
     this.#options.onEvent(event);

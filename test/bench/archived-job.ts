@@ -89,6 +89,7 @@ export class ArchivedJob {
       sinks: undefined,
       allowNonRestored: false,
       afterDrain: false,
+      convert: false,
       cwd: this.folder,
       environment: process.env,
     });

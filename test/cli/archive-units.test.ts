@@ -13,6 +13,7 @@ import { savingText } from '../../src/cli/saving-text.js';
 import { archiveOperand, snapshotOperand } from '../../src/cli/snapshot-operand.js';
 import { limitOf, tablesNamed } from '../../src/cli/state-name.js';
 import { destinationOf } from '../../src/cli/take-savepoint.js';
+import { resolveSettings } from '../../src/graph/resolve-settings.js';
 import type { RestorePlan } from '../../src/job/restore.js';
 import { archiveName } from '../../src/job/savepoint.js';
 
@@ -213,12 +214,15 @@ describe('the plan of a restore', () => {
       digest: 'd'.repeat(64),
       kind: 'savepoint',
       layout: 'canonical',
+      mode: 'full',
+      backend: null,
       drained: true,
       job: { id: 'i', name: 'j' },
       checkpointId: 4,
       entries: 6,
       bytes: 4_096,
     },
+    convert: false,
     definition: '/w/job.ts',
     bundle: 'b'.repeat(64),
     name: 'k',
@@ -233,6 +237,7 @@ describe('the plan of a restore', () => {
     ],
     sinks: [{ uid: 'out', target: '/w/out', mode: 'rewind', ahead: 3 }],
     params: { input: 'x' },
+    settings: resolveSettings({}, { parallelism: 4 }),
   };
 
   it('names every state with a sign, what becomes of it, and the sinks', () => {
@@ -242,6 +247,7 @@ describe('the plan of a restore', () => {
       /^snapshot +\/w\/a\.tar\n +savepoint of j \(i\) at checkpoint 4, canonical, drained, 6 state rows, 4 KiB\n/,
     );
     assert.match(text, /^parallelism +2 → 4 of at most 128$/m);
+    assert.match(text, /^backend +memory, checkpoints full$/m);
     assert.match(text, /^= +o\.a +value +3 +2 KiB +kept$/m);
     assert.match(text, /^~ +o\.b .*is o\.bb now$/m);
     assert.match(text, /^- +o\.c .*left behind: it would be lost$/m);
@@ -259,6 +265,18 @@ describe('the plan of a restore', () => {
       '  - o.c: it would be lost',
       '  sink out: 3 later transactions set aside',
     ]);
+  });
+
+  it('says that the archive is converted first, and of which backend it was', () => {
+    const native = { ...plan.snapshot, kind: 'checkpoint', layout: 'native', drained: false } as const;
+    const snapshot = { ...native, mode: 'incremental', backend: 'disk' } as const;
+    const text = restoreView({ ...plan, snapshot, convert: true }, PAINT);
+    assert.match(text, /, native of the disk backend, incremental, 6 state rows/);
+    assert.match(text, /^ +is converted to a savepoint first, in the home$/m);
+    assert.match(
+      restoreLines({ ...plan, snapshot, convert: true })[1] ?? '',
+      /converted to a savepoint first/,
+    );
   });
 });
 

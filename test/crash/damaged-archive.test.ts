@@ -16,6 +16,8 @@ after(() => sandbox.remove());
 const archive = sandbox.path('whole.tar');
 const damaged = sandbox.path('damaged.tar');
 
+const FORBIDDEN = { allowNonRestored: false, afterDrain: false, convert: false };
+
 async function codeOf(path: string): Promise<string> {
   const options = {
     archive: path,
@@ -26,7 +28,7 @@ async function codeOf(path: string): Promise<string> {
     environment: {},
   };
   try {
-    await planRestore(homePaths(sandbox.home), { ...options, allowNonRestored: false, afterDrain: false });
+    await planRestore(homePaths(sandbox.home), { ...options, ...FORBIDDEN });
     return 'accepted';
   } catch (error) {
     return error instanceof TidemarkError ? error.code : String(error);

@@ -1,18 +1,23 @@
-/** `tidemark restore <snapshot> [--definition FILE] [--dry-run]` */
+/** `tidemark restore <snapshot> [--definition FILE] [--convert] [--dry-run]` */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { EXIT, TidemarkError } from '../../base/errors.js';
 import { type HomePaths, homePaths } from '../../base/home.js';
+import type { Catalog } from '../../catalog/catalog.js';
 import { findHome, isHome } from '../../catalog/home.js';
+import type { JobRecord } from '../../catalog/records.js';
+import type { ArchiveProgress } from '../../job/archive-task.js';
 import { type PlannedRestore, planRestore, type RestoreOptions, restoreJob } from '../../job/restore.js';
 import { jobOutcome } from '../../job/status.js';
 import { runInBackground } from '../background.js';
 import type { Context, Given } from '../context.js';
 import { errorDocument } from '../exit.js';
 import { runForeground } from '../foreground.js';
+import { interruptible, type Outcome } from '../interruptible.js';
 import { restoreLines, restoreView } from '../restore-view.js';
+import { progressText } from '../saving-text.js';
 import { withCatalog } from '../session.js';
 import { archiveOperand } from '../snapshot-operand.js';
 import { paramFlags, settingsFlags } from '../start-options.js';
@@ -23,7 +28,11 @@ export async function run(given: Given, context: Context): Promise<number> {
   refuseAbsent(options);
   return withCatalog(context, true, async (catalog) => {
     const plan = await planned(catalog.home, options, context);
-    const job = restoreJob(catalog, plan);
+    const created = plan.convert
+      ? await convertFirst(catalog, plan, context)
+      : ({ interrupted: false, value: restoreJob(catalog, plan) } as const);
+    if (created.interrupted) return created.exitCode;
+    const job = created.value;
     for (const line of restoreLines(plan)) context.printer.note(line);
     if (!given.flag('detach')) return runForeground(context, catalog, job);
     const started = await runInBackground(context, catalog, job);
@@ -37,7 +46,7 @@ function optionsOf(given: Given, { cwd, environment }: Context): RestoreOptions 
   const definition = given.text('definition');
   const name = given.text('name');
   const hint = (job: string) =>
-    `first: tidemark savepoint ${job} -o FILE.tar; then: tidemark restore FILE.tar`;
+    `first: tidemark savepoint ${job} -o FILE.tar, or tidemark externalize ${job} -o FILE.tar; then: tidemark restore FILE.tar`;
   return {
     archive: archiveOperand(given.operands[0] ?? '', cwd, hint),
     ...(definition === undefined ? {} : { definition }),
@@ -47,6 +56,7 @@ function optionsOf(given: Given, { cwd, environment }: Context): RestoreOptions 
     sinks: sinks === 'mute' || sinks === 'rewind' || sinks === 'live' ? sinks : undefined,
     allowNonRestored: given.flag('allow-non-restored-state'),
     afterDrain: given.flag('after-drain'),
+    convert: given.flag('convert'),
     cwd,
     environment,
   };
@@ -90,6 +100,28 @@ async function planned(
   const wheel = await printer.spinner(`looking at ${options.archive}`);
   try {
     return await planRestore(home, options);
+  } finally {
+    wheel.stop();
+  }
+}
+
+/** Creates the job from a converted copy. */
+async function convertFirst(
+  catalog: Catalog,
+  plan: PlannedRestore,
+  context: Context,
+): Promise<Outcome<JobRecord>> {
+  // A wrong plan needs no conversion to be refused.
+  if (plan.refusal !== undefined) throw plan.refusal;
+  const { restoreConverted } = await import('../../job/own-origin.js');
+  const doing = `converting ${plan.snapshot.path}`;
+  const wheel = await context.printer.spinner(doing);
+  const now = context.clock.now();
+  const onProgress = (progress: ArchiveProgress) => wheel.say(`${doing}: ${progressText(progress)}`);
+  try {
+    return await interruptible(context, (signal) =>
+      restoreConverted(catalog, plan, { now, signal, onProgress }),
+    );
   } finally {
     wheel.stop();
   }

@@ -1,0 +1,47 @@
+import { TidemarkError } from '../base/errors.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { Pin } from '../catalog/pins.js';
+import type { CheckpointRecord, JobRecord } from '../catalog/records.js';
+
+const PIN_TRIES = 10;
+
+export interface PinnedCheckpoint {
+  readonly pin: number;
+  readonly checkpoint: CheckpointRecord;
+}
+
+/**
+ * Pins a completed checkpoint, the newest one without an id, so that its segments stay while they are read. A live job
+ * takes the next one, and drops the last, between looking and pinning; then it is looked again.
+ * @throws CHECKPOINT_NOT_FOUND
+ */
+export function pinCheckpoint(
+  catalog: Catalog,
+  job: JobRecord,
+  id: number | undefined,
+  { who, until }: Required<Pick<Pin, 'who' | 'until'>>,
+): PinnedCheckpoint {
+  for (let tries = 1; ; tries++) {
+    const checkpoint = completedCheckpoint(catalog, job, id);
+    try {
+      const why = `${job.id}@${checkpoint.id}`;
+      return { pin: catalog.pin(job.id, checkpoint.id, { who, why, until }), checkpoint };
+    } catch (error) {
+      const dropped = error instanceof TidemarkError && error.code === 'CHECKPOINT_NOT_FOUND';
+      if (id !== undefined || !dropped || tries === PIN_TRIES) throw error;
+    }
+  }
+}
+
+/** The checkpoint of this id in whatever state, else the last completed one. @throws CHECKPOINT_NOT_FOUND */
+export function completedCheckpoint(
+  catalog: Catalog,
+  { id: job, name }: JobRecord,
+  id: number | undefined,
+): CheckpointRecord {
+  const checkpoint = id === undefined ? catalog.lastCompleted(job) : catalog.checkpoint(job, id);
+  if (checkpoint !== undefined) return checkpoint;
+  throw new TidemarkError('CHECKPOINT_NOT_FOUND', `${name} (${job}) has no checkpoint that is still kept`, {
+    hint: `look for an archive: tidemark snapshots ${name}`,
+  });
+}

@@ -1,0 +1,43 @@
+/** Why a planned restore cannot be: what the archive cannot, what the definition does not take. Pure. */
+import { TidemarkError } from '../base/errors.js';
+import type { Incapability } from '../restore/capable.js';
+import { refusalFor } from './convert-hint.js';
+import type { RestoreOptions, RestorePlan } from './restore.js';
+
+type Plan = Pick<RestorePlan, 'snapshot' | 'states' | 'convert'>;
+
+/**
+ * The first refusal there is. A conversion answers what the archive cannot (`cannot`), but not that the definition has
+ * no place for its state; where both are so, both are told.
+ */
+export function restoreRefusal(
+  { afterDrain }: Pick<RestoreOptions, 'afterDrain'>,
+  plan: Plan,
+  cannot: readonly Incapability[],
+): TidemarkError | undefined {
+  const { path, drained } = plan.snapshot;
+  if (drained && !afterDrain) {
+    const message = `${path} was taken at the end of its input: its windows and timers were closed`;
+    return new TidemarkError('DRAINED', message, {
+      hint: 'add --after-drain if nothing more of the old input comes',
+    });
+  }
+  const untaken = untakenState(plan);
+  const unable = plan.convert ? undefined : refusalFor(path, cannot);
+  if (unable === undefined || untaken === undefined) return unable ?? untaken;
+  return new TidemarkError(unable.code, `${unable.message}\n${untaken.message}`, {
+    hint: `${unable.details.hint}; then ${untaken.details.hint}`,
+  });
+}
+
+function untakenState({ states }: Plan): TidemarkError | undefined {
+  const impossible = states.filter(({ action }) => action === 'impossible');
+  if (impossible.length === 0) return undefined;
+  const lines = impossible.map(({ name, message }) => `  ${name}: ${message}`);
+  const onlyMissing = impossible.every(({ missing }) => missing);
+  return new TidemarkError('INCOMPATIBLE', `the definition does not take the state:\n${lines.join('\n')}`, {
+    hint: onlyMissing
+      ? "give what was renamed formerly: ['old name'], or leave it behind with --allow-non-restored-state"
+      : 'give the operator or state another name, or restore with the old definition',
+  });
+}
