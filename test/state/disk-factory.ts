@@ -1,0 +1,145 @@
+/**
+ * Disk backends for the contract suites: each with a store of its own, whose runs are written as soon as a drain is
+ * kept, and merged now and then. Asked for snapshots of all, it keeps none, so that each holds all there is.
+ */
+import { present } from '../../src/base/assert.js';
+import type { Entry, EntryWriter } from '../../src/format/entry.js';
+import type { BackendOptions, Drain, KeyedBackend } from '../../src/state/backend.js';
+import { DiskState } from '../../src/state/disk/disk-state.js';
+import { collector, FOLDER, MemoryFiles, merged, writeEntry } from './disk-files.js';
+import type { BackendFactory } from './harness.js';
+
+export interface DiskSetup {
+  readonly cacheBytes: number;
+  /** Merges some runs after every so many. */
+  readonly mergeEvery: number;
+  readonly rowsPerLook?: number;
+}
+
+export function diskFactory(setup: DiskSetup): BackendFactory {
+  return (options) => wrap(new Kept(setup, options));
+}
+
+/** A disk backend and its runs. */
+class Kept {
+  readonly all: boolean;
+  readonly state: DiskState;
+  readonly backend: KeyedBackend;
+  readonly files = new MemoryFiles();
+  readonly #setup: DiskSetup;
+  readonly #options: BackendOptions;
+  /** Oldest first. */
+  runs: { readonly name: string; readonly entries: readonly Entry[] }[] = [];
+  #installed = 0;
+
+  constructor(setup: DiskSetup, options: BackendOptions) {
+    const { cacheBytes, rowsPerLook = 64 } = setup;
+    this.#setup = setup;
+    this.#options = options;
+    this.all = options.snapshots === 'all';
+    this.state = new DiskState({ disk: this.files, folder: FOLDER, cacheBytes, rowsPerLook });
+    this.backend = this.state.create({ ...options, snapshots: 'changes' });
+  }
+
+  install(entries: readonly Entry[]): void {
+    if (entries.length > 0) this.runs.push({ name: this.files.write(entries), entries });
+    const { mergeEvery } = this.#setup;
+    if (this.#installed++ % mergeEvery === mergeEvery - 1) this.#merge();
+    this.state.setRuns(this.runs.map(({ name }) => name));
+  }
+
+  /** Merges a few neighbours, now here, now there. */
+  #merge(): void {
+    const from = (this.#installed * 7) % Math.max(1, this.runs.length);
+    const some = this.runs.slice(from, from + 3);
+    if (some.length < 2) return;
+    const entries = merged(
+      some.map((run) => run.entries),
+      from === 0,
+    );
+    const name = entries.length > 0 ? [{ name: this.files.write(entries), entries }] : [];
+    this.runs.splice(from, some.length, ...name);
+  }
+
+  live(): Entry[] {
+    return merged(
+      this.runs.map(({ entries }) => entries),
+      true,
+    );
+  }
+
+  /** Takes an entry of a state as if the store had held it at the start. */
+  adopt(entry: Entry): void {
+    this.install([entry]);
+    const { subtask, states } = this.#options;
+    const live = this.live();
+    const adopted = states.map(({ table }) => {
+      const subtasks: number[] = [];
+      subtasks[subtask] = live.filter((other) => other.table === table).length;
+      return { id: table, subtasks };
+    });
+    this.state.adopt(adopted);
+  }
+
+  isState(table: number): boolean {
+    return this.#options.states.some((state) => state.table === table);
+  }
+}
+
+function wrap(kept: Kept): KeyedBackend {
+  const { backend } = kept;
+  let drained: readonly Entry[] | undefined;
+  return {
+    select: (key, identity, group, hash) => backend.select(key, identity, group, hash),
+    state: (index) => backend.state(index),
+    timer: (index) => backend.timer(index),
+    nextTimer: () => backend.nextTimer(),
+    fireTimer: (now) => backend.fireTimer(now),
+    dropTimers: () => backend.dropTimers(),
+    counts: () => backend.counts(),
+    freeze(out) {
+      drained = undefined;
+      return drainTo(kept, out, (entries) => {
+        drained = entries;
+      });
+    },
+    settle(isKept) {
+      if (isKept) kept.install(present(drained, 'a drain that is done'));
+      backend.settle(isKept);
+    },
+    restore(entry, table = entry.table, isKept = false) {
+      if (isKept && kept.isState(table)) kept.adopt({ ...structuredClone(entry), ...copied(entry), table });
+      else backend.restore(entry, table, isKept);
+    },
+  };
+}
+
+function copied({ key, mapKey, value }: Entry): Pick<Entry, 'key' | 'mapKey' | 'value'> {
+  return { key: Buffer.from(key), mapKey: mapKey && Buffer.from(mapKey), value: Buffer.from(value) };
+}
+
+/**
+ * What a drain writes, and kept for its settling; a snapshot of all is one that is never kept, so that all there is has
+ * changed since the last that was.
+ */
+function drainTo(kept: Kept, out: EntryWriter, done: (entries: readonly Entry[]) => void): Drain {
+  const { out: inner, entries } = collector();
+  const drain = kept.backend.freeze(inner);
+  let over = false;
+  return {
+    abort: () => drain.abort(),
+    slice(deadline) {
+      if (over) return true;
+      if (!drain.slice(deadline)) return false;
+      over = true;
+      // The memory backend, which has the timers, writes a tombstone to be safe where a drain was not kept.
+      const written = entries().filter(
+        (entry) => !(kept.all && entry.tombstone && !kept.isState(entry.table)),
+      );
+      if (kept.all) kept.backend.settle(false);
+      else done(written);
+      for (const entry of written) writeEntry(out, entry);
+      return true;
+    },
+  };
+}
