@@ -64,7 +64,7 @@ describe('a delta', () => {
           assert.deepEqual(found.sort(), [...expected.values()].sort());
         },
       ),
-      { numRuns: 150 },
+      { numRuns: process.env['TIDEMARK_TEST_LONG'] === '1' ? 3000 : 80 },
     );
   });
 

@@ -17,6 +17,8 @@ import {
   unkeyedChange,
 } from './histories.js';
 
+const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
+
 type Step =
   | { readonly do: 'delta'; readonly changes: Change[]; readonly unkeyed: Change[]; readonly small: boolean }
   | { readonly do: 'merge'; readonly from: number; readonly length: number; readonly whole: boolean }
@@ -109,7 +111,7 @@ describe('any history of deltas and merges', () => {
         for (const { runs, now, live } of kept)
           assert.deepEqual(hexOf(await history.live({ expiredAt: now }, runs)), live, 'an older list');
       }),
-      { numRuns: 150 },
+      { numRuns: LONG ? 3000 : 80 },
     );
   });
 
@@ -134,7 +136,7 @@ describe('any history of deltas and merges', () => {
           assert.equal(names.size, 1, 'equal states make equal files');
         },
       ),
-      { numRuns: 40 },
+      { numRuns: LONG ? 500 : 20 },
     );
   });
 });
