@@ -45,8 +45,8 @@ export interface TransitionExtra {
 /**
  * The job runs from now on; returns the new attempt's epoch. The caller holds the job's lock in this thread.
  * @throws JOB_ENDED for a finished or canceled job, NAME_TAKEN when a failed job's name has gone to another,
- * CHECKPOINT_NOT_FOUND when it has had checkpoints and none is left: from the beginning, it would write again what
- * it has written.
+ * CHECKPOINT_NOT_FOUND when its last checkpoint has been dropped: from anywhere else, it would write again what it
+ * has written.
  */
 export function beginAttempt(context: CatalogContext, id: string, runner: RunnerInfo): number {
   assert(holdsLock(context.home.job(id).lock), `who begins an attempt of job ${id} holds its lock`);
@@ -160,21 +160,22 @@ function closeAttempt(
   );
 }
 
-/** Its last checkpoint was pruned, or dropped when it failed. */
+/**
+ * Its last checkpoint was pruned, or dropped when it failed. An older one that is left is no substitute: what the job
+ * has written since would be written again.
+ */
 function hasLostItsState({ db }: CatalogContext, id: string): boolean {
   const row = db.get(
-    `SELECT count(*) AS ever, count(*) FILTER (WHERE state = 'completed') AS kept FROM checkpoints
-       WHERE job = ? AND completed_at IS NOT NULL`,
+    'SELECT state FROM checkpoints WHERE job = ? AND completed_at IS NOT NULL ORDER BY id DESC LIMIT 1',
     [id],
   );
-  const read = new RowReader('checkpoints', id, row ?? {});
-  return read.count('ever') > 0 && read.count('kept') === 0;
+  return row !== undefined && row['state'] !== 'completed';
 }
 
 function nothingToGoOnFrom({ id, name }: StoredJob): TidemarkError {
   return new TidemarkError(
     'CHECKPOINT_NOT_FOUND',
-    `no checkpoint of job ${name} (${id}) is left to go on from`,
+    `the last checkpoint of job ${name} (${id}) is gone: there is nothing to go on from`,
     {
       hint: `look for a savepoint: tidemark snapshots ${name}; or end the job: tidemark cancel ${id}`,
     },

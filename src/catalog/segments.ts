@@ -22,6 +22,7 @@ import { dropLeases, references } from './leases.js';
 import { holdsLock } from './lock.js';
 import { RowReader } from './row.js';
 
+const SEGMENT_NAME = /^[0-9a-f]{64}$/;
 /** Files removed under one hold of the write lock, so that no writer waits for long. */
 const REMOVED_AT_ONCE = 100;
 
@@ -114,7 +115,7 @@ export function sweep(context: CatalogContext, job: string, epoch: number): numb
 }
 
 /**
- * Which of the segments found on disk neither a checkpoint nor a lease of a running job knows (leases.ts). `idle` is
+ * Which of the names found on disk are segments that neither a checkpoint nor a lease of a running job knows (leases.ts). `idle` is
  * a job whose lock the caller holds without writing: what it has leased was left by a dead attempt.
  */
 export function orphanSegments(
@@ -124,7 +125,7 @@ export function orphanSegments(
 ): string[] {
   return context.db.snapshot(() => {
     const known = references(context, idle);
-    return existing.filter((name) => !known(name));
+    return existing.filter((name) => SEGMENT_NAME.test(name) && !known(name));
   });
 }
 

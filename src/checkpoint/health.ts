@@ -160,7 +160,7 @@ async function examineJobs(
   { verifyBundle }: HealthOptions,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const { job, checkpoints } of jobs) {
+  for (const { job } of jobs) {
     const { id, name, state, origin } = job;
     if (isOver(state)) continue;
     if (state === 'lost') {
@@ -169,12 +169,10 @@ async function examineJobs(
     }
     const finding = await verifyBundle(job.bundle).then(() => undefined, bundleFinding(name, id));
     if (finding !== undefined) findings.push(finding);
-    const ever = checkpoints.some(({ completedAt }) => completedAt !== undefined);
-    const kept = checkpoints.some((one) => one.state === 'completed');
-    // Looked up again: between the two a running job may have completed its first.
-    if (kept || catalog.lastCompleted(id) !== undefined) continue;
-    if (ever) {
-      const what = `job ${name} (${id}) is ${state}, and no checkpoint is left to resume it from`;
+    const latest = catalog.latestCheckpoint(id);
+    if (latest?.state === 'completed') continue;
+    if (latest !== undefined) {
+      const what = `job ${name} (${id}) is ${state}, and its last checkpoint is gone: it cannot be resumed`;
       const hint = `tidemark snapshots ${name}; then tidemark cancel ${id}`;
       findings.push({ code: 'JOB_WITHOUT_CHECKPOINT', severity: 'warning', what, hint });
     } else if (origin !== undefined && (await disk.stat(origin.path)) === undefined) {

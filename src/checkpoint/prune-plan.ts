@@ -105,7 +105,7 @@ interface Verdict {
 }
 
 function judge(
-  { job, held, pins }: SurveyedJob,
+  { job, held, pins, checkpoints }: SurveyedJob,
   checkpoint: CheckpointRecord,
   newer: number,
   wish: PruneWish,
@@ -123,13 +123,13 @@ function judge(
   const pin = pins.find((one) => one.checkpoint === checkpoint.id);
   if (pin !== undefined)
     return keep('pinned', `pinned by ${pin.who}: ${pin.why}`, exact ? 'CHECKPOINT_PINNED' : undefined);
-  const last = newer === 0 && !isOver(job.state);
+  const last = !isOver(job.state) && checkpoint.id === latestOf(checkpoints);
   if (exact) return { action: 'drop', why: 'named', text: last ? lastGoes(job.name, checkpoint) : 'named' };
   const { keepLast, olderThan } = wish;
   const hasPolicy = keepLast !== undefined || olderThan !== undefined;
-  const inQuestion = asked || (hasPolicy && wish.named.length === 0);
-  if (!inQuestion) return keep('yours', 'it is yours: name it, or give --keep-last or --older-than');
   if (last) return keep('resume', `resume goes on from it; to drop it: prune ${job.name}@${checkpoint.id}`);
+  if (!asked && (!hasPolicy || wish.named.length > 0))
+    return keep('yours', 'it is yours: name it, or give --keep-last or --older-than');
   if (keepLast !== undefined && newer < keepLast) return keep('policy', `among the last ${keepLast}`);
   const age = Math.max(0, now - (checkpoint.completedAt ?? checkpoint.triggeredAt));
   if (olderThan !== undefined && age <= olderThan)
@@ -137,6 +137,11 @@ function judge(
   return hasPolicy
     ? { action: 'drop', why: 'policy', text: policyText(wish) }
     : { action: 'drop', why: 'named', text: 'its job is named' };
+}
+
+/** What a job can be resumed from, if it is still there: never an older one. */
+export function latestOf(checkpoints: SurveyedJob['checkpoints']): number | undefined {
+  return checkpoints.findLast(({ completedAt }) => completedAt !== undefined)?.id;
 }
 
 function lastGoes(job: string, { committedAt }: CheckpointRecord): string {

@@ -57,13 +57,17 @@ export async function surveyHome(disk: Disk, catalog: Catalog, now: number): Pro
   const bundles = await findBundles(disk, catalog, now);
   const uses = catalog.segments();
   const known = new Set(uses.map(({ name }) => name));
-  const unknown = [...files].filter(([name]) => !known.has(name));
+  const unknown = catalog.orphanSegments([...files.keys()].filter((name) => !known.has(name)));
+  const leaked: SurveyedSegment[] = [];
+  for (const name of unknown) {
+    // A job may have dropped it since it was listed, and be about to remove it.
+    const stat = await disk.stat(home.segment(name));
+    if (stat !== undefined)
+      leaked.push({ name, bytes: stat.size, found: stat.size, checkpoints: [], leasedBy: [] });
+  }
   return {
     jobs: catalog.jobs({ all: true }).map((job) => surveyJob(catalog, job)),
-    segments: [
-      ...uses.map((use) => ({ ...use, found: files.get(use.name)?.bytes })),
-      ...unknown.map(([name, { bytes }]) => ({ name, bytes, found: bytes, checkpoints: [], leasedBy: [] })),
-    ],
+    segments: [...uses.map((use) => ({ ...use, found: files.get(use.name)?.bytes })), ...leaked],
     unfinished,
     bundles,
     staleLeases: catalog.staleLeases(),

@@ -47,7 +47,8 @@ function candidatesFor(
   const options = [...(command?.options ?? []), ...GLOBAL_OPTIONS];
   if (word.startsWith('-')) return { candidates: options.flatMap(optionCandidates), files: false };
   if (command === undefined) return { candidates: commands.map(commandCandidate), files: false };
-  const operand = command.operands[operands];
+  const last = command.operands.at(-1);
+  const operand = command.operands[operands] ?? (last?.name.endsWith('...]') === true ? last : undefined);
   return operand === undefined ? NOTHING : values(operand.choices, operand.completes, commands, jobs);
 }
 

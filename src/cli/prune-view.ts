@@ -24,6 +24,7 @@ const FILES = [{ title: 'FILE' }, { title: '' }, { title: 'SIZE', right: true },
 
 /** Characters of a segment's name that are shown. */
 const NAME = 12;
+const YOURS = 'they go when you name them, or by --keep-last N or --older-than DURATION';
 /** References that are listed by name. */
 const SHOWN = 3;
 
@@ -120,9 +121,7 @@ export function prunedText(plan: PrunePlan, result: Pruned, dryRun: boolean): st
   const gone = parts.flatMap(([value, noun]) => (value === 0 ? [] : [counted(value, noun)]));
   const verb = dryRun ? 'would remove' : 'removed';
   const what = gone.length === 0 ? 'nothing' : `${gone.join(', ')}: ${formatBytes(result.bytes)}`;
-  const yours = plan.checkpoints.filter(({ why }) => why === 'yours' || why === 'resume').length;
-  const hint = ' (name a job, or --keep-last N, --older-than DURATION; see --dry-run)';
-  const left =
-    yours === 0 ? '' : `; ${counted(yours, 'checkpoint')} of jobs at rest kept${dryRun ? '' : hint}`;
+  const yours = plan.checkpoints.filter(({ why }) => why === 'yours').length;
+  const left = yours === 0 ? '' : `; ${counted(yours, 'checkpoint')} of jobs that ended kept: ${YOURS}`;
   return `${verb} ${what}${left}`;
 }

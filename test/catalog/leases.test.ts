@@ -166,7 +166,7 @@ test('after any sequence of two jobs, what is leased or referred to is there, an
   );
 });
 
-test('a job that has lost all its checkpoints is not begun again', (t) => {
+test('a job that has lost its last checkpoint is not begun again, also not from an older one', (t) => {
   const home = openHome(t);
   const { catalog } = home;
   const { job, epoch, lock } = startJob(t, home, 'job');
@@ -176,9 +176,10 @@ test('a job that has lost all its checkpoints is not begun again', (t) => {
   catalog.removeSegments(catalog.pruneCheckpoints(job.id, [1]));
   assert.throws(() => catalog.checkpoint(job.id, pending), { code: 'CHECKPOINT_NOT_FOUND' });
   const next = catalog.beginAttempt(job.id, { pid: 1, socket: undefined });
+  const newest = takeCheckpoint(home, { job, epoch: next }, [writeSegment(home.home, 'c')]);
   catalog.transition(job.id, next, 'failed', { endedBy: 'error' });
-  catalog.removeSegments(catalog.dropCheckpoints(job.id, [last]));
-  assert.deepEqual(onDisk(home), []);
+  catalog.removeSegments(catalog.dropCheckpoints(job.id, [newest]));
+  assert.equal(catalog.lastCompleted(job.id)?.id, last);
   assert.throws(() => catalog.beginAttempt(job.id, { pid: 1, socket: undefined }), {
     code: 'CHECKPOINT_NOT_FOUND',
   });
