@@ -1,15 +1,15 @@
 /** `tidemark diff <a> <b> [--exit-code] [--state uid.name]` */
 import { type ArchiveDiff, type Difference, diffArchives } from '../../archive/diff.js';
 import { type EntryView, viewEntry } from '../../archive/entries-view.js';
-import { type Archive, openArchive } from '../../archive/read.js';
 import type { Json } from '../../archive/tagged.js';
 import { present } from '../../base/assert.js';
 import { EXIT, TidemarkError } from '../../base/errors.js';
-import { realDisk } from '../../base/real-disk.js';
+import { type Comparable, openComparable } from '../comparable.js';
 import type { Context, Given } from '../context.js';
 import { entryRow } from '../inspect-view.js';
 import { printable } from '../printer.js';
 import { RowWriter } from '../row-writer.js';
+import { onSignal } from '../signals.js';
 import { archiveOperand } from '../snapshot-operand.js';
 import { damagedEntry } from '../snapshot-view.js';
 import { limitOf, stateName, tablesNamed } from '../state-name.js';
@@ -43,45 +43,68 @@ export async function run(given: Given, context: Context): Promise<number> {
   }
   const hint = (job: string) => `first: tidemark savepoint ${job} -o FILE.tar`;
   const paths = given.operands.map((text) => archiveOperand(text, context.cwd, hint));
-  const differs = await withArchives(paths, (before, after) =>
-    state === undefined
-      ? showCounts(before, after, context)
-      : showEntries(before, after, state, limit, context),
+  const stop = new AbortController();
+  const signals = onSignal(
+    () => context.clock.monotonic(),
+    () => stop.abort(),
   );
-  return differs && given.flag('exit-code') ? EXIT.differs : EXIT.done;
+  try {
+    const differs = await withArchives(paths, context, stop.signal, (before, after) => {
+      // From here on there is nothing to clean up.
+      signals.release();
+      return state === undefined
+        ? showCounts(before, after, context)
+        : showEntries(before, after, state, limit, context);
+    });
+    return differs && given.flag('exit-code') ? EXIT.differs : EXIT.done;
+  } catch (error) {
+    if (error !== stop.signal.reason || signals.exitCode === undefined) throw error;
+    return signals.exitCode;
+  } finally {
+    signals.release();
+  }
 }
 
 async function withArchives<T>(
   [first = '', second = '']: readonly string[],
-  use: (before: Archive, after: Archive) => Promise<T>,
+  { printer }: Context,
+  signal: AbortSignal,
+  use: (before: Comparable, after: Comparable) => Promise<T>,
 ): Promise<T> {
-  const before = await openArchive(realDisk, first);
+  const wheel = await printer.spinner(`reading ${first} and ${second}`);
+  const opened: Comparable[] = [];
   try {
-    const after = await openArchive(realDisk, second);
-    try {
-      return await use(before, after);
-    } finally {
-      await after.close();
-    }
+    for (const path of [first, second]) opened.push(await openComparable(path, signal));
+    wheel.stop();
+    signal.throwIfAborted();
+    const [before, after] = opened as [Comparable, Comparable];
+    return await use(before, after);
   } finally {
-    await before.close();
+    wheel.stop();
+    for (const { archive } of opened) await archive.close();
   }
 }
 
-async function showCounts(before: Archive, after: Archive, { printer }: Context): Promise<boolean> {
+async function showCounts(before: Comparable, after: Comparable, { printer }: Context): Promise<boolean> {
   const wheel = await printer.spinner(`comparing ${before.path} and ${after.path}`);
   let found: ArchiveDiff;
   try {
-    found = await diffArchives(before, after);
+    found = await diffArchives(before.archive, after.archive);
   } finally {
     wheel.stop();
   }
   if (printer.json) await printer.document(found);
-  else if (found.equal) printer.note(`the same state, digest ${before.manifest.digest}`);
+  else if (found.equal) printer.note(sameText(before, after));
   else if (found.operators.length === 0)
     printer.note('the same entries; only how states or keys are declared differs');
   else await printer.data(textTable(COUNTS, countRows(found)));
   return !found.equal;
+}
+
+/** The digest of a native archive names its bytes, not the state. */
+function sameText(before: Comparable, after: Comparable): string {
+  const named = [before, after].find(({ archive }) => archive.manifest.layout === 'canonical');
+  return named === undefined ? 'the same state' : `the same state, digest ${named.archive.manifest.digest}`;
 }
 
 function countRows({ operators }: ArchiveDiff): readonly (readonly string[])[] {
@@ -99,17 +122,17 @@ function countRows({ operators }: ArchiveDiff): readonly (readonly string[])[] {
 class Enough extends Error {}
 
 async function showEntries(
-  before: Archive,
-  after: Archive,
+  before: Comparable,
+  after: Comparable,
   state: string,
   limit: number | undefined,
   { printer }: Context,
 ): Promise<boolean> {
-  const tables = [...before.manifest.tables, ...after.manifest.tables];
+  const tables = [before, after].flatMap(({ archive }) => archive.manifest.tables);
   tablesNamed(state, tables, 'neither archive');
   const out = new RowWriter(printer, ENTRIES);
   try {
-    await diffArchives(before, after, async (difference) => {
+    await diffArchives(before.archive, after.archive, async (difference) => {
       const { table } = present(difference.before ?? difference.after, 'a side of a difference');
       if (stateName(table) !== state) return;
       const row = rowOf(difference, `${before.path} or ${after.path}`);
