@@ -11,7 +11,8 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { SegmentRecord } from '../catalog/records.js';
 import { isKeyed } from '../format/manifest.js';
 import type { Attempt } from './attempt.js';
-import { Chain, type Delta, type MergeReport } from './chain.js';
+import { Chain, type MergeReport } from './chain.js';
+import type { Delta } from './delta.js';
 import type { RunnerEvent } from './events.js';
 import type { GraphFacts } from './protocol.js';
 import { StoreTask } from './store-task.js';
@@ -59,12 +60,16 @@ export class AttemptStore {
   /** Leases what is there, and tells the data thread of it. @throws SEGMENT_CORRUPT */
   static async open(options: AttemptStoreOptions, beginning: StoreBeginning): Promise<AttemptStore> {
     const { catalog, job, epoch, folder, facts, attempt, clock } = options;
+    let store: AttemptStore | undefined;
     const unkeyed = new Set(facts.tables.filter(({ kind }) => !isKeyed(kind)).map(({ id }) => id));
     const task = new StoreTask(
       { folder, unkeyed },
       {
         taken: (bytes) => attempt.send({ type: 'buffer', buffer: bytes }, [bytes.buffer as ArrayBuffer]),
-        lease: (run) => catalog.lease(job, epoch, [run]),
+        lease: (owner, run) => {
+          catalog.lease(job, epoch, [run]);
+          store?.chain.leased(owner, run.name);
+        },
       },
     );
     try {
@@ -76,14 +81,14 @@ export class AttemptStore {
           task,
           send: (message) => attempt.send(message),
           now: () => clock.monotonic(),
-          onMerge: (merge) => store.#merged(merge),
+          onMerge: (merge) => store?.merged(merge),
           onMergeFailed: (error) =>
             options.onEvent({ type: 'log', text: `merging failed: ${error.message}` }),
         },
         runs,
         beginning.barrierTime,
       );
-      const store = new AttemptStore(options, chain);
+      store = new AttemptStore(options, chain);
       if (runs.length > 0) chain.announce();
       return store;
     } catch (error) {
@@ -133,7 +138,7 @@ export class AttemptStore {
     this.chain.release();
   }
 
-  #merged(merge: MergeReport): void {
+  merged(merge: MergeReport): void {
     const { count, bytesRead, bytesWritten } = this.#merges;
     this.#merges = {
       count: count + 1,

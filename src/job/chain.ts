@@ -16,9 +16,10 @@ import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import { failpoint } from '../base/failpoint.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { HARD_RUNS, pickMerge } from '../store/pick-merge.js';
+import { Delta } from './delta.js';
 import type { ToData } from './protocol.js';
+import { MERGE, type Run } from './store-protocol.js';
 import type { StoreTask } from './store-task.js';
-import type { Run } from './store-thread.js';
 
 export interface ChainOptions {
   readonly catalog: Catalog;
@@ -56,6 +57,8 @@ export class Chain {
   /** Deltas that wait until there are fewer runs. */
   #room: (() => void)[] = [];
   #mergeFailure: TidemarkError | undefined;
+  /** Names leased for a delta or a merge that is in no list yet. */
+  readonly #coming = new Map<number, string[]>();
   #closed = false;
   #held = false;
 
@@ -64,6 +67,10 @@ export class Chain {
     this.#options = options;
     this.#runs = [...runs];
     this.#expiredAt = barrierTime;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   get runs(): readonly Run[] {
@@ -96,6 +103,7 @@ export class Chain {
   /** Puts a written delta at the end. With `hold` nothing else is added or merged until `whole` is done. */
   add(id: number, delta: readonly Run[], hold: boolean): ChainState {
     this.#held = hold;
+    this.#coming.delete(id);
     this.#runs.push(...delta);
     failpoint('delta-written');
     const names = this.#runs.map(({ name }) => name);
@@ -105,10 +113,17 @@ export class Chain {
     return state;
   }
 
-  /** Takes back what was written and is in no list. */
-  drop(runs: readonly Run[]): void {
+  /** A run of a delta, or of a merge, is about to get its name. */
+  leased(owner: number, name: string): void {
+    this.#coming.set(owner, [...(this.#coming.get(owner) ?? []), name]);
+  }
+
+  /** Takes back what was leased for a delta or a merge that came to nothing. */
+  drop(owner: number): void {
     const { catalog, job, epoch } = this.#options;
-    const names = this.#unlisted(runs.map(({ name }) => name));
+    const names = this.#unlisted(this.#coming.get(owner) ?? []);
+    this.#coming.delete(owner);
+    if (names.length === 0) return;
     catalog.removeSegments(catalog.unlease(job, epoch, names));
   }
 
@@ -158,7 +173,11 @@ export class Chain {
   /** After `close`, and with nobody reading: only what a checkpoint refers to stays. */
   release(): void {
     const { catalog, job, epoch } = this.#options;
-    const names = [...this.#runs.map(({ name }) => name), ...this.#released.flatMap(({ names }) => names)];
+    const names = [
+      ...this.#runs.map(({ name }) => name),
+      ...this.#released.flatMap(({ names }) => names),
+      ...[...this.#coming.values()].flat(),
+    ];
     catalog.removeSegments(catalog.unlease(job, epoch, [...new Set(names)]));
   }
 
@@ -179,18 +198,29 @@ export class Chain {
       const run = await task.merge(request);
       if (this.#closed) return;
       this.#mergeFailure = undefined;
+      this.#coming.delete(MERGE);
       this.#replace(from, inputs, run);
       const bytesRead = inputs.reduce((sum, { bytes }) => sum + bytes, 0);
       const durationMs = Math.round(now() - startedAt);
       onMerge({ runs: inputs.length, bytesRead, bytesWritten: run.bytes, durationMs });
     } catch (error) {
       this.#mergeFailure = toTidemarkError(error);
+      if (!this.#closed) this.#dropMerge();
       if (!this.#closed) onMergeFailed(this.#mergeFailure);
     } finally {
       this.#merging = undefined;
       this.#wakeRoom();
     }
     if (this.#mergeFailure === undefined) this.#maybeMerge();
+  }
+
+  /** What the catalog refuses here, it refuses the next delta, too. */
+  #dropMerge(): void {
+    try {
+      this.drop(MERGE);
+    } catch {
+      // Left to the sweep.
+    }
   }
 
   #replace(from: number, inputs: readonly Run[], run: Run): void {
@@ -217,46 +247,5 @@ export class Chain {
 
   #stuck(): TidemarkError {
     return new TidemarkError('CHECKPOINT_FAILED', `${this.#runs.length} segments, and no merge of them`);
-  }
-}
-
-/** What one checkpoint or flush adds. Exactly one of `finish` and `discard` ends it; `discard` also during `finish`. */
-export class Delta {
-  readonly id: number;
-  readonly #chain: Chain;
-  readonly #task: StoreTask;
-  readonly #whole: boolean;
-  #discarded = false;
-  #finishing = false;
-
-  constructor(chain: Chain, task: StoreTask, id: number, whole: boolean) {
-    this.id = id;
-    this.#chain = chain;
-    this.#task = task;
-    this.#whole = whole;
-    task.begin(id);
-  }
-
-  /** The memory of a chunk comes back through the task's `taken`. */
-  add(bytes: Uint8Array, used: number, entries: number): void {
-    this.#task.chunk(this.id, bytes, used, entries);
-  }
-
-  /** All chunks were given: durable, in the list, and the data thread told. Rejects when it was discarded. */
-  async finish(): Promise<ChainState> {
-    this.#finishing = true;
-    await this.#chain.room();
-    const runs = await this.#task.finish(this.id);
-    if (this.#discarded) {
-      this.#chain.drop(runs);
-      throw new TidemarkError('CHECKPOINT_FAILED', 'the checkpoint was given up');
-    }
-    const state = this.#chain.add(this.id, runs, this.#whole);
-    return this.#whole ? await this.#chain.whole() : state;
-  }
-
-  async discard(): Promise<void> {
-    this.#discarded = true;
-    if (!this.#finishing) await this.#task.discard(this.id).catch(() => undefined);
   }
 }

@@ -1,7 +1,8 @@
 /** The store thread as the main thread sees it: each request is answered once, and nothing hangs when it dies. */
 import { Worker } from 'node:worker_threads';
 import { TidemarkError, toTidemarkError } from '../base/errors.js';
-import type { FromStoreThread, MergeRequest, Run, StoreThreadData, ToStoreThread } from './store-thread.js';
+import type { SegmentRecord } from '../catalog/records.js';
+import type { FromStoreThread, MergeRequest, Run, StoreThreadData, ToStoreThread } from './store-protocol.js';
 
 /** What the thread makes is short-lived: a larger young generation would only be more memory. */
 const YOUNG_MIB = 4;
@@ -11,8 +12,8 @@ const CLOSE_MS = 3000;
 export interface StoreEvents {
   /** A chunk's memory is free again. */
   taken(bytes: Uint8Array): void;
-  /** A run is about to get its name. Throws when the catalog refuses. */
-  lease(run: { readonly name: string; readonly bytes: number }): void;
+  /** A run of delta `owner`, or of a merge, is about to get its name. Throws when the catalog refuses. */
+  lease(owner: number, run: SegmentRecord): void;
 }
 
 interface Waiting {
@@ -120,9 +121,9 @@ export class StoreTask {
     }
   }
 
-  #lease({ lease, name, bytes }: Extract<FromStoreThread, { readonly type: 'lease' }>): void {
+  #lease({ lease, owner, name, bytes }: Extract<FromStoreThread, { readonly type: 'lease' }>): void {
     try {
-      this.#events.lease({ name, bytes });
+      this.#events.lease(owner, { name, bytes });
       this.#post({ type: 'leased', lease, error: undefined });
     } catch (error) {
       this.#post({ type: 'leased', lease, error: toTidemarkError(error).toRecord() });

@@ -2,69 +2,26 @@
  * The store thread: sorts what the data thread drained into runs, and merges runs in the background. Neither the data
  * thread nor the main thread must wait for that.
  *
- *     main: begin ─ chunk* ─ finish | discard     thread: taken* ─ lease (answered) ─ done | failed
- *     main: merge ─ [stop-merge]                  thread: lease (answered) ─ done | failed
- *
  * Invariants: deltas go before merges, which pause while one is finished; a file gets its name only once the main
  * thread has leased it in the catalog.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { assert, present } from '../base/assert.js';
-import { type ErrorRecord, TidemarkError, toTidemarkError } from '../base/errors.js';
+import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import { failpoint } from '../base/failpoint.js';
 import { realDisk } from '../base/real-disk.js';
-import type { TableStats } from '../format/sorted-layout.js';
 import { DeltaWriter } from '../store/delta-writer.js';
 import { mergeRuns } from '../store/merge.js';
 import { RunReader } from '../store/run-reader.js';
 import { RunWriter } from '../store/run-writer.js';
-
-export interface StoreThreadData {
-  readonly folder: string;
-  /** Ids of the tables whose entries count only in the last run. */
-  readonly unkeyed: ReadonlySet<number>;
-}
-
-export interface Run {
-  readonly name: string;
-  readonly bytes: number;
-  readonly tables: readonly TableStats[];
-}
-
-export interface MergeRequest {
-  /** Oldest first. */
-  readonly inputs: readonly string[];
-  /** No run is older than the first input. */
-  readonly bottom: boolean;
-  /** Keep the unkeyed entries of the last input: what comes out is a checkpoint by itself. */
-  readonly whole: boolean;
-  /** Entries whose stamp is not after this are gone. */
-  readonly expiredAt: number;
-}
-
-export type ToStoreThread =
-  | { readonly type: 'begin'; readonly id: number }
-  | {
-      readonly type: 'chunk';
-      readonly id: number;
-      readonly bytes: Uint8Array;
-      readonly used: number;
-      readonly entries: number;
-    }
-  | { readonly type: 'finish'; readonly call: number; readonly id: number }
-  | { readonly type: 'discard'; readonly call: number; readonly id: number }
-  | { readonly type: 'merge'; readonly call: number; readonly request: MergeRequest }
-  | { readonly type: 'stop-merge' }
-  /** Looks into runs that were there before. */
-  | { readonly type: 'describe'; readonly call: number; readonly names: readonly string[] }
-  | { readonly type: 'leased'; readonly lease: number; readonly error: ErrorRecord | undefined }
-  | { readonly type: 'close' };
-
-export type FromStoreThread =
-  | { readonly type: 'taken'; readonly bytes: Uint8Array }
-  | { readonly type: 'lease'; readonly lease: number; readonly name: string; readonly bytes: number }
-  | { readonly type: 'done'; readonly call: number; readonly runs: readonly Run[] }
-  | { readonly type: 'failed'; readonly call: number; readonly error: ErrorRecord };
+import {
+  type FromStoreThread,
+  MERGE,
+  type MergeRequest,
+  type Run,
+  type StoreThreadData,
+  type ToStoreThread,
+} from './store-protocol.js';
 
 assert(!isMainThread, 'the store thread is a worker');
 const port = present(parentPort, 'the port of a worker');
@@ -133,7 +90,7 @@ function answer(call: number, act: () => Promise<readonly Run[]>): void {
 }
 
 function begin(id: number): void {
-  const writer = new DeltaWriter({ disk: realDisk, folder, unkeyed, register });
+  const writer = new DeltaWriter({ disk: realDisk, folder, unkeyed, register: (run) => register(id, run) });
   deltas.set(id, { writer, queue: Promise.resolve(), failure: undefined });
 }
 
@@ -196,7 +153,7 @@ async function merge({ inputs, bottom, whole, expiredAt }: MergeRequest): Promis
       signal: abort.signal,
     });
     failpoint('merge-before-finish');
-    return [runOf(await out.finish(register))];
+    return [runOf(await out.finish((run) => register(MERGE, run)))];
   } catch (error) {
     await out?.discard();
     throw error;
@@ -228,9 +185,9 @@ function runOf({ name, bytes, tables }: Run): Run {
   return { name, bytes, tables };
 }
 
-function register({ name, bytes }: { readonly name: string; readonly bytes: number }): Promise<void> {
+function register(owner: number, { name, bytes }: Pick<Run, 'name' | 'bytes'>): Promise<void> {
   const lease = ++leasesAsked;
-  send({ type: 'lease', lease, name, bytes });
+  send({ type: 'lease', lease, owner, name, bytes });
   return new Promise((resolve, reject) => leases.set(lease, { resolve, reject }));
 }
 

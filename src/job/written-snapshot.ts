@@ -1,8 +1,9 @@
 /** Where the bytes of one checkpoint go: a file of its own, or one more delta of a chain. */
 import type { SegmentRecord } from '../catalog/records.js';
 import type { Drained } from './attempt.js';
-import type { Chain, Delta } from './chain.js';
-import type { Run } from './store-thread.js';
+import type { Chain } from './chain.js';
+import type { Delta } from './delta.js';
+import type { Run } from './store-protocol.js';
 
 export interface WrittenSnapshot {
   /** In reading order, durable under their names, leased. */
