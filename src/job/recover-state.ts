@@ -143,7 +143,8 @@ async function* archiveBlocks(
 ): AsyncGenerator<Block> {
   const archive = await openOrigin(job, origin, disk);
   try {
-    yield* archive.blocks({ tables });
+    const blocks = archive.blocks({ tables });
+    yield* archive.manifest.layout === 'native' ? keepTables(blocks, new Set(tables), archive.path) : blocks;
   } finally {
     await archive.close();
   }

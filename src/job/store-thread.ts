@@ -107,9 +107,9 @@ function chunk(id: number, bytes: Uint8Array, used: number, entries: number): vo
 
 async function finish(id: number): Promise<readonly Run[]> {
   const delta = present(deltas.get(id), `delta ${id}`);
-  let done = () => undefined as void;
+  const turn: { done?: () => void } = {};
   quiet = new Promise((resolve) => {
-    done = resolve;
+    turn.done = resolve;
   });
   try {
     await delta.queue;
@@ -122,7 +122,7 @@ async function finish(id: number): Promise<readonly Run[]> {
   } finally {
     deltas.delete(id);
     quiet = undefined;
-    done();
+    turn.done?.();
   }
 }
 
