@@ -15,6 +15,7 @@ import type { ManifestOperator, ManifestTable } from '../../src/format/manifest.
 import { SegmentWriter, type WrittenSegment } from '../../src/format/segment.js';
 import { Blocks, operator, PROVENANCE, table } from './blocks.js';
 import { everything, OPERATORS, TABLES } from './everything.js';
+import { type Chain, everythingTwice, liveBlocksIn, packInto, type Segment, writeRun } from './natives.js';
 
 export const GOLDEN_FOLDER = resolve(import.meta.dirname, '../../../test/golden/format-v1');
 
@@ -42,9 +43,19 @@ export const GOLDEN: Readonly<Record<string, Make>> = {
     }),
   'native-full.tar': (disk, folder, path) =>
     native(disk, folder, path, [everything(2, 4096)], TABLES, OPERATORS, 'full'),
+  /** One that nobody has written: its segments are in no order, as no chain's are. Kept to see that it is refused. */
   'native-incremental.tar': (disk, folder, path) =>
     native(disk, folder, path, [countBlocks(50), removals(50)], counts, counter, 'incremental'),
+  'native-chain.tar': (disk, folder, path) =>
+    ofRuns(disk, folder, path, { ...everythingTwice(), subtasks: true }),
+  'native-sorted.tar': (disk, folder, path) => {
+    const chain = everythingTwice();
+    return ofRuns(disk, folder, path, { ...chain, runs: [liveBlocksIn(chain)], mode: 'full' });
+  },
 };
+
+/** Those of the list that no reader takes. */
+export const REFUSED: ReadonlySet<string> = new Set(['native-incremental.tar']);
 
 function countBlocks(keys: number): Blocks {
   const blocks = new Blocks();
@@ -129,6 +140,13 @@ async function native(
     output: { path },
   });
   await archive.commit();
+}
+
+/** Of sorted segments. */
+async function ofRuns(disk: Disk, folder: string, path: string, chain: Chain): Promise<void> {
+  const segments: Segment[] = [];
+  for (const run of chain.runs) segments.push(await writeRun(disk, folder, run));
+  await packInto(disk, folder, path, segments, { ...chain, provenance });
 }
 
 /** Where one lies. */

@@ -22,6 +22,7 @@ import {
   type Chain,
   chainOnDisk,
   entriesIn,
+  everythingTwice,
   liveBlocksIn,
   liveIn,
   packChain,
@@ -36,25 +37,6 @@ async function opened(chain: Chain, write?: typeof writeRun): Promise<Archive> {
   const disk = await memoryDisk();
   await packChain(disk, chain, write);
   return await openArchive(disk, PATH);
-}
-
-/** Everything, with a first run that says other things of the same tables, of which no more is left. */
-function everythingTwice(): Chain {
-  const first = new Blocks();
-  for (let i = 0; i < 20; i++) first.value(4, `value-${i}`, 'older');
-  for (const id of [0, 3, 12, 16]) {
-    first.out.begin(id, 0);
-    first.out.key(keyCodecById(id === 0 ? 'string' : 'long'), id === 0 ? 'old.txt' : 9);
-    first.out.value(valueCodec, id === 0 ? { position: 1, done: false } : 5);
-  }
-  first.out.begin(5, keyGroupOf(keyCodecById('auto').hash('gone'), 128));
-  first.out.key(keyCodecById('auto'), 'gone');
-  first.out.value(valueCodec, 1);
-  const second = everything();
-  second.out.begin(5, keyGroupOf(keyCodecById('auto').hash('gone'), 128));
-  second.out.key(keyCodecById('auto'), 'gone');
-  second.out.tombstone();
-  return { runs: [first, second], tables: TABLES, operators: OPERATORS };
 }
 
 describe('an incremental archive', () => {

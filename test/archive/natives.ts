@@ -4,6 +4,7 @@ import { packSegments } from '../../src/archive/write.js';
 import type { Disk } from '../../src/base/disk.js';
 import { keyGroupOf } from '../../src/base/key-groups.js';
 import { keyCodecById } from '../../src/codec/keys.js';
+import { valueCodec } from '../../src/codec/value.js';
 import { EntryScan } from '../../src/format/entry-scan.js';
 import { isKeyed, type ManifestOperator, type ManifestTable } from '../../src/format/manifest.js';
 import type { Provenance } from '../../src/format/provenance.js';
@@ -13,6 +14,7 @@ import type { Payload } from '../../src/store/sort-buffer.js';
 import type { FaultyDisk } from '../helpers/faulty-disk.js';
 import { memoryDisk, PATH } from './archives.js';
 import { Blocks, operator, PROVENANCE, table } from './blocks.js';
+import { everything, OPERATORS, TABLES } from './everything.js';
 
 /** One entry on its own. */
 interface Loose {
@@ -30,8 +32,8 @@ export interface Segment {
 }
 
 export interface Chain {
-  /** Oldest first: what each run holds. */
-  readonly runs: readonly Blocks[];
+  /** Oldest first: what each run holds. May be read several times. */
+  readonly runs: readonly AsyncIterable<Payload>[];
   readonly tables: readonly TableShape[];
   readonly operators: readonly ManifestOperator[];
   readonly provenance?: Provenance;
@@ -63,7 +65,7 @@ export async function entriesIn(blocks: AsyncIterable<Payload>): Promise<Loose[]
 }
 
 /** A sorted segment of these entries. */
-export async function writeRun(disk: Disk, folder: string, blocks: Blocks): Promise<Segment> {
+export async function writeRun(disk: Disk, folder: string, blocks: AsyncIterable<Payload>): Promise<Segment> {
   const entries = await entriesIn(blocks);
   entries.sort((a, b) => a.table - b.table || a.group - b.group || Buffer.compare(a.identity, b.identity));
   const writer = await RunWriter.create(disk, folder);
@@ -78,7 +80,11 @@ export async function writeRun(disk: Disk, folder: string, blocks: Blocks): Prom
 }
 
 /** A segment of these entries in the order they were written, as the memory backend's full checkpoints have it. */
-export async function writeUnsorted(disk: Disk, folder: string, blocks: Blocks): Promise<Segment> {
+export async function writeUnsorted(
+  disk: Disk,
+  folder: string,
+  blocks: AsyncIterable<Payload>,
+): Promise<Segment> {
   const writer = await SegmentWriter.create(disk, folder);
   for await (const { payload, entries } of blocks) await writer.append(payload, entries);
   const { name, bytes } = await writer.finish();
@@ -99,9 +105,13 @@ export async function liveIn({ runs, tables, provenance = PROVENANCE }: Chain): 
   return [...newest.values()].filter((entry) => !entry.tombstone && !expired(entry));
 }
 
-/** The same as blocks, a few entries each. */
-export async function* liveBlocksIn(chain: Chain): AsyncGenerator<Payload> {
-  for (const { bytes } of await liveIn(chain)) yield { payload: Buffer.from(bytes), entries: 1 };
+/** The same as blocks, one entry each. */
+export function liveBlocksIn(chain: Chain): AsyncIterable<Payload> {
+  return {
+    async *[Symbol.asyncIterator]() {
+      for (const { bytes } of await liveIn(chain)) yield { payload: Buffer.from(bytes), entries: 1 };
+    },
+  };
 }
 
 async function manifestTables(chain: Chain): Promise<ManifestTable[]> {
@@ -181,7 +191,26 @@ export function userChain(keys: number, runs: number): Chain {
   };
 }
 
-/** The same on a disk in memory, at {@link PATH}. */
+/** Everything, with a first run that says other things of the same tables, of which no more is left. */
+export function everythingTwice(): Chain {
+  const first = new Blocks();
+  for (let i = 0; i < 20; i++) first.value(4, `value-${i}`, 'older');
+  for (const id of [0, 3, 12, 16]) {
+    first.out.begin(id, 0);
+    first.out.key(keyCodecById(id === 0 ? 'string' : 'long'), id === 0 ? 'old.txt' : 9);
+    first.out.value(valueCodec, id === 0 ? { position: 1, done: false } : 5);
+  }
+  first.out.begin(5, keyGroupOf(keyCodecById('auto').hash('gone'), 128));
+  first.out.key(keyCodecById('auto'), 'gone');
+  first.out.value(valueCodec, 1);
+  const second = everything();
+  second.out.begin(5, keyGroupOf(keyCodecById('auto').hash('gone'), 128));
+  second.out.key(keyCodecById('auto'), 'gone');
+  second.out.tombstone();
+  return { runs: [first, second], tables: TABLES, operators: OPERATORS };
+}
+
+/** `count.seen` of some users on a disk in memory, at {@link PATH}. */
 export async function chainOnDisk(
   keys: number,
   runs: number,
