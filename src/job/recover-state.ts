@@ -124,7 +124,9 @@ async function fromOrigin(job: JobRecord, origin: JobOrigin, places: Places): Pr
       const blocks = (only?: readonly number[]) => runBlocks(chain, { tables, barrierTime }, places, only);
       return { ...common, tables, chain, blocks };
     }
+    // What a native archive holds of transactions was committed before it was packed: restoring one commits nothing.
     const isKept = (table: ManifestTable) =>
+      table.kind !== 'transactions' &&
       !origin.dropped.includes(nameOf({ operator: table.operator, state: table.name }));
     const kept = tables.filter(isKept);
     const all = kept.map(({ id }) => id);
