@@ -1,4 +1,8 @@
-/** What the contract suite works with: one backend with a state of each kind, its drains taken apart into entries. */
+/**
+ * What the contract suites work with: one backend with a state of each kind, its drains taken apart into entries, and
+ * what all its kept drains hold together.
+ */
+import assert from 'node:assert/strict';
 import { type KeyGroupRange, keyGroupOf } from '../../src/base/key-groups.js';
 import type { Key } from '../../src/codec/key.js';
 import { keyCodecById } from '../../src/codec/keys.js';
@@ -19,6 +23,16 @@ import type {
 } from '../../src/state/backend.js';
 
 export type BackendFactory = (options: BackendOptions) => KeyedBackend;
+export type Mode = BackendOptions['snapshots'];
+/** In which order maps are iterated: since the last restore that of insertion, or any. */
+export type MapOrder = 'insertion' | 'any';
+
+/** What a suite is run on. */
+export interface Setup {
+  readonly create: BackendFactory;
+  readonly mode: Mode;
+  readonly order: MapOrder;
+}
 
 export const MAX_PARALLELISM = 16;
 export const ALL: KeyGroupRange = { start: 0, end: MAX_PARALLELISM - 1 };
@@ -29,6 +43,9 @@ export const keys = keyCodecById('auto');
 const CHUNK_BYTES = 512;
 
 export interface Subject {
+  readonly mode: Mode;
+  /** Under `changes`: what kept drains hold, the newest of each identity, and no tombstones. */
+  readonly kept: Map<string, Entry>;
   readonly backend: KeyedBackend;
   readonly value: ValueHandle;
   readonly number: NumberHandle;
@@ -42,12 +59,12 @@ export function groupOf(key: Key): number {
   return keyGroupOf(keys.hash(key), MAX_PARALLELISM);
 }
 
-export function subject(create: BackendFactory, range = ALL): Subject {
+export function subject({ create, mode }: Setup, range = ALL): Subject {
   const codec = valueCodec;
   const backend = create({
     range,
     subtask: 0,
-    snapshots: 'all',
+    snapshots: mode,
     maxParallelism: MAX_PARALLELISM,
     keys,
     states: [
@@ -62,6 +79,8 @@ export function subject(create: BackendFactory, range = ALL): Subject {
     ],
   });
   return {
+    mode,
+    kept: new Map(),
     backend,
     value: backend.state(0) as ValueHandle,
     number: backend.state(1) as NumberHandle,
@@ -78,10 +97,12 @@ export function subject(create: BackendFactory, range = ALL): Subject {
 /** A drain in progress and what it has written. */
 export class Recording {
   readonly drain: Drain;
+  readonly #subject: Subject;
   readonly #chunks: Buffer[] = [];
   readonly #out: EntryWriter;
 
-  constructor(backend: KeyedBackend) {
+  constructor(of: Subject) {
+    this.#subject = of;
     this.#out = new EntryWriter(
       {
         take: (bytes) => Buffer.alloc(bytes),
@@ -89,7 +110,7 @@ export class Recording {
       },
       CHUNK_BYTES,
     );
-    this.drain = backend.freeze(this.#out);
+    this.drain = of.backend.freeze(this.#out);
   }
 
   /** Drains until the deadline was looked at `looks` times; true when done. */
@@ -98,32 +119,84 @@ export class Recording {
     return this.drain.slice(() => --left <= 0);
   }
 
+  /** Drains all, keeps it, and gives the state as it was at the freeze. */
   finish(): Entry[] {
+    const drained = this.drained();
+    this.settle(true);
+    return this.#subject.mode === 'all' ? drained : [...this.#subject.kept.values()];
+  }
+
+  /** Drains all, and gives what was written. */
+  drained(): Entry[] {
     while (!this.slice(1000));
     return this.entries();
+  }
+
+  /** What becomes of a drain that is done. */
+  settle(kept: boolean): void {
+    if (this.#subject.mode === 'all') return;
+    this.#subject.backend.settle(kept);
+    if (kept) fold(this.#subject.kept, this.entries());
   }
 
   /** What was written so far. */
   entries(): Entry[] {
     this.#out.flush();
-    return this.#chunks.flatMap((chunk) => {
+    const entries = this.#chunks.flatMap((chunk) => {
       const from = new ByteReader(chunk);
-      const entries: Entry[] = [];
-      while (from.remaining > 0) entries.push(readEntry(from));
-      return entries;
+      const found: Entry[] = [];
+      while (from.remaining > 0) found.push(readEntry(from));
+      return found;
     });
+    const identities = entries.map(identity);
+    assert.equal(new Set(identities).size, identities.length, 'an entry was written twice');
+    return entries;
   }
 }
 
-export function snapshot(backend: KeyedBackend): Entry[] {
-  return new Recording(backend).finish();
+function fold(into: Map<string, Entry>, entries: readonly Entry[]): void {
+  for (const entry of entries) {
+    if (entry.tombstone) into.delete(identity(entry));
+    else into.set(identity(entry), entry);
+  }
+}
+
+/** The state as it is now. Under `changes`, all of it is kept by then. */
+export function snapshot(of: Subject): Entry[] {
+  return new Recording(of).finish();
+}
+
+/** The state as it is now, too, but nothing is kept: what has changed is still to be written. */
+export function peek(of: Subject): Entry[] {
+  const recording = new Recording(of);
+  const drained = recording.drained();
+  recording.settle(false);
+  if (of.mode === 'all') return drained;
+  const together = new Map(of.kept);
+  fold(together, drained);
+  return [...together.values()];
+}
+
+/** Restores an entry as one that a kept drain holds. */
+export function adopt(of: Subject, entry: Entry): void {
+  of.backend.restore(entry, entry.table, true);
+  of.kept.set(identity(entry), entry);
+}
+
+/** Live entries of all tables. */
+export function liveEntries(of: Subject): number {
+  return of.backend.counts().reduce((sum, { entries }) => sum + entries, 0);
+}
+
+/** What tells an entry from others. */
+export function identity({ table, group, key, mapKey }: Entry): string {
+  return [table, group, key.toString('hex'), mapKey?.toString('hex') ?? '-'].join(' ');
 }
 
 /** An entry as one comparable line, all its bytes in it. */
 export function line(entry: Entry): string {
-  const { table, group, key, mapKey, value, namespace, stamp, tombstone } = entry;
-  const parts = [table, group, key.toString('hex'), mapKey?.toString('hex') ?? '-', value.toString('hex')];
-  return [...parts, namespace.kind, stamp ?? '-', tombstone].join(' ');
+  const { value, namespace, stamp, tombstone } = entry;
+  return [identity(entry), value.toString('hex'), namespace.kind, stamp ?? '-', tombstone].join(' ');
 }
 
 export function lines(entries: readonly Entry[]): string[] {
@@ -132,7 +205,16 @@ export function lines(entries: readonly Entry[]): string[] {
 
 /** The line of the entry that a backend should write for this. */
 export function expectedLine(table: number, key: Key, mapKey: Buffer | undefined, value: Buffer): string {
-  return line({
+  return line(entryOf(table, key, mapKey, value));
+}
+
+/** The line of its tombstone. */
+export function tombstoneLine(table: number, key: Key, mapKey?: Buffer): string {
+  return line({ ...entryOf(table, key, mapKey, Buffer.alloc(0)), tombstone: true });
+}
+
+export function entryOf(table: number, key: Key, mapKey: Buffer | undefined, value: Buffer): Entry {
+  return {
     table,
     group: groupOf(key),
     key: bytesOf(keys, key),
@@ -141,7 +223,7 @@ export function expectedLine(table: number, key: Key, mapKey: Buffer | undefined
     stamp: undefined,
     tombstone: false,
     value,
-  });
+  };
 }
 
 export function bytesOf<T>(codec: { write(value: T, out: ByteWriter): void }, value: T): Buffer {

@@ -1,6 +1,13 @@
 import { createMemoryBackend } from '../../src/state/memory/backend.js';
-import { backendContract } from './contract.js';
+import { backendContract, changesContract } from './contract.js';
+import type { BackendFactory } from './harness.js';
 
-backendContract('memory', (options) => createMemoryBackend(options));
-// Looking at the deadline after each row makes slices end at every place there is.
-backendContract('memory, one row a look', (options) => createMemoryBackend(options, 1));
+const variants: Record<string, BackendFactory> = {
+  memory: (options) => createMemoryBackend(options),
+  // Looking at the deadline after each row makes slices end at every place there is.
+  'memory, one row a look': (options) => createMemoryBackend(options, 1),
+};
+for (const [name, create] of Object.entries(variants)) {
+  backendContract(name, create);
+  changesContract(name, create);
+}

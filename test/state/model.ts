@@ -1,6 +1,7 @@
 /** The oracle: the state of all keys in plain Maps and arrays, and what a snapshot of it must hold. */
 import type { Key, KeyIdentity } from '../../src/codec/key.js';
-import { expectedLine, keyBytes, keys, TABLES, timeBytes, valueBytes } from './harness.js';
+import type { Entry } from '../../src/format/entry.js';
+import { entryOf, keyBytes, keys, lines, TABLES, timeBytes, valueBytes } from './harness.js';
 
 export interface ModelKey {
   readonly key: Key;
@@ -57,23 +58,31 @@ export class Model {
     return next;
   }
 
-  /** Every entry a snapshot taken now must have, as bytes: later changes do not reach it. */
+  /** Every entry a snapshot taken now must have, as lines: later changes do not reach them. */
   lines(): string[] {
-    const found: string[] = [];
+    return lines(this.entries());
+  }
+
+  /** The same as entries: those of a map in its order, timers in the order of setting. */
+  entries(): Entry[] {
+    const found: Entry[] = [];
     for (const { key, value, number, list, map } of this.#keys.values()) {
-      if (value.set) found.push(expectedLine(TABLES.value, key, undefined, valueBytes(value.of)));
-      if (number !== undefined) found.push(expectedLine(TABLES.number, key, undefined, valueBytes(number)));
-      if (list.length > 0) found.push(expectedLine(TABLES.list, key, undefined, valueBytes(list)));
+      if (value.set) found.push(entryOf(TABLES.value, key, undefined, valueBytes(value.of)));
+      if (number !== undefined) found.push(entryOf(TABLES.number, key, undefined, valueBytes(number)));
+      if (list.length > 0) found.push(entryOf(TABLES.list, key, undefined, valueBytes(list)));
       for (const cell of map.values()) {
-        found.push(expectedLine(TABLES.map, key, keyBytes(cell.key), valueBytes(cell.value)));
+        found.push(entryOf(TABLES.map, key, keyBytes(cell.key), valueBytes(cell.value)));
       }
     }
     for (const { index, time, key } of this.timers) {
-      const table = index === 0 ? TABLES.early : TABLES.late;
-      found.push(expectedLine(table, key, timeBytes(time), Buffer.alloc(0)));
+      found.push(entryOf(timerTable(index), key, timeBytes(time), Buffer.alloc(0)));
     }
-    return found.sort();
+    return found;
   }
+}
+
+export function timerTable(index: 0 | 1): number {
+  return index === 0 ? TABLES.early : TABLES.late;
 }
 
 export function sameTimer(a: ModelTimer, b: ModelTimer): boolean {

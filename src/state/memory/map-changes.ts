@@ -50,18 +50,19 @@ export class MapChanges {
   /** The current key's map was replaced by an empty one. Pending cells are still written as they are. */
   cleared(cells: Cells): void {
     this.#list.bury(cells.size);
-    const needed = [...cells].filter(([, cell]) => this.#needsTomb(cell));
-    if (needed.length === 0) return;
+    let needed = 0;
+    for (const cell of cells.values()) if (this.#needsTomb(cell)) needed++;
+    if (needed === 0) return;
     const { now } = this.#graves;
     const identity = this.#store.identity();
     const grave = now.get(identity);
     // Putting a million cells into another Map takes as long as all else together.
-    if (needed.length * 2 >= cells.size && cells.size >= (grave?.size ?? 0)) {
+    if (needed * 2 >= cells.size && cells.size >= (grave?.size ?? 0)) {
       now.set(identity, grave === undefined ? cells : joined(cells, grave));
       return;
     }
     const into = this.#grave(cells);
-    for (const [mapIdentity, cell] of needed) into.set(mapIdentity, cell);
+    for (const [mapIdentity, cell] of cells) if (this.#needsTomb(cell)) into.set(mapIdentity, cell);
   }
 
   *sweep(pace: Pace): Generator<void, void> {
