@@ -39,6 +39,7 @@ The provenance of an archive is shown as it stands there, its times in milliseco
   run, restore           the row of list, when the job has ended
   savepoint, stop        {path, kind, layout, digest, bytes, checkpointId}; with -o - on stderr, since the archive is
                          on stdout
+  convert                {path, kind, layout, digest, bytes, checkpointId}
   snapshots              [{job: {id, name}, checkpointId, kind, layout, path, digest, bytes, takenAt, reason, file}];
                          file: there, changed, replaced, gone, stdout or unknown
   restore --dry-run      {snapshot: {path, digest, kind, layout, drained, job, checkpointId, entries, bytes},
