@@ -9,7 +9,20 @@ import { INITIAL_NUMBER, keyBytes, keys, TABLES, timeBytes } from './harness.js'
 import { sameTimer, timerTable } from './model.js';
 import type { World } from './world.js';
 
-const KEYS: readonly Key[] = ['a', 'b', 'Aa', 'BB', 0, 1, 1n, 2.5, true, ['a', 1], ['a', ['b', 1n]], ''];
+export const KEYS: readonly Key[] = [
+  'a',
+  'b',
+  'Aa',
+  'BB',
+  0,
+  1,
+  1n,
+  2.5,
+  true,
+  ['a', 1],
+  ['a', ['b', 1n]],
+  '',
+];
 
 export type Step = (world: World) => void;
 

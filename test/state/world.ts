@@ -34,16 +34,16 @@ export class World {
   #running: Running | undefined;
   /** Identities of entries that may have changed since the last freeze that was kept. */
   #touched = new Set<string>();
-  /** Identities of entries that were written alive, kept or not. */
+  /** Identities of entries that may have been written alive, kept or not. */
   readonly #written = new Set<string>();
 
-  /** With a model of what is restored first, and for each of its entries whether that was kept. */
-  constructor(setup: Setup, model = new Model(), kept: (index: number) => boolean = () => false) {
+  /** With a model of what is restored first, and which keys of it were kept. */
+  constructor(setup: Setup, model = new Model(), kept: ReadonlySet<string> = new Set()) {
     this.setup = setup;
     this.s = subject(setup);
     this.model = model;
-    for (const [index, entry] of model.entries().entries()) {
-      if (kept(index)) {
+    for (const entry of model.entries()) {
+      if (kept.has(entry.key.toString('hex'))) {
         adopt(this.s, entry);
         this.#written.add(identity(entry));
       } else {
@@ -109,7 +109,7 @@ export class World {
       assert.deepEqual(lines(running.recording.finish()), running.expected);
     } else {
       running.recording.settle(false);
-      for (const entry of running.touched) this.#touched.add(entry);
+      this.#lose(running);
     }
   }
 
@@ -127,8 +127,15 @@ export class World {
     if (running.done) return this.settle(false);
     running.recording.drain.abort();
     this.#running = undefined;
-    for (const entry of running.touched) this.#touched.add(entry);
-    this.#noteWritten(running.recording.entries());
+    this.#lose(running);
+  }
+
+  /** What the drain was to write is to be written by the next, which need not know how far this one came. */
+  #lose({ touched }: Running): void {
+    for (const entry of touched) {
+      this.#touched.add(entry);
+      this.#written.add(entry);
+    }
   }
 
   /** Only what was touched is written, and no tombstone of what never was. */
@@ -137,12 +144,8 @@ export class World {
       const of = identity(entry);
       assert.ok(touched.has(of), `${of} was written and had not changed`);
       assert.ok(!entry.tombstone || this.#written.has(of), `${of} was never written and has a tombstone`);
+      if (!entry.tombstone) this.#written.add(of);
     }
-    this.#noteWritten(drained);
-  }
-
-  #noteWritten(entries: readonly Entry[]): void {
-    for (const entry of entries) if (!entry.tombstone) this.#written.add(identity(entry));
   }
 
   /** What a backend iterates in some order, in that of the model where any will do. */
