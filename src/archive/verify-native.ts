@@ -2,12 +2,13 @@
  * Verifies the segments of a native archive: every entry of each, then what they are together.
  *
  * An incremental archive is a chain of sorted runs; its tables' counts are those of the entries that are live once
- * the runs are merged, their bytes those of all the runs.
+ * the runs are merged. Their bytes are those of all the runs; of tables that are not keyed, those of the last.
  */
 import { TidemarkError } from '../base/errors.js';
 import type { ArchiveManifest, ArchiveMember } from '../format/archive-manifest.js';
 import type { Entry } from '../format/entry.js';
 import { varintBytes } from '../format/entry-scan.js';
+import { isKeyed } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { entriesOf, readSegment } from '../format/segment-read.js';
 import { RunReader } from '../store/run-reader.js';
@@ -47,6 +48,7 @@ export class NativeVerifier {
     if (chained && (await isUnsorted(source)))
       return this.#find('SEGMENT', name, offset, 'a segment of an incremental checkpoint that is not sorted');
     const read = (into: Uint8Array, at: number) => source.read(into, at);
+    this.#tables.begin();
     for await (const block of readSegment(read, length, name)) {
       this.#onEntries(block.entries);
       for (const entry of entriesOf(block, name)) {
@@ -107,6 +109,7 @@ class NativeTables {
   readonly #incremental: boolean;
   readonly #checks: (EntryCheck | undefined)[] = [];
   readonly #slots: number[] = [];
+  readonly #keyed: boolean[] = [];
   readonly #entries: number[] = [];
   readonly #bytes: number[] = [];
 
@@ -117,6 +120,7 @@ class NativeTables {
     for (const table of manifest.tables) {
       const operator = operators.get(table.operator);
       this.#slots.push(slotsOf(table, slots));
+      this.#keyed.push(isKeyed(table.kind));
       try {
         this.#checks.push(operator === undefined ? undefined : new EntryCheck(table, operator));
       } catch (error) {
@@ -127,7 +131,17 @@ class NativeTables {
     }
   }
 
-  /** Entries and bytes of all segments. */
+  /** To be called before the entries of each segment, in their order. */
+  begin(): void {
+    if (!this.#incremental) return;
+    for (const [table, keyed] of this.#keyed.entries()) {
+      if (keyed) continue;
+      this.#entries[table] = 0;
+      this.#bytes[table] = 0;
+    }
+  }
+
+  /** Entries and bytes of all segments, or of the last where no other counts. */
   counted(table: number): { readonly entries: number; readonly bytes: number } {
     return { entries: this.#entries[table] ?? 0, bytes: this.#bytes[table] ?? 0 };
   }

@@ -18,7 +18,7 @@ import {
   segmentMember,
 } from '../format/archive-manifest.js';
 import { nativeDigest, snapshotDigest } from '../format/digest.js';
-import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
+import { isKeyed, type ManifestOperator, type ManifestTable } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { segmentPath } from '../format/segment.js';
 import { RunReader } from '../store/run-reader.js';
@@ -242,17 +242,22 @@ async function withoutRepeats(options: PackOptions): Promise<PackOptions> {
   const { disk, folder } = options;
   const last = new Map(options.segments.map(({ name }, place) => [name, place]));
   if (last.size === options.segments.length) return options;
-  const bytes = new Map(options.tables.map((table) => [table.id, table.bytes]));
+  // Of other tables only the last run is counted.
+  const keyed = options.tables.filter(({ kind }) => isKeyed(kind));
+  const bytes = new Map(keyed.map((table) => [table.id, table.bytes]));
   const segments: PackOptions['segments'][number][] = [];
   for (const [place, segment] of options.segments.entries()) {
     if (last.get(segment.name) === place) segments.push(segment);
     else {
       const run = await RunReader.openFile(disk, folder, segment.name);
-      for (const stats of run.tables) bytes.set(stats.table, (bytes.get(stats.table) ?? 0) - stats.bytes);
+      for (const stats of run.tables) {
+        const counted = bytes.get(stats.table);
+        if (counted !== undefined) bytes.set(stats.table, counted - stats.bytes);
+      }
       await run.close();
     }
   }
-  const tables = options.tables.map((table) => ({ ...table, bytes: bytes.get(table.id) ?? 0 }));
+  const tables = options.tables.map((table) => ({ ...table, bytes: bytes.get(table.id) ?? table.bytes }));
   return { ...options, segments, tables };
 }
 

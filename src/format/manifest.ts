@@ -75,7 +75,7 @@ export interface ManifestTable {
   readonly mapKey: string | null;
   /** Live entries. */
   readonly entries: number;
-  /** Theirs; of an incremental snapshot, all that its segments hold of the table. */
+  /** Theirs; of an incremental snapshot, all that its segments hold of it, or the last of a table that is not keyed. */
   readonly bytes: number;
   /** Live entries by subtask, where a job that is recovered in place cannot count them. */
   readonly subtasks?: readonly number[] | undefined;

@@ -116,8 +116,12 @@ export function liveBlocksIn(chain: Chain): AsyncIterable<Payload> {
 
 async function manifestTables(chain: Chain): Promise<ManifestTable[]> {
   const live = await liveIn(chain);
+  const kinds = new Map(chain.tables.map(({ id, kind }) => [id, kind]));
+  const counting = (i: number, entry: Loose) =>
+    i === chain.runs.length - 1 || isKeyed(kinds.get(entry.table) ?? 'value');
   const all: Loose[] = [];
-  for (const run of chain.runs) all.push(...(await entriesIn(run)));
+  for (const [i, run] of chain.runs.entries())
+    all.push(...(await entriesIn(run)).filter((entry) => counting(i, entry)));
   const { parallelism } = chain.provenance ?? PROVENANCE;
   return chain.tables.map((shape) => {
     const own = live.filter((entry) => entry.table === shape.id);
