@@ -1,5 +1,6 @@
 /** How long the data thread stops at most while 1,000,000 keys under load are checkpointed. */
 import { systemClock } from '../../src/base/clock.js';
+import type { SettingsFlags } from '../../src/graph/resolve-settings.js';
 import { type Figure, median, type Row, type RowOptions } from './figure.js';
 import { MeasuredJob, sharedNow } from './measured-job.js';
 import { type Stops, type StreamReport, stops, type Window } from './stream-report.js';
@@ -16,8 +17,36 @@ export const longestStop: Row = {
   name: 'longest-stop',
   about: 'the longest stop of the data thread while 1,000,000 keys are checkpointed',
   async measure(options) {
-    return [await stop('number', options), await stop('object', options)];
+    return [await stop(NUMBERS, options), await stop(OBJECTS, options)];
   },
+};
+
+export const diskStop: Row = {
+  name: 'disk-stop',
+  about: 'the longest stop with the state on disk, a cache of a quarter of it, and with all of it cached',
+  big: true,
+  async measure(options) {
+    return [await stop(DISK, options), await stop(CACHED, options)];
+  },
+};
+
+interface Kind {
+  readonly what: string;
+  readonly value: 'number' | 'object';
+  readonly flags: SettingsFlags;
+}
+
+const NUMBERS: Kind = { what: 'number state', value: 'number', flags: {} };
+const OBJECTS: Kind = { what: 'object state', value: 'object', flags: {} };
+const DISK: Kind = {
+  what: 'number state on disk, segments 4 x the cache',
+  value: 'number',
+  flags: { backend: 'disk', cache: '8m' },
+};
+const CACHED: Kind = {
+  what: 'number state on disk, all of it cached',
+  value: 'number',
+  flags: { backend: 'disk', cache: '2g' },
 };
 
 interface Pair {
@@ -25,10 +54,11 @@ interface Pair {
   readonly without: Window;
 }
 
-async function stop(value: 'number' | 'object', { quick, progress }: RowOptions): Promise<Figure> {
-  const job = new MeasuredJob({ definition: 'count-stream.ts', params: { keys: String(KEYS), value } });
+async function stop({ what, value, flags }: Kind, { quick, progress }: RowOptions): Promise<Figure> {
+  const params = { keys: String(KEYS), value };
+  const job = new MeasuredJob({ definition: 'count-stream.ts', params, flags });
   try {
-    progress(`${value} state, filling`);
+    progress(`${what}, filling`);
     await job.start();
     await job.reach(KEYS);
     await job.checkpoint();
@@ -36,13 +66,13 @@ async function stop(value: 'number' | 'object', { quick, progress }: RowOptions)
     const pairs: Pair[] = [];
     const count = quick ? QUICK_PAIRS : PAIRS;
     while (pairs.length < count) {
-      progress(`${value} state, pair ${pairs.length + 1} of ${count}`);
+      progress(`${what}, pair ${pairs.length + 1} of ${count}`);
       pairs.push(await measurePair(job));
     }
     await job.suspend();
     const report = job.report<StreamReport>();
     return figure(
-      value,
+      what,
       pairs,
       pairs.map((pair) => stops(report, pair.with)),
       pairs.map((pair) => stops(report, pair.without)),
@@ -63,7 +93,7 @@ async function measurePair(job: MeasuredJob): Promise<Pair> {
 }
 
 function figure(
-  value: string,
+  name: string,
   pairs: readonly Pair[],
   taken: readonly Stops[],
   none: readonly Stops[],
@@ -75,7 +105,7 @@ function figure(
   const beyond = (what: keyof Stops) =>
     median(taken.map((one, i) => one[what] - (none[i]?.[what] ?? Number.NaN)));
   return {
-    name: `longest stop with ${KEYS.toLocaleString('en')} keys of ${value} state`,
+    name: `longest stop with ${KEYS.toLocaleString('en')} keys of ${name}`,
     unit: 'ms',
     ours: { what: 'while a checkpoint is taken', value: of(taken, 'longest') },
     other: { what: 'in an equal window without', value: of(none, 'longest') },

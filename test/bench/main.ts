@@ -18,15 +18,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bigInput } from './big-input.js';
+import { changesCount } from './changes-count.js';
 import { checkpointCost } from './checkpoint-cost.js';
 import { checkpointMemory } from './checkpoint-memory.js';
 import { cliStart } from './cli-start.js';
+import { diskCount } from './disk-count.js';
 import type { Figure, Row } from './figure.js';
+import { incremental, incrementalParts } from './incremental.js';
 import { inspect } from './inspect.js';
 import { keyedCount } from './keyed-count.js';
-import { longestStop } from './longest-stop.js';
+import { diskStop, longestStop } from './longest-stop.js';
 import { PROJECT } from './measured-job.js';
 import { recovery } from './recovery.js';
+import { recoveryInPlace } from './recovery-in-place.js';
 import { restore } from './restore.js';
 import { savepoint } from './savepoint.js';
 import { savepointMemory } from './savepoint-memory.js';
@@ -34,16 +38,22 @@ import { progressLine, renderRow } from './table.js';
 
 const ROWS: readonly Row[] = [
   keyedCount,
+  changesCount,
   checkpointCost,
+  incremental,
   longestStop,
   cliStart,
   checkpointMemory,
   recovery,
+  recoveryInPlace,
   savepoint,
   restore,
   inspect,
   savepointMemory,
   bigInput,
+  incrementalParts,
+  diskCount,
+  diskStop,
 ];
 
 const USAGE = 2;

@@ -14,6 +14,7 @@ import { callControl } from '../../src/control/client.js';
 import type { SettingsFlags } from '../../src/graph/resolve-settings.js';
 import { prepareJob } from '../../src/job/prepare.js';
 import { Runner } from '../../src/job/runner.js';
+import { type ProcessIo, processIo } from './process-io.js';
 
 /** The project's folder: compiled benchmarks lie in dist/test/bench. */
 export const PROJECT = resolve(import.meta.dirname, '../../..');
@@ -32,6 +33,13 @@ export interface TimedCheckpoint {
   readonly record: CheckpointRecord;
 }
 
+/** What merges in the background have done so far. */
+export interface Merges {
+  readonly count: number;
+  readonly bytesWritten: number;
+  readonly ms: number;
+}
+
 export class MeasuredJob {
   readonly folder = mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
   readonly home: HomePaths = homePaths(join(this.folder, 'home'));
@@ -42,6 +50,9 @@ export class MeasuredJob {
   #attemptAt = 0;
   #runningAt = 0;
   #running: (() => void) | undefined;
+  #merges: Merges = { count: 0, bytesWritten: 0, ms: 0 };
+  #attemptIo: ProcessIo = processIo();
+  #runningIo: ProcessIo = processIo();
 
   constructor(options: MeasuredJobOptions) {
     this.#options = options;
@@ -60,11 +71,16 @@ export class MeasuredJob {
       environment: process.env,
       stdout: async () => {},
       onEvent: (event) => {
-        if (event.type === 'attempt') this.#attemptAt = sharedNow();
+        if (event.type === 'attempt') {
+          this.#attemptAt = sharedNow();
+          this.#attemptIo = processIo();
+        }
         if (event.type === 'running') {
           this.#runningAt = sharedNow();
+          this.#runningIo = processIo();
           this.#running?.();
         }
+        if (event.type === 'merge') this.#merged(event);
         if (event.type === 'failure') this.#failed(event.error.message);
       },
     });
@@ -80,6 +96,15 @@ export class MeasuredJob {
     const from = sharedNow();
     const answer = (await callControl(socket, 'POST', '/v1/checkpoint', {}, 0)) as { readonly id: number };
     return { from, to: sharedNow(), record: this.#catalog.checkpoint(this.#job, answer.id) };
+  }
+
+  get merges(): Merges {
+    return this.#merges;
+  }
+
+  /** What this process read between the beginning of the last attempt and its first step. */
+  get bytesToStart(): number {
+    return this.#runningIo.read - this.#attemptIo.read;
   }
 
   /** Elements read so far, as the job last told. */
@@ -133,6 +158,17 @@ export class MeasuredJob {
       environment: process.env,
     });
     return job.id;
+  }
+
+  #merged({
+    bytesWritten,
+    durationMs,
+  }: {
+    readonly bytesWritten: number;
+    readonly durationMs: number;
+  }): void {
+    const { count, bytesWritten: before, ms } = this.#merges;
+    this.#merges = { count: count + 1, bytesWritten: before + bytesWritten, ms: ms + durationMs };
   }
 
   #failed(message: string): void {

@@ -8,6 +8,7 @@ import { ByteReader } from '../../src/codec/reader.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { readEntry } from '../../src/format/entry.js';
 import { SegmentReader } from '../../src/format/segment.js';
+import type { SettingsFlags } from '../../src/graph/resolve-settings.js';
 import { type Figure, median, type Row, type RowOptions, spread } from './figure.js';
 import { MeasuredJob, sharedNow } from './measured-job.js';
 
@@ -19,21 +20,43 @@ export const recovery: Row = {
   name: 'recovery',
   about: 'recovering 1,000,000 keys from a checkpoint, against a bare loop that decodes them into Maps',
   async measure(options) {
-    return [await recover('number', options), await recover('object', options)];
+    return [
+      await recover({ value: 'number', flags: {}, what: 'number state' }, options),
+      await recover({ value: 'object', flags: {}, what: 'object state' }, options),
+      await recover(
+        {
+          value: 'number',
+          flags: { checkpointMode: 'incremental' },
+          what: 'number state, a chain of segments',
+        },
+        options,
+      ),
+      await recover(
+        { value: 'number', flags: { backend: 'disk' }, what: 'number state, on disk in place' },
+        options,
+      ),
+    ];
   },
 };
 
-async function recover(value: 'number' | 'object', { quick, progress }: RowOptions): Promise<Figure> {
-  const job = new MeasuredJob({ definition: 'count-stream.ts', params: { keys: String(KEYS), value } });
+interface Kind {
+  readonly value: 'number' | 'object';
+  readonly flags: SettingsFlags;
+  readonly what: string;
+}
+
+async function recover({ value, flags, what }: Kind, { quick, progress }: RowOptions): Promise<Figure> {
+  const params = { keys: String(KEYS), value };
+  const job = new MeasuredJob({ definition: 'count-stream.ts', params, flags });
   try {
-    progress(`${value} state, filling`);
+    progress(`${what}, filling`);
     await job.start();
     await job.reach(KEYS);
     await job.suspend();
     const pairs: { ours: number; bare: number }[] = [];
     const count = quick ? QUICK_PAIRS : PAIRS;
     while (pairs.length < count) {
-      progress(`${value} state, pair ${pairs.length + 1} of ${count}`);
+      progress(`${what}, pair ${pairs.length + 1} of ${count}`);
       const bare = await readBare(job);
       const ours = await job.start();
       await systemClock.sleep(100);
@@ -42,7 +65,7 @@ async function recover(value: 'number' | 'object', { quick, progress }: RowOptio
     }
     const ratios = pairs.map(({ ours, bare }) => ours / bare);
     return {
-      name: `recovery of ${KEYS.toLocaleString('en')} keys of ${value} state`,
+      name: `recovery of ${KEYS.toLocaleString('en')} keys of ${what}`,
       unit: 'ms',
       ours: { what: 'from the attempt to its first step', value: median(pairs.map(({ ours }) => ours)) },
       other: {
