@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { watch } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { realDisk } from '../../src/base/real-disk.js';
 import {
@@ -14,7 +15,7 @@ import {
   writeUnsorted,
 } from '../archive/natives.js';
 import { Running } from './command.js';
-import { type Entry, Place, refused, type Saved } from './place.js';
+import { type Entry, JOBS, LONG, Place, refused, type Saved } from './place.js';
 
 const KEYS = 500;
 
@@ -205,4 +206,48 @@ describe('a native archive', () => {
     assert.ok(removed > 0 && changed > 0);
     assert.equal(rows.length, added + removed + changed);
   });
+});
+
+describe('a checkpoint and a savepoint of one barrier, while input comes', () => {
+  for (const [backend, mode] of [
+    ['memory', 'full'],
+    ['memory', 'incremental'],
+    ['disk', 'full'],
+    ['disk', 'incremental'],
+  ] as const) {
+    it(`hold one state: ${backend}, ${mode}; read from the home, packed or converted`, async () => {
+      const place = new Place();
+      await place.make();
+      try {
+        const params = ['--param', 'output=out', '--param', 'rate=2000', '--param', `count=${LONG}`];
+        await place.json(
+          ...['run', join(JOBS, 'slow-count.ts'), '--name', 'c', ...params, '-d', '--retain', '100'],
+          ...['--checkpoint-interval', '100ms', '--backend', backend, '--checkpoint-mode', mode],
+        );
+        await place.json('wait', 'c', '--until', 'checkpoint');
+        await place.json('checkpoint', 'c');
+        const taken = await place.json<{ id: number }>('checkpoint', 'c', '--with-savepoint', 'save.tar');
+        const of = `c@${taken.id}`;
+        await place.json('externalize', of, '-o', 'check.tar');
+        const rows = await place.rows<Entry>('inspect', of, '--state', 'count.seen');
+        const one = await place.rows<Entry>('inspect', of, '--state', 'count.seen', '--key', '3');
+        await place.run('cancel', 'c');
+
+        assert.deepEqual(await place.json('verify', 'check.tar'), { ok: true, findings: [] });
+        const converted = await place.json<Saved>('convert', 'check.tar');
+        const savepoint = await place.json<{ archive: { digest: string } }>('inspect', 'save.tar');
+        assert.equal(converted.digest, savepoint.archive.digest);
+        assert.deepEqual(await place.json('diff', 'check.tar', 'save.tar'), { equal: true, operators: [] });
+        const byKey = (a: Entry, b: Entry) => Number(a.key) - Number(b.key);
+        const packed = await place.rows<Entry>('inspect', 'save.tar', '--state', 'count.seen');
+        assert.deepEqual(rows.sort(byKey), packed.sort(byKey));
+        assert.deepEqual(
+          one,
+          rows.filter(({ key }) => key === 3),
+        );
+      } finally {
+        await place.remove();
+      }
+    });
+  }
 });
