@@ -10,11 +10,9 @@
 import { present } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
 import type { KeyGroupRange } from '../base/key-groups.js';
-import { ByteReader } from '../codec/reader.js';
 import { isMultiset } from '../format/digest.js';
-import { type Entry, readEntry } from '../format/entry.js';
-import { EntryScan } from '../format/entry-scan.js';
-import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
+import type { ManifestTable } from '../format/manifest.js';
+import { EntryCursor, type EntryOf, type Side } from './entry-cursor.js';
 import type { Archive } from './read.js';
 import type { Group } from './table-reader.js';
 
@@ -37,12 +35,6 @@ export interface Difference {
   readonly kind: 'added' | 'removed' | 'changed';
   readonly before: EntryOf | undefined;
   readonly after: EntryOf | undefined;
-}
-
-export interface EntryOf {
-  readonly entry: Entry;
-  readonly table: ManifestTable;
-  readonly operator: ManifestOperator;
 }
 
 /**
@@ -74,12 +66,6 @@ export async function diffArchives(
   const named = before.manifest.layout === 'canonical' && after.manifest.layout === 'canonical';
   const equal = !named && operators.size === 0;
   return { equal, operators: [...operators].map(([uid, states]) => ({ uid, states })) };
-}
-
-interface Side {
-  readonly archive: Archive;
-  readonly table: ManifestTable;
-  readonly operator: ManifestOperator;
 }
 
 interface Pair {
@@ -153,7 +139,7 @@ class TableDiff {
     if (side === undefined) return;
     if (this.#tell === undefined) return this.#count(kind, side.table.entries);
     const cursor = await EntryCursor.open(side, undefined);
-    while (cursor.entry !== undefined) await this.#step(cursor, undefined, kind);
+    while (!cursor.done) await this.#step(cursor, undefined, kind);
   }
 
   /** Both sides' groups, merged by number; all at once where one of them has no hashes. */
@@ -176,14 +162,14 @@ class TableDiff {
     if (isMultiset(before.table.kind)) return await this.#multiset(before, after);
     const a = await EntryCursor.open(before, groups);
     const b = await EntryCursor.open(after, groups);
-    while (a.entry !== undefined || b.entry !== undefined) {
+    while (!a.done || !b.done) {
       const order = a.compare(b);
       if (order < 0) await this.#step(a, undefined, 'removed');
       else if (order > 0) await this.#step(undefined, b, 'added');
       else if (!a.sameAs(b)) await this.#step(a, b, 'changed');
       else {
-        await a.next();
-        await b.next();
+        if (!a.advance()) await a.load();
+        if (!b.advance()) await b.load();
       }
     }
   }
@@ -192,27 +178,27 @@ class TableDiff {
   async #multiset(before: Side, after: Side): Promise<void> {
     const values = new Map<string, number>();
     const a = await EntryCursor.open(before, undefined);
-    for (; a.entry !== undefined; await a.next()) {
-      const value = a.entry.value.toString('latin1');
+    for (; !a.done; a.advance() || (await a.load())) {
+      const value = a.value();
       values.set(value, (values.get(value) ?? 0) + 1);
     }
     const b = await EntryCursor.open(after, undefined);
-    while (b.entry !== undefined) {
-      const value = b.entry.value.toString('latin1');
+    while (!b.done) {
+      const value = b.value();
       const left = values.get(value) ?? 0;
       if (left > 0) {
         values.set(value, left - 1);
-        await b.next();
+        if (!b.advance()) await b.load();
       } else await this.#step(undefined, b, 'added');
     }
     const again = await EntryCursor.open(before, undefined);
-    while (again.entry !== undefined) {
-      const value = again.entry.value.toString('latin1');
+    while (!again.done) {
+      const value = again.value();
       const left = values.get(value) ?? 0;
       if (left > 0) {
         values.set(value, left - 1);
         await this.#step(again, undefined, 'removed');
-      } else await again.next();
+      } else if (!again.advance()) await again.load();
     }
   }
 
@@ -223,8 +209,8 @@ class TableDiff {
   ): Promise<void> {
     this.#count(kind, 1);
     await this.#tell?.({ kind, before: a?.current, after: b?.current });
-    await a?.next();
-    await b?.next();
+    if (a?.advance() === false) await a.load();
+    if (b?.advance() === false) await b.load();
   }
 
   #count(kind: Difference['kind'], by: number): void {
@@ -251,68 +237,4 @@ function sameLeaf(a: Group | undefined, b: Group | undefined): boolean {
   return (
     a !== undefined && b !== undefined && a.slot.entries === b.slot.entries && a.slot.leaf.equals(b.slot.leaf)
   );
-}
-
-/** The entries of some key groups, one after the other. */
-class EntryCursor {
-  entry: Entry | undefined;
-  readonly #side: Side;
-  readonly #blocks: AsyncIterator<{ readonly payload: Buffer }>;
-  readonly #scan = new EntryScan();
-  #payload = Buffer.alloc(0) as Buffer;
-  #at = 0;
-
-  private constructor(side: Side, blocks: AsyncIterator<{ readonly payload: Buffer }>) {
-    this.#side = side;
-    this.#blocks = blocks;
-  }
-
-  /** At the first entry. */
-  static async open(side: Side, groups: KeyGroupRange | undefined): Promise<EntryCursor> {
-    const range = groups === undefined ? {} : { groups };
-    const blocks = side.archive.blocks({ tables: [side.table.id], ...range });
-    const cursor = new EntryCursor(side, blocks);
-    await cursor.next();
-    return cursor;
-  }
-
-  get current(): EntryOf | undefined {
-    const { table, operator } = this.#side;
-    return this.entry === undefined ? undefined : { entry: this.entry, table, operator };
-  }
-
-  async next(): Promise<void> {
-    while (this.#at >= this.#payload.length) {
-      const found = await this.#blocks.next();
-      if (found.done === true) {
-        this.entry = undefined;
-        return;
-      }
-      this.#payload = found.value.payload;
-      this.#at = 0;
-    }
-    this.#scan.scan(this.#payload, this.#at, this.#payload.length);
-    this.entry = readEntry(new ByteReader(this.#payload, this.#at));
-    this.#at = this.#scan.end;
-  }
-
-  /** By key group and identity; one that has no entry left is above all. */
-  compare(other: EntryCursor): number {
-    if (this.entry === undefined || other.entry === undefined)
-      return Number(this.entry === undefined) - Number(other.entry === undefined);
-    return this.entry.group - other.entry.group || Buffer.compare(this.#identity(), other.#identity());
-  }
-
-  /** Whether two entries of one identity are equal. */
-  sameAs(other: EntryCursor): boolean {
-    return this.#rest().equals(other.#rest());
-  }
-
-  #identity(): Buffer {
-    return this.#payload.subarray(this.#scan.identityAt, this.#scan.identityEnd);
-  }
-
-  #rest(): Buffer {
-    return this.#payload.subarray(this.#scan.identityEnd, this.#scan.end);
-  }
 }

@@ -3,8 +3,9 @@
  * the manifest. Reading everything with `blocks()` therefore finds every damaged byte of what it reads; `verify`
  * looks at more.
  *
- * Invariants: what is read does not grow with the archive for `openArchive` and `find`; `blocks` of a range of key
- * groups reads only theirs.
+ * Invariants: what is read does not grow with the archive for `openArchive`, nor for `find` in a canonical one; of runs
+ * `find` reads the indexes once, about a hundredth of them, then a block or two each; `blocks` of a range of key groups
+ * reads only theirs. Of an unsorted native archive everything is read, whatever is wanted.
  */
 import { createHash } from 'node:crypto';
 import type { Disk } from '../base/disk.js';
