@@ -106,13 +106,21 @@ async function findUnfinished(disk: Disk, catalog: Catalog, now: number): Promis
   const ids = (await disk.list(join(home.root, 'jobs'))).filter((name) => JOB_ID.test(name));
   const dead: HomeFile[] = [];
   const segments = await unfinishedIn(disk, home.segments);
+  const origins: (Sized & { readonly id: string })[] = [];
   let held = false;
   for (const id of ids) {
     const own = await unfinishedIn(disk, home.job(id).folder);
+    const { origin } = home.job(id);
+    const stat = await disk.stat(origin);
     const free = !catalog.isHeld(id);
     if (free) dead.push(...own);
     else held = true;
+    if (free && stat !== undefined)
+      origins.push({ id, path: origin, bytes: stat.size, modified: stat.modified });
   }
+  // What a restore has converted for a job that it did not come to create: looked up after the locks.
+  const known = new Set(catalog.jobs({ all: true }).map(({ id }) => id));
+  dead.push(...origins.filter(({ id }) => !known.has(id)));
   const old = ({ modified }: Sized) => modified <= now - YOUNG_MS;
   dead.push(...segments.filter((file) => !held || old(file)));
   for (const folder of [home.bundles, home.root])

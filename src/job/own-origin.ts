@@ -4,31 +4,24 @@
  *
  *     id and folder reserved, lock held ─▶ converted, under its name ─▶ job created ─▶ lock free ─▶ the job runs
  *
- * Invariants: nothing is left of a restore that fails or is interrupted; what a killed one left is removed by the next
- * (a folder whose lock is free and that no job has); the archive is only read. The job removes its copy once it has a
- * checkpoint of its own, or when it is over.
+ * Invariants: nothing is left of a restore that fails or is interrupted; what a killed one left is a folder whose lock
+ * is free and that no job has, which the next job of the home and `prune` remove; the archive is only read. The job
+ * removes its copy once it has a checkpoint of its own, or when it is over.
  */
 import { rmSync } from 'node:fs';
-import { readdir, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { convertArchive } from '../archive/convert.js';
 import { TidemarkError } from '../base/errors.js';
 import { failpoint } from '../base/failpoint.js';
 import type { HomePaths } from '../base/home.js';
-import { JOB_ID } from '../base/ids.js';
 import { realDisk } from '../base/real-disk.js';
 import type { Catalog } from '../catalog/catalog.js';
-import { isLocked, type Lock } from '../catalog/lock.js';
+import type { Lock } from '../catalog/lock.js';
 import type { JobRecord } from '../catalog/records.js';
 import type { ArchiveProgress } from './archive-task.js';
 import { type PlannedRestore, restoreJob } from './restore.js';
 
-/** A folder younger than this may be one whose lock is just being taken. */
-const STRAY_AGE_MS = 60_000;
-
 export interface ConvertingOptions {
-  /** Now, milliseconds since 1970. */
-  readonly now: number;
   /** Aborted, nothing is left and the call rejects with its reason. */
   readonly signal: AbortSignal;
   onProgress(progress: ArchiveProgress): void;
@@ -42,7 +35,6 @@ export async function restoreConverted(
 ): Promise<JobRecord> {
   if (plan.refusal !== undefined) throw plan.refusal;
   const { home } = catalog;
-  await removeStrays(catalog, options.now);
   const id = catalog.reserveJob(plan.name);
   const lock = catalog.lockJob(id, { pid: process.pid });
   try {
@@ -90,22 +82,6 @@ async function giveUp(home: HomePaths, id: string, lock: Lock | undefined): Prom
   // Free before its file is removed: SQLite must not hold a file that is gone.
   lock?.release();
   await rm(home.job(id).folder, { recursive: true, force: true });
-}
-
-/** Removes folders of jobs that were never created. */
-async function removeStrays(catalog: Catalog, now: number): Promise<void> {
-  const { home } = catalog;
-  const folder = dirname(home.job('-').folder);
-  const idle: string[] = [];
-  for (const id of (await readdir(folder)).filter((name) => JOB_ID.test(name))) {
-    const found = await stat(join(folder, id)).catch(() => undefined);
-    if (found === undefined || now - found.mtimeMs < STRAY_AGE_MS) continue;
-    if (!isLocked(home.job(id).lock)) idle.push(id);
-  }
-  // Looked at after the locks: who holds one creates the job before it lets go.
-  const known = new Set(catalog.jobs({ all: true }).map(({ id }) => id));
-  for (const id of idle.filter((one) => !known.has(one)))
-    await rm(join(folder, id), { recursive: true, force: true });
 }
 
 /** The job needs its copy no more. */

@@ -4,6 +4,7 @@ import type { Disk } from '../base/disk.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { isLive } from '../catalog/job-state.js';
 import { UNFINISHED_SUFFIX } from '../format/segment.js';
+import { removeStrayFolders } from './stray-folders.js';
 
 /** Unfinished files younger than this may belong to another job of the home that is writing right now. */
 const UNFINISHED_AGE_MS = 3_600_000;
@@ -18,6 +19,7 @@ export async function sweepHome(disk: Disk, catalog: Catalog, job: string, now: 
   await removeUnfinished(disk, home.bundles, oldest);
   // What lies in its own folder is of this job's dead processes: nobody else writes there.
   await removeUnfinished(disk, home.job(job).folder, Number.POSITIVE_INFINITY);
+  await removeStrayFolders(catalog, now);
   const finished = (await disk.list(home.segments)).filter((name) => name.endsWith(SEGMENT_SUFFIX));
   const found = finished.map((name) => name.slice(0, -SEGMENT_SUFFIX.length));
   catalog.removeSegments(catalog.orphanSegments(found, job), job);

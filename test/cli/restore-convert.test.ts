@@ -120,7 +120,6 @@ describe('restore --convert', () => {
       const plan = await planRestore(home, { archive: place.path('a.tar'), ...options, ...allowed });
       const stop = new AbortController();
       const gaveUp = restoreConverted(catalog, plan, {
-        now: systemClock.now(),
         signal: stop.signal,
         onProgress: () => stop.abort(),
       });
@@ -135,6 +134,11 @@ describe('restore --convert', () => {
     const [stray = ''] = (await readdir(jobs())).filter((id) => !known.includes(id));
     assert.match(stray, /^[a-z0-9]+$/);
     await refused(place, 4, 'JOB_NOT_FOUND', 'status', stray);
+    const leaks = await place.json<{ unfinished: readonly { path: string }[] }>('prune', '--dry-run');
+    assert.deepEqual(
+      leaks.unfinished.map(({ path }) => path),
+      [join(jobs(), stray, 'origin.savepoint.tar')],
+    );
     await utimes(join(jobs(), stray), 0, 0);
     const row = await place.json<JobRow>(...args);
     assert.equal(row.state, 'finished');

@@ -116,12 +116,9 @@ async function convertFirst(
   const { restoreConverted } = await import('../../job/own-origin.js');
   const doing = `converting ${plan.snapshot.path}`;
   const wheel = await context.printer.spinner(doing);
-  const now = context.clock.now();
   const onProgress = (progress: ArchiveProgress) => wheel.say(`${doing}: ${progressText(progress)}`);
   try {
-    return await interruptible(context, (signal) =>
-      restoreConverted(catalog, plan, { now, signal, onProgress }),
-    );
+    return await interruptible(context, (signal) => restoreConverted(catalog, plan, { signal, onProgress }));
   } finally {
     wheel.stop();
   }
