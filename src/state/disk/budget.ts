@@ -11,7 +11,7 @@
  *
  * Invariant: `rowBytes` is the sum of the sizes of the rows on the clock.
  */
-import type { Row } from './row.js';
+import { type Row, USED_AT } from './row.js';
 
 /** Parts of cacheBytes: of blocks and indexes; of rows; of rows that are dirty, before a flush is wanted. */
 export const BLOCK_SHARE = 1 / 4;
@@ -72,9 +72,10 @@ export class Budget {
       if (this.#hand >= this.#clock.length) this.#hand = 0;
       const row = this.#clock[this.#hand];
       if (row === undefined) return;
+      const { records } = row.bucket;
       if (!row.owner.mayEvict(row)) this.#hand++;
-      else if (row.used) {
-        row.used = false;
+      else if (records[row.at + USED_AT] === true) {
+        records[row.at + USED_AT] = false;
         this.#hand++;
       } else row.owner.evict(row);
     }

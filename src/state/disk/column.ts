@@ -51,6 +51,13 @@ export abstract class Column {
   protected row(): Row {
     return this.rows.row ?? this.rows.load();
   }
+
+  /** What the current row has in this column's slot. */
+  protected inSlot(): unknown {
+    const { rows } = this;
+    if (rows.base < 0) rows.load();
+    return rows.records[rows.base + this.slot];
+  }
 }
 
 /** A column with one entry per row: values, numbers and lists. */
@@ -68,7 +75,7 @@ export abstract class EntryColumn extends Column {
     const { value, bytes } = readValue(this.codec, found, (decoded) => this.accept(decoded));
     const cell = new Cell(row, this, undefined, true, CELL_BYTES + Math.max(bytes, sizeOf(value)));
     cell.value = value;
-    row.slots[this.slot] = cell;
+    row.setSlot(this.slot, cell);
     row.count++;
     row.size += cell.size;
   }
@@ -89,9 +96,8 @@ export abstract class EntryColumn extends Column {
   }
 
   release(cell: Cell): boolean {
-    const { slots } = cell.row;
-    if (slots[this.slot] !== cell) return false;
-    slots[this.slot] = undefined;
+    if (cell.row.slot(this.slot) !== cell) return false;
+    cell.row.setSlot(this.slot, undefined);
     return true;
   }
 
@@ -105,16 +111,16 @@ export abstract class EntryColumn extends Column {
 
   /** The current key's cell, which may have no value. */
   protected current(): Cell | undefined {
-    return this.row().slots[this.slot] as Cell | undefined;
+    return this.inSlot() as Cell | undefined;
   }
 
   /** Sets the current key's value, after what must happen before it changes. */
   protected put(value: unknown, size = CELL_BYTES + sizeOf(value)): void {
-    const row = this.row();
-    let cell = row.slots[this.slot] as Cell | undefined;
+    let cell = this.current();
     if (cell === undefined) {
+      const row = this.row();
       cell = new Cell(row, this, undefined, false, size);
-      row.slots[this.slot] = cell;
+      row.setSlot(this.slot, cell);
       this.rows.added(cell);
     } else this.changes.secure(cell);
     if (cell.value === undefined) this.live++;

@@ -88,7 +88,7 @@ export class MapColumn extends Column implements MapHandle {
       const size = MAP_CELL_BYTES + sizeOf(key) + Math.max(bytes, sizeOf(value));
       const cell = new Cell(row, this, key, true, size);
       cell.value = value;
-      const cells = (row.slots[this.slot] as MapCells | undefined) ?? addCells(row, this.slot);
+      const cells = (row.slot(this.slot) as MapCells | undefined) ?? addCells(row, this.slot);
       cells.live.set(this.#mapKeys.identity(key), cell);
       row.count++;
       row.size += size;
@@ -114,7 +114,7 @@ export class MapColumn extends Column implements MapHandle {
   }
 
   release(cell: Cell): boolean {
-    const cells = cell.row.slots[this.slot] as MapCells | undefined;
+    const cells = cell.row.slot(this.slot) as MapCells | undefined;
     const identity = this.#mapKeys.identity(cell.mapKey);
     if (cells?.gone?.get(identity) !== cell) return false;
     cells.gone.delete(identity);
@@ -137,7 +137,7 @@ export class MapColumn extends Column implements MapHandle {
   }
 
   #current(): MapCells | undefined {
-    return this.row().slots[this.slot] as MapCells | undefined;
+    return this.inSlot() as MapCells | undefined;
   }
 
   /** The current key's cells, for good or until another key is selected. */
@@ -204,7 +204,7 @@ export class MapColumn extends Column implements MapHandle {
 
 function addCells(row: Row, slot: number): MapCells {
   const cells = new MapCells();
-  row.slots[slot] = cells;
+  row.setSlot(slot, cells);
   return cells;
 }
 

@@ -19,16 +19,17 @@ export class NumberColumn extends EntryColumn implements NumberHandle {
 
   // A number cannot be changed from outside, so handing out a pending one is safe.
   get(): number {
-    const row = this.rows.row ?? this.rows.load();
-    const cell = row.slots[this.slot] as Cell | undefined;
+    const { rows } = this;
+    if (rows.base < 0) rows.load();
+    const cell = rows.records[rows.base + this.slot] as Cell | undefined;
     return (cell?.value as number | undefined) ?? this.initial;
   }
 
   set(value: number): void {
     if (typeof value !== 'number') this.#refuse(value);
-    const { row } = this.rows;
-    if (row !== undefined) {
-      const cell = row.slots[this.slot] as Cell | undefined;
+    const { rows } = this;
+    if (rows.base >= 0) {
+      const cell = rows.records[rows.base + this.slot] as Cell | undefined;
       // Dirty in this epoch already: nothing to write first, and nothing to note.
       if (cell !== undefined && cell.changed === this.changes.epoch && cell.value !== undefined) {
         cell.value = value;

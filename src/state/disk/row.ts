@@ -1,6 +1,11 @@
 /**
  * What is in memory of one key: a row, with a slot per declared state. A slot holds the cell of a value, number or list,
- * or the cells of a map. A cell is one entry: what it is now, and what the store knows of it.
+ * or the cells of a map. The slots lie in the records of the key group's bucket, so that a key that is found leads
+ * straight to its cells; only a row that is in no bucket has them itself.
+ *
+ *     records   identity, row, used, slot per state │ identity, …          used: since the clock's hand last passed
+ *
+ * A cell is one entry: what it is now, and what the store knows of it.
  *
  *     changed   the epoch of the last change; 0 since it was loaded         rows.ts says when a cell is dirty
  *     written   the epoch of the freeze whose drain wrote it last           0 once `stored` says what came of it
@@ -28,15 +33,16 @@ export const MAP_BYTES = 256;
 export const MAP_CELL_BYTES = CELL_BYTES + 48;
 
 export class Cell {
-  readonly row: Row;
-  readonly column: Column;
-  /** Of a map's cell. */
-  readonly mapKey: Key | undefined;
+  // Both are looked at for each element: side by side.
   value: unknown = undefined;
   changed = 0;
   written = 0;
   wrote = false;
   stored: boolean;
+  readonly row: Row;
+  readonly column: Column;
+  /** Of a map's cell. */
+  readonly mapKey: Key | undefined;
   /** Where it stands in the list of dirty cells, while `changed` is the current epoch. */
   at = 0;
   /** About what it takes on the heap, value included. */
@@ -60,26 +66,41 @@ export class MapCells {
 
 export type Slot = Cell | MapCells | undefined;
 
+/** Where the parts of a row lie in the records of a bucket, counted from the identity. */
+export const ROW_AT = 1;
+export const USED_AT = 2;
+export const SLOTS_AT = 3;
+
 export class Row {
   readonly owner: Rows;
-  readonly slots: Slot[];
-  bucket: Bucket;
   /** Its row in the bucket; NO_ROW while it has no cell and nothing leads to it but being current. */
+  bucket: Bucket;
   at = NO_ROW;
+  /** Its slots while it is in no bucket. */
+  slots: Slot[];
   /** How many cells it has. */
   count = 0;
   size: number;
   /** The epoch of the last change of a cell, and what it was charged to the dirty bytes of that epoch. */
   changed = 0;
   charged = 0;
-  /** Whether it was selected since the clock's hand last passed, and where it stands on the clock. */
-  used = true;
+  /** Where it stands on the clock. */
   place = 0;
 
-  constructor(owner: Rows, bucket: Bucket, slots: number, size: number) {
+  constructor(owner: Rows, bucket: Bucket, slots: Slot[], size: number) {
     this.owner = owner;
     this.bucket = bucket;
-    this.slots = new Array<Slot>(slots).fill(undefined);
+    this.slots = slots;
     this.size = size;
+  }
+
+  slot(index: number): Slot {
+    if (this.at === NO_ROW) return this.slots[index];
+    return this.bucket.records[this.at + SLOTS_AT + index] as Slot;
+  }
+
+  setSlot(index: number, slot: Slot): void {
+    if (this.at === NO_ROW) this.slots[index] = slot;
+    else this.bucket.records[this.at + SLOTS_AT + index] = slot;
   }
 }

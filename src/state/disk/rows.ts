@@ -15,11 +15,13 @@ import type { Budget } from './budget.js';
 import { Changes } from './changes.js';
 import type { Column } from './column.js';
 import { Probe } from './probe.js';
-import { type Cell, ROW_BYTES, Row } from './row.js';
+import { type Cell, ROW_AT, ROW_BYTES, Row, SLOTS_AT, type Slot, USED_AT } from './row.js';
 import type { SegmentStore } from './segment-store.js';
 import { sizeOf } from './size.js';
 
 const NO_GROUP = -1;
+/** Of a row whose slots are in its bucket. */
+const NO_SLOTS: Slot[] = [];
 
 export class Rows {
   readonly options: BackendOptions;
@@ -31,6 +33,9 @@ export class Rows {
   /** The current key; its row once a handle has touched it, or if it was in memory. Plain fields, for the hot path. */
   key: Key | undefined = undefined;
   row: Row | undefined = undefined;
+  /** The row's slots are `records[base]` and on; NO_ROW as long as it is not known. */
+  records: unknown[] = [];
+  base = NO_ROW;
   group = NO_GROUP;
   identity: KeyIdentity = '';
   hash = 0;
@@ -38,7 +43,7 @@ export class Rows {
 
   readonly #first: number;
   /** Stands where a key group has no row. */
-  readonly #none = new Bucket(NO_GROUP, 1);
+  readonly #none = new Bucket(NO_GROUP, 0);
   readonly #buckets: Bucket[];
   readonly #probe = new Probe();
   #emptyBytes = ROW_BYTES;
@@ -70,11 +75,14 @@ export class Rows {
     const at = bucket.find(identity, hash);
     if (at < 0) {
       this.row = undefined;
+      this.base = NO_ROW;
       return;
     }
-    const row = bucket.records[at + 1] as Row;
-    row.used = true;
-    this.row = row;
+    const { records } = bucket;
+    this.records = records;
+    this.base = at + SLOTS_AT;
+    this.row = records[at + ROW_AT] as Row;
+    records[at + USED_AT] = true;
   }
 
   /** The current key, where there must be one. */
@@ -85,14 +93,15 @@ export class Rows {
   /** Gives the current key its row, from the store if it has anything of it. */
   load(): Row {
     const key = this.current();
-    const size = this.#emptyBytes + sizeOf(key);
-    const row = new Row(this, this.#none, this.columns.length, size);
+    const slots = new Array<Slot>(this.columns.length).fill(undefined);
+    const row = new Row(this, this.#none, slots, this.#emptyBytes + sizeOf(key));
     if (!this.store.empty) {
       this.#probe.set(this.options.keys, key, this.group);
       for (const column of this.columns) column.load(row, this.#probe);
     }
     this.row = row;
     if (row.count > 0) this.#attach(row);
+    else this.#stand(slots, 0);
     return row;
   }
 
@@ -138,8 +147,15 @@ export class Rows {
 
   /** Takes a row out of memory. If it is current, it stays at hand, with the maps that are iterated. */
   evict(row: Row): void {
-    row.bucket.records[row.at + 1] = undefined;
-    row.bucket.remove(row.at);
+    const { at, bucket } = row;
+    const { records } = bucket;
+    const end = at + SLOTS_AT + this.columns.length;
+    if (row === this.row) {
+      row.slots = records.slice(at + SLOTS_AT, end) as Slot[];
+      this.#stand(row.slots, 0);
+    }
+    records.fill(undefined, at + ROW_AT, end);
+    bucket.remove(at);
     row.at = NO_ROW;
     this.#budget.remove(row);
   }
@@ -148,14 +164,26 @@ export class Rows {
     const index = this.group - this.#first;
     assert(index >= 0 && index < this.#buckets.length, `key group ${this.group} is not of this subtask`);
     if (this.bucket === this.#none) {
-      this.bucket = new Bucket(this.group, 1);
+      this.bucket = new Bucket(this.group, SLOTS_AT - ROW_AT + this.columns.length);
       this.#buckets[index] = this.bucket;
     }
+    const { records } = this.bucket;
+    const at = this.bucket.add(this.current(), this.identity, this.hash);
+    records[at + ROW_AT] = row;
+    records[at + USED_AT] = true;
+    for (let i = 0; i < row.slots.length; i++) records[at + SLOTS_AT + i] = row.slots[i];
     row.bucket = this.bucket;
-    row.at = row.bucket.add(this.current(), this.identity, this.hash);
-    row.bucket.records[row.at + 1] = row;
+    row.at = at;
+    row.slots = NO_SLOTS;
+    this.#stand(records, at + SLOTS_AT);
     this.#budget.add(row);
     this.#budget.evict();
+  }
+
+  /** Says where the slots of the current row are. */
+  #stand(records: unknown[], base: number): void {
+    this.records = records;
+    this.base = base;
   }
 
   #resize(row: Row, grown: number): void {
