@@ -163,6 +163,22 @@ export function whatIsWritten(setup: Setup): void {
     }
   });
 
+  it('is nothing of what came and went with a map that was kept', () => {
+    const s = subject(setup);
+    s.select('a');
+    for (let i = 0; i < 10; i++) s.map.set(i, i);
+    snapshot(s);
+    s.map.set('new', 1);
+    s.map.clear();
+    s.map.set('new', 2);
+    s.map.set(3, 3);
+    s.map.delete('new');
+    const written = changes(s);
+    assert.equal(written.length, 10);
+    assert.ok(!written.includes(tombstoneLine(TABLES.map, 'a', keyBytes('new'))));
+    assert.equal(s.kept.size, 1);
+  });
+
   it('is the entry, and no tombstone, of what was taken out and set again', () => {
     const s = subject(setup);
     s.select('a');

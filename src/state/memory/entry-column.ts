@@ -130,6 +130,7 @@ export abstract class EntryColumn extends Column {
     const { bucket, changed } = store;
     if (!store.tracking) return bucket.setMark(at, changed);
     const kept = this.#graves.empty ? 0 : this.#exhume(store.identity());
+    // The mark is of what was in this row before: it may be listed already.
     if (bucket.mark(at) < changed) bucket.changes.now.push(at);
     bucket.setMark(at, changed | kept);
   }
@@ -140,10 +141,8 @@ export abstract class EntryColumn extends Column {
     const { bucket, row } = store;
     const at = row + this.offset;
     this.secure(bucket, row);
-    const mark = bucket.mark(at);
-    if (!store.tracking || (mark & KEPT) === 0) return;
+    if (!store.tracking || (bucket.mark(at) & KEPT) === 0) return;
     this.#graves.now.set(store.identity(), new Tomb(store.group, store.current()));
-    bucket.setMark(at, mark - KEPT);
   }
 
   /** Takes the tomb of a key away, and says whether there was one: KEPT or 0. */
