@@ -32,18 +32,20 @@ The provenance of an archive is shown as it stands there, its times in milliseco
                                      splits: [{id, position, state}]}]}]
   checkpoints            [{id, state, kind, layout, mode, triggeredAt, durationMs, longestSliceMs,
                            bytes: {own, shared, total}, retainedBy}]
-  checkpoint             one row of checkpoints
+  checkpoint             one row of checkpoints; --with-savepoint: and savepoint, as savepoint prints it
   run -d, restore -d,
   resume                 {id, name, state}; resume --all: a list of them
   suspend, cancel, wait  {id, name, state}
   run, restore           the row of list, when the job has ended
   savepoint, stop        {path, kind, layout, digest, bytes, checkpointId}; with -o - on stderr, since the archive is
                          on stdout
-  convert                {path, kind, layout, digest, bytes, checkpointId}
+  externalize, convert   {path, kind, layout, digest, bytes, checkpointId}; externalize -o - as savepoint
+  externalize --dry-run  {job: {id, name}, checkpointId, layout, mode, backend, committed,
+                         segments: [{name, bytes, sharedWith: [{job, checkpoint}]}], bytes: {own, shared, total}}
   snapshots              [{job: {id, name}, checkpointId, kind, layout, path, digest, bytes, takenAt, reason, file}];
                          file: there, changed, replaced, gone, stdout or unknown
-  restore --dry-run      {snapshot: {path, digest, kind, layout, drained, job, checkpointId, entries, bytes},
-                         definition, bundle, name, parallelism: {from, to}, maxParallelism,
+  restore --dry-run      {snapshot: {path, digest, kind, layout, mode, backend, drained, job, checkpointId, entries,
+                         bytes}, convert, definition, bundle, name, parallelism: {from, to}, maxParallelism,
                          states: [{name, operator, state, kind, entries, bytes, action, missing, message}],
                          sinks: [{uid, target, mode, ahead}], params, cwd, settings, refusal: {code, message, hint} | null}
                          action: kept, moved, new, dropped or impossible

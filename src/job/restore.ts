@@ -204,7 +204,9 @@ async function planWith(
   const settings = settingsFor(options, code, manifest, provenance.parallelism, maxParallelism);
   const what = { bundle: home.bundle(code.bundle), job: provenance.job, params, cwd };
   const facts = await graphOfBundle(what, settings);
-  const states = planStates(manifest, facts, options.allowNonRestored);
+  // What a native archive holds of transactions is committed: nothing becomes of it.
+  const tables = manifest.tables.filter(({ kind }) => kind !== 'transactions');
+  const states = planStates({ ...manifest, tables }, facts, options.allowNonRestored);
   const { lineage } = provenance;
   const sinks = await planSinks(options, facts, () => probeTargets(what, settings, lineage));
   const plan = {
