@@ -17,28 +17,35 @@ export interface DiskSetup {
 }
 
 export function diskFactory(setup: DiskSetup): BackendFactory {
-  return (options) => wrap(new Kept(setup, options));
+  return (options) => new Kept(setup, options).keyed;
 }
 
 /** A disk backend and its runs. */
-class Kept {
+export class Kept {
   readonly all: boolean;
   readonly state: DiskState;
   readonly backend: KeyedBackend;
-  readonly files = new MemoryFiles();
+  /** The backend as a suite sees it. */
+  readonly keyed: KeyedBackend;
+  readonly files: MemoryFiles;
   readonly #setup: DiskSetup;
   readonly #options: BackendOptions;
   /** Oldest first. */
-  runs: { readonly name: string; readonly entries: readonly Entry[] }[] = [];
+  runs: { readonly name: string; readonly entries: readonly Entry[] }[];
   #installed = 0;
 
-  constructor(setup: DiskSetup, options: BackendOptions) {
+  /** `before`: what was lost with its process, but for its runs. */
+  constructor(setup: DiskSetup, options: BackendOptions, before?: Kept) {
     const { cacheBytes, rowsPerLook = 64 } = setup;
     this.#setup = setup;
     this.#options = options;
     this.all = options.snapshots === 'all';
+    this.files = before?.files ?? new MemoryFiles();
+    this.runs = before?.runs ?? [];
     this.state = new DiskState({ disk: this.files, folder: FOLDER, cacheBytes, rowsPerLook });
     this.backend = this.state.create({ ...options, snapshots: 'changes' });
+    this.keyed = wrap(this);
+    if (before !== undefined) this.#recover();
   }
 
   install(entries: readonly Entry[]): void {
@@ -71,6 +78,19 @@ class Kept {
   /** Takes an entry of a state as if the store had held it at the start. */
   adopt(entry: Entry): void {
     this.install([entry]);
+    this.#adopt();
+  }
+
+  /** As a recovery does: the runs, their counts, and the timers one by one. */
+  #recover(): void {
+    this.state.setRuns(this.runs.map(({ name }) => name));
+    this.#adopt();
+    for (const entry of this.live()) {
+      if (!this.isState(entry.table)) this.backend.restore(entry, entry.table, true);
+    }
+  }
+
+  #adopt(): void {
     const { subtask, states } = this.#options;
     const live = this.live();
     const adopted = states.map(({ table }) => {
@@ -108,8 +128,9 @@ function wrap(kept: Kept): KeyedBackend {
       backend.settle(isKept);
     },
     restore(entry, table = entry.table, isKept = false) {
-      if (isKept && kept.isState(table)) kept.adopt({ ...structuredClone(entry), ...copied(entry), table });
-      else backend.restore(entry, table, isKept);
+      if (!isKept || kept.all) backend.restore(entry, table);
+      else if (kept.isState(table)) kept.adopt({ ...entry, ...copied(entry), table });
+      else backend.restore(entry, table, true);
     },
   };
 }

@@ -1,8 +1,13 @@
-import { backendContract } from './contract.js';
+import { backendContract, changesContract } from './contract.js';
 import { diskFactory } from './disk-factory.js';
 
 const HUGE = 1024 * 1024 * 1024;
+const order = 'any';
 
-backendContract('disk, a cache for all', diskFactory({ cacheBytes: HUGE, mergeEvery: 3 }));
+const huge = diskFactory({ cacheBytes: HUGE, mergeEvery: 3 });
+backendContract('disk, a cache for all', huge, { order });
+changesContract('disk, a cache for all', huge, { order });
 // No row stays that may go, and slices end at every place there is.
-backendContract('disk, no cache', diskFactory({ cacheBytes: 1, mergeEvery: 2, rowsPerLook: 1 }));
+const none = diskFactory({ cacheBytes: 1, mergeEvery: 2, rowsPerLook: 1 });
+backendContract('disk, no cache', none, { order });
+changesContract('disk, no cache', none, { order });
