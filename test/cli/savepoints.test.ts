@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { JobRow, StatusDocument } from '../../src/job/status.js';
+import type { CheckpointRow, JobRow, StatusDocument } from '../../src/job/status.js';
 import { committedLines, countedLines, difference } from '../crash/harness.js';
 import { Running } from './command.js';
 import {
@@ -63,6 +63,27 @@ describe('savepoint', () => {
       entries.map(({ key, value }) => [Number(key), Number(value)]).sort(([a = 0], [b = 0]) => a - b),
       expected,
     );
+  });
+
+  it('comes with a checkpoint of the same moment, which is as good as any', async () => {
+    const both = await place.json<CheckpointRow & { savepoint: Saved }>(
+      'checkpoint',
+      'counter',
+      '--with-savepoint',
+      'beside.tar',
+    );
+    assert.equal(both.kind, 'asked');
+    assert.equal(both.savepoint.checkpointId, both.id);
+    assert.equal((await stat(place.path('beside.tar'))).size, both.savepoint.bytes);
+    const args = ['checkpoint', 'counter', '--with-savepoint'];
+    await refused(place, 5, 'FILE_EXISTS', ...args, 'beside.tar');
+    await refused(place, 4, 'FILE_NOT_FOUND', ...args, 'none/');
+    await refused(place, 2, 'USAGE', ...args, '-');
+    await refused(place, 2, 'USAGE', 'checkpoint', 'counter', '--force');
+    const { code, stdout, stderr } = await place.run(...args, 'beside.tar', '--force');
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, `${place.path('beside.tar')}\n`);
+    assert.match(stderr, /counter: checkpoint \d+, .*\n.*counter: savepoint of checkpoint \d+, /);
   });
 
   it('-o takes a folder with a slash at its end, and refuses what is there, or cannot be', async () => {

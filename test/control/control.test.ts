@@ -17,8 +17,9 @@ const open: ControlServer[] = [];
 
 const handlers: ControlHandlers = {
   status: async () => ({ id: 'job', n: 1 }),
-  async checkpoint({ full }) {
+  async checkpoint({ full, savepoint }) {
     calls.push(`checkpoint ${full}`);
+    if (savepoint !== undefined) calls.push(`with ${JSON.stringify(savepoint)}`);
     return { id: 7 };
   },
   savepoint: async ({ output, stop }) => ({ path: output, stop }),
@@ -85,7 +86,15 @@ describe('the control channel', () => {
     assert.deepEqual(await callControl(path, 'GET', '/v1/status', undefined, 0), { id: 'job', n: 1 });
     assert.deepEqual(await callControl(path, 'POST', '/v1/checkpoint', { full: true }, 0), { id: 7 });
     assert.deepEqual(await callControl(path, 'POST', '/v1/checkpoint', undefined, 0), { id: 7 });
-    assert.deepEqual(calls, ['checkpoint true', 'checkpoint false']);
+    const both = { withSavepoint: '/x.tar', force: true, reason: 'why' };
+    assert.deepEqual(await callControl(path, 'POST', '/v1/checkpoint', both, 0), { id: 7 });
+    const asked = { output: '/x.tar', reason: 'why', force: true };
+    assert.deepEqual(calls, [
+      'checkpoint true',
+      'checkpoint false',
+      'checkpoint false',
+      `with ${JSON.stringify(asked)}`,
+    ]);
   });
 
   it('hands the job’s coded error to the caller, hint included', async () => {
@@ -221,6 +230,11 @@ describe('hostile requests', () => {
     ['a prototype', post('{"__proto__":{"full":true}}'), /^HTTP\/1.1 400 .*unknown field/s],
     ['the wrong type', post('{"full":"yes"}'), /^HTTP\/1.1 400 .*must be a boolean/s],
     ['a savepoint nowhere', post('{}', 'savepoint'), /^HTTP\/1.1 400 .*absolute path/s],
+    [
+      'a relative savepoint beside a checkpoint',
+      post('{"withSavepoint":"x.tar"}', 'checkpoint'),
+      /^HTTP\/1.1 400 .*withSavepoint must be an absolute path/s,
+    ],
     ['a relative savepoint', post('{"output":"x.tar"}', 'savepoint'), /^HTTP\/1.1 400 .*absolute path/s],
     [
       'a path with a zero',
