@@ -13,6 +13,9 @@ import { snapshotCorrupt } from './corrupt.js';
 export const SORT_BYTES = 12 * 1024 * 1024;
 /** Entries in memory, unless one payload has more; each takes 24 bytes beside its own. */
 export const SORT_ENTRIES = 400 * 1024;
+/** What is there at first; it doubles up to the limits. Most deltas are small, and memory is not had for nothing. */
+const FIRST_BYTES = 256 * 1024;
+const FIRST_ENTRIES = 8 * 1024;
 /** Reads past the last entry. */
 const SLACK = 16;
 const MAX_GROUPS = 32_768;
@@ -90,11 +93,12 @@ export class SortBuffer {
   constructor(rules: SortRules, limits: SortLimits = { bytes: SORT_BYTES, entries: SORT_ENTRIES }) {
     this.#rules = rules;
     this.limits = limits;
-    this.#bytes = Buffer.allocUnsafeSlow(limits.bytes + SLACK);
-    this.#identityAt = new Uint32Array(limits.entries);
-    this.#identityEnd = new Uint32Array(limits.entries);
-    this.#end = new Uint32Array(limits.entries);
-    this.#bucketOf = new Uint32Array(limits.entries);
+    const entries = Math.min(limits.entries, FIRST_ENTRIES);
+    this.#bytes = Buffer.allocUnsafeSlow(Math.min(limits.bytes, FIRST_BYTES) + SLACK);
+    this.#identityAt = new Uint32Array(entries);
+    this.#identityEnd = new Uint32Array(entries);
+    this.#end = new Uint32Array(entries);
+    this.#bucketOf = new Uint32Array(entries);
   }
 
   get empty(): boolean {
@@ -170,13 +174,13 @@ export class SortBuffer {
 
   #grow(bytes: number, entries: number): void {
     if (bytes + SLACK > this.#bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(bytes + SLACK);
+      const grown = Buffer.allocUnsafeSlow(doubled(this.#bytes.length, bytes, this.limits.bytes) + SLACK);
       this.#bytes.copy(grown, 0, 0, this.#used);
       this.#bytes = grown;
     }
     if (entries <= this.#end.length) return;
     const more = (array: Uint32Array): Uint32Array => {
-      const grown = new Uint32Array(entries);
+      const grown = new Uint32Array(doubled(array.length, entries, this.limits.entries));
       grown.set(array.subarray(0, this.#count));
       return grown;
     };
@@ -363,4 +367,9 @@ export class SortBuffer {
     const key = [...this.#buckets].find(([, each]) => each === local)?.[0] ?? 0;
     return { table: Math.floor(key / MAX_GROUPS), group: key % MAX_GROUPS };
   }
+}
+
+/** The next length: doubled within the limit, and at least what is needed. */
+function doubled(length: number, needed: number, limit: number): number {
+  return Math.max(needed, Math.min(limit, 2 * length));
 }
