@@ -41,8 +41,9 @@ export interface SeenCheckpoint {
   readonly entries: readonly string[];
 }
 
-/** The last completed checkpoint as `inspect` shows it; undefined before the first. */
+/** The last completed checkpoint of the only job, as `inspect` shows it; undefined before the first. */
 export async function seeCheckpoint(catalog: Catalog): Promise<SeenCheckpoint | undefined> {
+  if (catalog.jobs({ all: true }).length === 0) return undefined;
   const job = onlyJob(catalog);
   const record = catalog.lastCompleted(job.id);
   if (record === undefined) return undefined;

@@ -1,0 +1,297 @@
+/**
+ * The crash loop of light checkpoints. A job whose state is set, overwritten and deleted is killed with SIGKILL at
+ * random moments and at every named point of checkpoint, merge, release, prune and externalize. After each kill the
+ * catalog is whole, the last checkpoint holds what the input up to its positions gives, and so does the output. At
+ * the end nothing is lost, nothing doubled, and no file is left that nothing knows.
+ *
+ * `TIDEMARK_TEST_LONG=1`: hundreds of kills; `TIDEMARK_TEST_SEED`: other moments.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { after, describe, test } from 'node:test';
+import { EXIT } from '../../src/base/errors.js';
+import { seededRandom } from '../../src/base/random.js';
+import type { Catalog } from '../../src/catalog/catalog.js';
+import type { Doctor } from '../../src/cli/doctor-view.js';
+import type { JobRow } from '../../src/job/status.js';
+import { DeedsOracle } from './deeds-oracle.js';
+import { SPLITS } from './definitions/deeds.js';
+import { committedLines, difference, eventually, type Finished, Sandbox } from './harness.js';
+import { referredFiles, seeCheckpoint, segmentFiles, withCatalog } from './home-check.js';
+
+const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
+const SEED = Number(process.env['TIDEMARK_TEST_SEED'] ?? 1);
+/** Kills at any moment, for each way to keep state. */
+const RANDOM_KILLS = LONG ? 200 : 5;
+/** How often each named point is the place of a kill. */
+const NAMED_ROUNDS = LONG ? 10 : 1;
+const RATE = 3_000;
+/** More than the disk backend's cache holds, of which a part changes between two checkpoints. */
+const SHAPE = { keys: 1_000, pad: 2_500 };
+const DEFINITION = 'test/crash/definitions/many-deeds.ts';
+
+interface Kept {
+  readonly name: string;
+  readonly flags: readonly string[];
+  /** Points that a running job comes to again and again. */
+  readonly points: readonly string[];
+  /** Points of commands: they do the same whatever the backend, and need two processes each. */
+  readonly commands: readonly (readonly [point: string, crash: Crash])[];
+}
+
+const CHAIN_POINTS = [
+  ...['delta-before-finish', 'run-synced', 'run-renamed', 'delta-written', 'checkpoint-before-complete'],
+  ...['checkpoint-before-commit', 'segment-removed'],
+  ...['merge-before-finish', 'merge-installed', 'merge-before-release', 'merge-released'],
+];
+/** One job of one way to keep state, with what it must come to. */
+class Deeds {
+  readonly sandbox = new Sandbox();
+  readonly oracle = new DeedsOracle(SHAPE);
+  readonly output = this.sandbox.path('out');
+  readonly limit = this.sandbox.path('limit');
+  readonly record = this.sandbox.path('record');
+  readonly #flags: readonly string[];
+  /** Lines that were committed when it was last looked. */
+  #committed = 0;
+
+  constructor(flags: readonly string[], throws: { readonly throws?: number; readonly within?: number } = {}) {
+    const paths = { limit: this.limit, output: this.output, record: this.record };
+    const all = { rate: RATE, ...SHAPE, ...paths, ...throws };
+    const given = Object.entries(all).flatMap(([name, value]) => ['--param', `${name}=${value}`]);
+    this.#flags = [...flags, ...given];
+  }
+
+  get command(): readonly string[] {
+    const options = ['--resume', '-p', '3', '--checkpoint-interval', '150ms', '--retain', '2'];
+    return ['run', DEFINITION, ...options, ...this.#flags];
+  }
+
+  run(environment: Readonly<Record<string, string>> = {}) {
+    return this.sandbox.start(this.command, environment);
+  }
+
+  look<T>(use: (catalog: Catalog) => T): T {
+    return withCatalog(this.sandbox.home, use);
+  }
+
+  newest(): number {
+    if (!existsSync(this.sandbox.path('home/catalog.db'))) return 0;
+    return this.look((catalog) => catalog.lastCompleted(catalog.jobs({ all: true })[0]?.id ?? '')?.id ?? 0);
+  }
+
+  restarts(): number {
+    if (!existsSync(this.sandbox.path('home/catalog.db'))) return 0;
+    return this.look((catalog) => catalog.jobs({ all: true })[0]?.restarts ?? 0);
+  }
+
+  /** Whatever has happened: all is as the input up to the last checkpoint gives it. Nobody runs the job. */
+  async check(what: string): Promise<void> {
+    const seen = await this.look(async (catalog) => {
+      assert.deepEqual(catalog.problems(), [], what);
+      return await seeCheckpoint(catalog);
+    });
+    const lines = committedLines(this.output);
+    assert.equal(new Set(lines).size, lines.length, `${what}: a committed line stands twice`);
+    assert.ok(lines.length >= this.#committed, `${what}: committed lines are gone`);
+    this.#committed = lines.length;
+    if (seen === undefined) return assert.equal(lines.length, 0, what);
+    this.oracle.advance(seen.positions);
+    const { id, committedAt } = seen.record;
+    assert.equal(
+      difference(seen.entries, this.oracle.entries()),
+      '',
+      `${what}: the state of checkpoint ${id}`,
+    );
+    const foreign = lines.filter((line) => !this.oracle.lines.has(line));
+    assert.deepEqual(foreign.slice(0, 3), [], `${what}: committed beyond checkpoint ${id}`);
+    // Else its output is committed by who goes on.
+    if (committedAt !== undefined) assert.equal(lines.length, this.oracle.lines.size, what);
+  }
+
+  /** Nothing is left of the dead, and what is needed is there. Nobody runs the job. */
+  prune(what: string): void {
+    assert.equal(this.sandbox.run(['prune']).code, EXIT.done, what);
+    const { whole, unfinished } = segmentFiles(this.sandbox.home);
+    assert.deepEqual(unfinished, [], what);
+    assert.deepEqual(whole, this.look(referredFiles), what);
+    const { ok, findings } = this.sandbox.json<Doctor>(['doctor', '--deep']);
+    const left = findings.map(({ code }) => code).filter((code) => !/^(JOB_LOST|DISK_LOW)$/.test(code));
+    assert.deepEqual({ ok, left }, { ok: true, left: [] }, what);
+  }
+
+  /** To the end of its input, which is a little beyond where it is. */
+  async finish(): Promise<void> {
+    const beyond = Math.max(0, ...this.oracle.positions) + 500;
+    writeFileSync(this.limit, String(beyond * SPLITS));
+    const { code, stdout, stderr } = await this.sandbox.start([...this.command, '--json']).finished;
+    assert.equal(code, EXIT.done, stderr);
+    assert.equal((JSON.parse(stdout) as JobRow).state, 'finished');
+    this.oracle.advance(new Array<number>(SPLITS).fill(beyond));
+    assert.equal(difference(committedLines(this.output), [...this.oracle.lines]), '');
+  }
+}
+
+/** One way to crash, and what to do with what it leaves. */
+type Crash = (deeds: Deeds, random: () => number) => Promise<Finished>;
+
+function atAnyMoment(deeds: Deeds, random: () => number): Promise<Finished> {
+  return killed(deeds, random() * 1_200);
+}
+
+async function afterNew(deeds: Deeds, random: () => number): Promise<Finished> {
+  const before = deeds.newest();
+  const running = deeds.run();
+  await eventually('a new checkpoint', () => deeds.newest() > before);
+  setTimeout(() => running.process.kill('SIGKILL'), random() * 300);
+  return running.finished;
+}
+
+function killed(deeds: Deeds, moment: number): Promise<Finished> {
+  const running = deeds.run();
+  setTimeout(() => running.process.kill('SIGKILL'), 100 + moment);
+  return running.finished;
+}
+
+function atPoint(point: string): Crash {
+  return (deeds, random) =>
+    deeds.run({ TIDEMARK_FAILPOINT: `${point}:${1 + Math.floor(random() * 3)}` }).finished;
+}
+
+/** Where `prune` is killed; the job has left something behind each time. */
+function inPrune(point: string): Crash {
+  return async (deeds, random) => {
+    const leaves = point === 'prune-file-gone' ? 'run-synced' : 'run-renamed';
+    await atPoint(leaves)(deeds, random);
+    await deeds.check(`${leaves}, before ${point}`);
+    return deeds.sandbox.start(['prune'], { TIDEMARK_FAILPOINT: point }).finished;
+  };
+}
+
+/** Where `externalize` is killed, of a job that died between the completion of its checkpoint and the commit. */
+function inExternalize(point: string): Crash {
+  return async (deeds, random) => {
+    await atPoint('checkpoint-before-commit')(deeds, random);
+    const archive = deeds.sandbox.path(`${point}.tar`);
+    const command = ['externalize', 'many-deeds', '-o', archive, '--force'];
+    const finished = await deeds.sandbox.start(command, { TIDEMARK_FAILPOINT: point }).finished;
+    assert.equal(existsSync(archive), point === 'externalize-named');
+    if (!existsSync(archive)) return finished;
+    const { code, stdout } = deeds.sandbox.run(['verify', archive]);
+    assert.equal(code, EXIT.done, stdout);
+    return finished;
+  };
+}
+
+function fileSize(path: string): number {
+  return existsSync(path) ? statSync(path).size : 0;
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const tagged = items.map((item) => ({ item, at: random() }));
+  return tagged.sort((a, b) => a.at - b.at).map(({ item }) => item);
+}
+
+function crashesOf(kept: Kept, random: () => number): [string, Crash][] {
+  const round: [string, Crash][] = [
+    ...kept.points.map((point): [string, Crash] => [point, atPoint(point)]),
+    ...kept.commands.map(([point, crash]): [string, Crash] => [point, crash]),
+  ];
+  const anyTime = Array.from({ length: RANDOM_KILLS }, (_, kill): [string, Crash] =>
+    kill % 3 === 0 ? ['any moment', atAnyMoment] : ['after a new checkpoint', afterNew],
+  );
+  return shuffled([...new Array(NAMED_ROUNDS).fill(round).flat(), ...anyTime], random);
+}
+
+const PRUNE_POINTS = ['prune-file-gone', 'prune-rows-gone', 'prune-leases-gone', 'prune-segments-gone'];
+const EXTERNALIZE_POINTS = ['externalize-before-name', 'externalize-named'];
+const PRUNE = PRUNE_POINTS.map((point) => [point, inPrune(point)] as const);
+const EXTERNALIZE = EXTERNALIZE_POINTS.map((point) => [point, inExternalize(point)] as const);
+const COMMANDS = [...PRUNE, ...EXTERNALIZE];
+
+const KEPT: readonly Kept[] = [
+  {
+    name: 'memory, incremental',
+    flags: ['--backend', 'memory', '--checkpoint-mode', 'incremental'],
+    points: CHAIN_POINTS,
+    commands: LONG ? COMMANDS : PRUNE,
+  },
+  {
+    name: 'disk, incremental',
+    flags: ['--backend', 'disk', '--cache', '4m'],
+    points: CHAIN_POINTS,
+    commands: LONG ? COMMANDS : EXTERNALIZE,
+  },
+];
+const ONLY_LONG: readonly Kept[] = [
+  {
+    name: 'disk, full',
+    flags: ['--backend', 'disk', '--checkpoint-mode', 'full', '--cache', '4m'],
+    points: CHAIN_POINTS,
+    commands: COMMANDS,
+  },
+  {
+    name: 'memory, full',
+    flags: ['--backend', 'memory'],
+    points: [
+      ...['segment-synced', 'segment-renamed', 'segment-removed'],
+      ...['checkpoint-before-complete', 'checkpoint-before-commit'],
+    ],
+    commands: EXTERNALIZE,
+  },
+];
+
+describe('kill -9 of a job that writes what changed', { concurrency: 2 }, () => {
+  for (const kept of [...KEPT, ...(LONG ? ONLY_LONG : [])]) {
+    test(kept.name, async () => {
+      const seeded = seededRandom(SEED);
+      const random = () => seeded.next();
+      const deeds = new Deeds(kept.flags);
+      after(() => deeds.sandbox.remove());
+      for (const [at, [where, crash]] of crashesOf(kept, random).entries()) {
+        const what = `seed ${SEED}, kill ${at}, ${where}`;
+        const { signal, code, stderr } = await crash(deeds, random);
+        assert.equal(signal, 'SIGKILL', `${what}: ended by itself with ${code}: ${stderr}`);
+        await deeds.check(what);
+      }
+      deeds.prune('lost');
+      await deeds.check('pruned');
+
+      const running = deeds.run();
+      await running.says(/ runs from checkpoint/);
+      running.process.kill('SIGTERM');
+      const suspended = await running.finished;
+      assert.equal(suspended.code, EXIT.sigterm, suspended.stderr);
+      await deeds.check('suspended');
+      deeds.prune('suspended');
+      await deeds.finish();
+      deeds.prune('finished');
+    });
+  }
+});
+
+describe('a job that writes what changed, without a kill', { concurrency: 2 }, () => {
+  for (const { name, flags } of KEPT) {
+    test(`${name}: throws at random elements`, async () => {
+      const throws = LONG ? 100 : 4;
+      const restart = ['--restart', `fixed-delay:10ms:${2 * throws}`];
+      const deeds = new Deeds([...flags, ...restart], { throws, within: 1_000 });
+      after(() => deeds.sandbox.remove());
+      const running = deeds.run();
+      // The log tells what else it was, if anything.
+      const log = () => deeds.sandbox.run(['logs', 'many-deeds']).stdout;
+      await eventually('it has thrown enough', () => {
+        assert.equal(running.process.exitCode, null, running.stderr());
+        return deeds.restarts() >= throws;
+      });
+      const before = deeds.newest();
+      await eventually('a new checkpoint', () => deeds.newest() > before);
+      running.process.kill('SIGTERM');
+      assert.equal((await running.finished).code, EXIT.sigterm);
+      await deeds.check('thrown');
+      assert.deepEqual([deeds.restarts(), fileSize(deeds.record)], [throws, throws], log());
+      deeds.prune('thrown');
+      await deeds.finish();
+    });
+  }
+});
