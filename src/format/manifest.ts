@@ -10,7 +10,7 @@ import { TidemarkError } from '../base/errors.js';
 import { JOB_ID } from '../base/ids.js';
 import { MAX_PARALLELISM } from '../base/key-groups.js';
 import { operatorId } from '../base/operator-id.js';
-import { issueOf, keyType, name, parallelism, positive, text, v, whole } from './checks.js';
+import { issueOf, keyType, MAX_NAME_LENGTH, name, parallelism, positive, text, v, whole } from './checks.js';
 import { MAX_TABLES } from './entry.js';
 
 export const MANIFEST_VERSION = 1;
@@ -59,6 +59,8 @@ export interface ManifestOperator {
   readonly maxParallelism: number;
   /** Null where the operator has no keys. */
   readonly keyType: string | null;
+  /** The operators that feed it, as `uid` or `uid.side`; absent where it does not matter: in canonical archives. */
+  readonly inputs?: readonly string[] | undefined;
 }
 
 export interface ManifestTable {
@@ -97,12 +99,16 @@ export interface Manifest {
   readonly bytes: number;
 }
 
+/** `uid` or `uid.side`. */
+const feeder = v.pipe(v.string(), v.minLength(1), v.maxLength(2 * MAX_NAME_LENGTH + 1));
+
 export const operatorSchema = v.strictObject({
   uid: name,
   operatorId: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
   kind: v.picklist(['source', 'process', 'sink']),
   maxParallelism: parallelism,
   keyType,
+  inputs: v.optional(v.pipe(v.array(feeder), v.maxLength(MAX_OPERATORS))),
 });
 
 export const tableSchema = v.strictObject({

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { present } from '../base/assert.js';
 import { refuseSharedTargets } from '../graph/check.js';
+import { feedersOf } from '../graph/edges.js';
 import type { Graph, GraphNode } from '../graph/node.js';
 import type { Dataflow } from '../runtime/dataflow.js';
 import { formerNames } from '../runtime/tables.js';
@@ -27,7 +28,10 @@ export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): Graph
 function operatorFacts(graph: Graph, node: GraphNode): readonly OperatorFacts[] {
   if (node.kind !== 'source' && node.kind !== 'process' && node.kind !== 'sink') return [];
   const { uid, formerly, kind } = node;
-  return [{ uid, formerly, kind, keyType: node.kind === 'process' ? keyType(graph, node.input) : null }];
+  const inputs = feedersOf(graph, node);
+  return [
+    { uid, formerly, kind, keyType: node.kind === 'process' ? keyType(graph, node.input) : null, inputs },
+  ];
 }
 
 function keyType(graph: Graph, id: number): string {

@@ -29,12 +29,13 @@ export function manifestMaker(
       checkpointId: drained.id,
       parallelism: settings.parallelism,
       barrierTime: drained.barrierTime,
-      operators: facts.operators.map(({ uid, kind, keyType }) => ({
+      operators: facts.operators.map(({ uid, kind, keyType, inputs }) => ({
         uid,
         operatorId: operatorId(uid),
         kind,
         maxParallelism: settings.maxParallelism,
         keyType,
+        inputs,
       })),
       tables,
       entries: tables.reduce((sum, { entries }) => sum + entries, 0),

@@ -76,6 +76,8 @@ export interface OperatorFacts {
   readonly formerly: readonly string[];
   readonly kind: 'source' | 'process' | 'sink';
   readonly keyType: string | null;
+  /** What feeds it: see graph/edges.ts. */
+  readonly inputs: readonly string[];
 }
 
 /** A table, with the names its operator's state went by before. */

@@ -2,15 +2,15 @@
  * Is a graph the one a snapshot was taken of? Pure. Stricter than compatible.ts, which asks whether old state fits a
  * new graph: here the entries are taken over as they lie, so every table must be the same, under the same number.
  *
- * Compared are uids, kinds and key types of operators, and kind, codec, schema version and map key of states. Bodies
- * of functions are not part of a graph; edges are not recorded in a snapshot, and nothing that is taken over depends
- * on them.
+ * Compared are uids, kinds, key types and inputs of operators, and kind, codec, schema version and map key of states.
+ * Bodies of functions are not part of a graph.
  */
 import { nameOf } from './compatible.js';
 import type { SnapshotOperator, SnapshotTable } from './shape.js';
 
 export interface SameOperator extends SnapshotOperator {
   readonly kind: string;
+  readonly inputs?: readonly string[] | undefined;
 }
 
 export interface SameTable extends Omit<SnapshotTable, 'entries' | 'bytes'> {
@@ -61,8 +61,11 @@ function family({ name, kind }: SameTable): string {
 function operatorChanges(was: SameOperator, is: SameOperator | undefined): readonly string[] {
   if (is === undefined) return [`${was.uid} is gone`];
   if (is.kind !== was.kind) return [`${was.uid} was a ${was.kind} and is a ${is.kind} now`];
-  if (is.keyType === was.keyType) return [];
-  return [`${was.uid} had keys of type ${was.keyType ?? 'none'} and has ${is.keyType ?? 'none'} now`];
+  if (is.keyType !== was.keyType)
+    return [`${was.uid} had keys of type ${was.keyType ?? 'none'} and has ${is.keyType ?? 'none'} now`];
+  const [before, after] = [was.inputs?.join(', '), is.inputs?.join(', ')];
+  if (before === undefined || after === undefined || before === after) return [];
+  return [`${was.uid} was fed by ${before} and is fed by ${after} now`];
 }
 
 function tableChanges(was: SameTable, is: SameTable | undefined): readonly string[] {

@@ -6,6 +6,7 @@ import { schema } from '../../src/codec/schema.js';
 import { state } from '../../src/graph/declare-state.js';
 import { defineJob } from '../../src/graph/define.js';
 import { describeGraph } from '../../src/graph/describe.js';
+import { feedersOf } from '../../src/graph/edges.js';
 import { resolveSettings } from '../../src/graph/resolve-settings.js';
 import { type } from '../../src/graph/type.js';
 import { committing, out, texts } from './build.js';
@@ -111,4 +112,15 @@ test('a description is plain JSON, with the settings when they are given', () =>
   assert.equal(described.settings?.parallelism, 2);
   const { heap: _heap, ...kept } = settings;
   assert.deepEqual(JSON.parse(JSON.stringify(described)), { ...describeGraph(graph), settings: kept });
+});
+
+test('operators are fed by operators, through whatever lies between, and by side outputs', () => {
+  const feeders = graph.nodes.flatMap((node) => ('uid' in node ? [[node.uid, feedersOf(graph, node)]] : []));
+  assert.deepEqual(feeders, [
+    ['source', []],
+    ['first', []],
+    ['counter', ['first', 'source']],
+    ['window', ['counter']],
+    ['söurce', ['counter.rare']],
+  ]);
 });

@@ -103,6 +103,8 @@ test('a graph is another by uids, kinds, key types, codecs, versions and order, 
       ['count had keys of type string and has number now'],
     ],
     [operators(lines, count, { ...out, kind: 'process' }), ['out was a sink and is a process now']],
+    // What feeds an operator is compared where both sides say it.
+    [operators(lines, { ...count, inputs: ['lines'] }, out), []],
     [table(COUNT, DAYS), ['lines (splits) is gone']],
     [table({ ...COUNT, kind: 'value' }, DAYS, SPLITS), ['count.seen was a number and is a value now']],
     [
@@ -121,6 +123,20 @@ test('a graph is another by uids, kinds, key types, codecs, versions and order, 
     [table(COUNT, DAYS, SPLITS, { ...COUNT, id: 3, name: 'more' }), ['count.more is new']],
   ];
   for (const [is, changes] of cases) assert.deepEqual(graphChanges(GRAPH, is), changes);
+});
+
+test('a graph is another by what feeds an operator', () => {
+  const fed = (...inputs: string[]) => ({
+    ...GRAPH,
+    operators: GRAPH.operators.map((one) => (one.uid === 'out' ? { ...one, inputs } : one)),
+  });
+  assert.deepEqual(graphChanges(fed('count'), fed('count')), []);
+  assert.deepEqual(graphChanges(fed('count'), fed('count', 'lines')), [
+    'out was fed by count and is fed by count, lines now',
+  ]);
+  assert.deepEqual(graphChanges(fed('count'), fed('count.rare')), [
+    'out was fed by count and is fed by count.rare now',
+  ]);
 });
 
 test('what is the same in nothing but order of its lists is the same; whatever differs is found either way', () => {
