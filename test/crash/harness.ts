@@ -35,7 +35,7 @@ export type Status = StatusDocument;
 const PATIENCE = 60_000;
 const LOOK_EVERY = 25;
 /** Milliseconds after which a process that should have ended is killed, so that a test fails and does not hang. */
-const LIFETIME = 180_000;
+const LIFETIME = process.env['TIDEMARK_TEST_LONG'] === '1' ? 1_800_000 : 180_000;
 
 type Environment = Readonly<Record<string, string>>;
 
