@@ -396,6 +396,23 @@ export function lostChanges(setup: Setup): void {
     });
   }
 
+  it('what came and went during a drain that was lost needs no tombstone', () => {
+    const s = subject(setup);
+    s.select('a');
+    s.map.set('m', 1);
+    const recording = new Recording(s);
+    s.map.set('new', 1);
+    s.map.clear();
+    recording.drained();
+    recording.settle(false);
+    const next = new Recording(s);
+    s.map.set('new', 2);
+    s.map.clear();
+    next.drained();
+    next.settle(true);
+    assert.deepEqual(changes(s), []);
+  });
+
   it('what was lost with its tombstone and is set meanwhile is written, and only once', () => {
     const s = subject(setup);
     s.select('a');

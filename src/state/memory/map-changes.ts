@@ -94,7 +94,7 @@ export class MapChanges {
     return mark < this.#store.floor && mark >= this.#store.clean;
   }
 
-  /** Whether a kept drain may hold it, or the one that runs will. */
+  /** Of a cell taken out since the freeze: whether a kept drain may hold it, or the one that runs will. */
   #needsTomb(cell: Cell): boolean {
     return (cell.mark & KEPT) !== 0 || this.#isPending(cell);
   }
@@ -110,22 +110,30 @@ export class MapChanges {
 
   /** Takes the tomb of a map key of the current key away, and says whether there was one: KEPT or 0. */
   #exhume(mapIdentity: KeyIdentity): number {
-    const identity = this.#store.identity();
-    for (const graves of [this.#graves.now, this.#graves.frozen]) {
-      const grave = graves.get(identity);
-      const cell = grave?.get(mapIdentity);
-      if (grave === undefined || cell === undefined) continue;
-      const needed = this.#needsTomb(cell);
-      if (graves === this.#graves.frozen) this.#secureTomb(cell);
-      grave.delete(mapIdentity);
-      if (grave.size === 0) graves.delete(identity);
-      return needed ? KEPT : 0;
-    }
-    return 0;
+    const { now, frozen } = this.#graves;
+    const recent = takeOut(now, this.#store.identity(), mapIdentity);
+    if (recent !== undefined) return this.#needsTomb(recent) ? KEPT : 0;
+    const older = takeOut(frozen, this.#store.identity(), mapIdentity);
+    if (older === undefined) return 0;
+    this.#secureTomb(older);
+    return older.mark & KEPT;
   }
 
   /** Writes the tombstone of a frozen grave if it is pending. */
   #secureTomb(cell: Cell): void {
     if (cell.mark < this.#store.floor && (cell.mark & KEPT) !== 0) this.#writer.writeTombstone(cell);
   }
+}
+
+/** Takes a cell out of the grave of a key, if it is there. */
+function takeOut(
+  graves: Map<KeyIdentity, Cells>,
+  identity: KeyIdentity,
+  mapIdentity: KeyIdentity,
+): Cell | undefined {
+  const grave = graves.get(identity);
+  const cell = grave?.get(mapIdentity);
+  grave?.delete(mapIdentity);
+  if (grave?.size === 0) graves.delete(identity);
+  return cell;
 }
