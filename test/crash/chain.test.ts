@@ -7,17 +7,12 @@
  * `TIDEMARK_TEST_LONG=1`: hundreds of kills; `TIDEMARK_TEST_SEED`: other moments.
  */
 import assert from 'node:assert/strict';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import { EXIT } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
-import type { Catalog } from '../../src/catalog/catalog.js';
-import type { Doctor } from '../../src/cli/doctor-view.js';
-import type { JobRow } from '../../src/job/status.js';
-import { DeedsOracle } from './deeds-oracle.js';
-import { SPLITS } from './definitions/deeds.js';
-import { committedLines, difference, eventually, type Finished, Sandbox } from './harness.js';
-import { referredFiles, seeCheckpoint, segmentFiles, withCatalog } from './home-check.js';
+import { DeedsJob } from './deeds-job.js';
+import { eventually, type Finished } from './harness.js';
 
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
 const SEED = Number(process.env['TIDEMARK_TEST_SEED'] ?? 1);
@@ -25,11 +20,6 @@ const SEED = Number(process.env['TIDEMARK_TEST_SEED'] ?? 1);
 const RANDOM_KILLS = LONG ? 200 : 5;
 /** How often each named point is the place of a kill. */
 const NAMED_ROUNDS = LONG ? 10 : 1;
-const RATE = 3_000;
-/** More than the disk backend's cache holds, of which a part changes between two checkpoints. */
-const SHAPE = { keys: 1_000, pad: 2_500 };
-const DEFINITION = 'test/crash/definitions/many-deeds.ts';
-
 interface Kept {
   readonly name: string;
   readonly flags: readonly string[];
@@ -44,110 +34,21 @@ const CHAIN_POINTS = [
   ...['checkpoint-before-commit', 'segment-removed'],
   ...['merge-before-finish', 'merge-installed', 'merge-before-release', 'merge-released'],
 ];
-/** One job of one way to keep state, with what it must come to. */
-class Deeds {
-  readonly sandbox = new Sandbox();
-  readonly oracle = new DeedsOracle(SHAPE);
-  readonly output = this.sandbox.path('out');
-  readonly limit = this.sandbox.path('limit');
-  readonly record = this.sandbox.path('record');
-  readonly #flags: readonly string[];
-  /** Lines that were committed when it was last looked. */
-  #committed = 0;
-
-  constructor(flags: readonly string[], throws: { readonly throws?: number; readonly within?: number } = {}) {
-    const paths = { limit: this.limit, output: this.output, record: this.record };
-    const all = { rate: RATE, ...SHAPE, ...paths, ...throws };
-    const given = Object.entries(all).flatMap(([name, value]) => ['--param', `${name}=${value}`]);
-    this.#flags = [...flags, ...given];
-  }
-
-  get command(): readonly string[] {
-    const options = ['--resume', '-p', '3', '--checkpoint-interval', '150ms', '--retain', '2'];
-    return ['run', DEFINITION, ...options, ...this.#flags];
-  }
-
-  run(environment: Readonly<Record<string, string>> = {}) {
-    return this.sandbox.start(this.command, environment);
-  }
-
-  look<T>(use: (catalog: Catalog) => T): T {
-    return withCatalog(this.sandbox.home, use);
-  }
-
-  newest(): number {
-    if (!existsSync(this.sandbox.path('home/catalog.db'))) return 0;
-    return this.look((catalog) => catalog.lastCompleted(catalog.jobs({ all: true })[0]?.id ?? '')?.id ?? 0);
-  }
-
-  restarts(): number {
-    if (!existsSync(this.sandbox.path('home/catalog.db'))) return 0;
-    return this.look((catalog) => catalog.jobs({ all: true })[0]?.restarts ?? 0);
-  }
-
-  /** Whatever has happened: all is as the input up to the last checkpoint gives it. Nobody runs the job. */
-  async check(what: string): Promise<void> {
-    const seen = await this.look(async (catalog) => {
-      assert.deepEqual(catalog.problems(), [], what);
-      return await seeCheckpoint(catalog);
-    });
-    const lines = committedLines(this.output);
-    assert.equal(new Set(lines).size, lines.length, `${what}: a committed line stands twice`);
-    assert.ok(lines.length >= this.#committed, `${what}: committed lines are gone`);
-    this.#committed = lines.length;
-    if (seen === undefined) return assert.equal(lines.length, 0, what);
-    this.oracle.advance(seen.positions);
-    const { id, committedAt } = seen.record;
-    assert.equal(
-      difference(seen.entries, this.oracle.entries()),
-      '',
-      `${what}: the state of checkpoint ${id}`,
-    );
-    const foreign = lines.filter((line) => !this.oracle.lines.has(line));
-    assert.deepEqual(foreign.slice(0, 3), [], `${what}: committed beyond checkpoint ${id}`);
-    // Else its output is committed by who goes on.
-    if (committedAt !== undefined) assert.equal(lines.length, this.oracle.lines.size, what);
-  }
-
-  /** Nothing is left of the dead, and what is needed is there. Nobody runs the job. */
-  prune(what: string): void {
-    assert.equal(this.sandbox.run(['prune']).code, EXIT.done, what);
-    const { whole, unfinished } = segmentFiles(this.sandbox.home);
-    assert.deepEqual(unfinished, [], what);
-    assert.deepEqual(whole, this.look(referredFiles), what);
-    const { ok, findings } = this.sandbox.json<Doctor>(['doctor', '--deep']);
-    const left = findings.map(({ code }) => code).filter((code) => !/^(JOB_LOST|DISK_LOW)$/.test(code));
-    assert.deepEqual({ ok, left }, { ok: true, left: [] }, what);
-  }
-
-  /** To the end of its input, which is a little beyond where it is. */
-  async finish(): Promise<void> {
-    const beyond = Math.max(0, ...this.oracle.positions) + 500;
-    writeFileSync(this.limit, String(beyond * SPLITS));
-    const { code, stdout, stderr } = await this.sandbox.start([...this.command, '--json']).finished;
-    assert.equal(code, EXIT.done, stderr);
-    assert.equal((JSON.parse(stdout) as JobRow).state, 'finished');
-    this.oracle.advance(new Array<number>(SPLITS).fill(beyond));
-    assert.equal(difference(committedLines(this.output), [...this.oracle.lines]), '');
-  }
-}
-
 /** One way to crash, and what to do with what it leaves. */
-type Crash = (deeds: Deeds, random: () => number) => Promise<Finished>;
+type Crash = (deeds: DeedsJob, random: () => number) => Promise<Finished>;
 
-function atAnyMoment(deeds: Deeds, random: () => number): Promise<Finished> {
+function atAnyMoment(deeds: DeedsJob, random: () => number): Promise<Finished> {
   return killed(deeds, random() * 1_200);
 }
 
-async function afterNew(deeds: Deeds, random: () => number): Promise<Finished> {
-  const before = deeds.newest();
+async function whileItRuns(deeds: DeedsJob, random: () => number): Promise<Finished> {
   const running = deeds.run();
-  await eventually('a new checkpoint', () => deeds.newest() > before);
-  setTimeout(() => running.process.kill('SIGKILL'), random() * 300);
+  await running.says(/ runs from /);
+  setTimeout(() => running.process.kill('SIGKILL'), random() * 800);
   return running.finished;
 }
 
-function killed(deeds: Deeds, moment: number): Promise<Finished> {
+function killed(deeds: DeedsJob, moment: number): Promise<Finished> {
   const running = deeds.run();
   setTimeout(() => running.process.kill('SIGKILL'), 100 + moment);
   return running.finished;
@@ -198,7 +99,7 @@ function crashesOf(kept: Kept, random: () => number): [string, Crash][] {
     ...kept.commands.map(([point, crash]): [string, Crash] => [point, crash]),
   ];
   const anyTime = Array.from({ length: RANDOM_KILLS }, (_, kill): [string, Crash] =>
-    kill % 3 === 0 ? ['any moment', atAnyMoment] : ['after a new checkpoint', afterNew],
+    kill % 3 === 0 ? ['any moment', atAnyMoment] : ['while it runs', whileItRuns],
   );
   return shuffled([...new Array(NAMED_ROUNDS).fill(round).flat(), ...anyTime], random);
 }
@@ -246,7 +147,7 @@ describe('kill -9 of a job that writes what changed', { concurrency: 2 }, () => 
     test(kept.name, async () => {
       const seeded = seededRandom(SEED);
       const random = () => seeded.next();
-      const deeds = new Deeds(kept.flags);
+      const deeds = new DeedsJob(kept.flags);
       after(() => deeds.sandbox.remove());
       for (const [at, [where, crash]] of crashesOf(kept, random).entries()) {
         const what = `seed ${SEED}, kill ${at}, ${where}`;
@@ -275,7 +176,7 @@ describe('a job that writes what changed, without a kill', { concurrency: 2 }, (
     test(`${name}: throws at random elements`, async () => {
       const throws = LONG ? 100 : 4;
       const restart = ['--restart', `fixed-delay:10ms:${2 * throws}`];
-      const deeds = new Deeds([...flags, ...restart], { throws, within: 1_000 });
+      const deeds = new DeedsJob([...flags, ...restart], { throws, within: 1_000 });
       after(() => deeds.sandbox.remove());
       const running = deeds.run();
       // The log tells what else it was, if anything.
