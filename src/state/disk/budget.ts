@@ -20,8 +20,9 @@ const DIRTY_SHARE = 1 / 4;
 const FULL_FACTOR = 2;
 /** The part of the dirty share that one row may be charged. */
 const LARGEST_CHARGE = 1 / 16;
-/** How many rows the hand passes at once: more than come in meanwhile, and few enough not to be felt. */
-const MOST_STEPS = 64;
+/** How many rows the hand passes with each change or load, more than come in by it; and once much has become clean. */
+const FEW_STEPS = 64;
+const MOST_STEPS = 8192;
 
 export class Budget {
   readonly largestCharge: number;
@@ -68,7 +69,16 @@ export class Budget {
 
   /** Lets a few rows go, if there are too many. */
   evict(): void {
-    for (let step = 0; step < MOST_STEPS && this.rowBytes > this.#most; step++) {
+    if (this.rowBytes > this.#most) this.#pass(FEW_STEPS);
+  }
+
+  /** Lets more go, in about a millisecond. */
+  evictMore(): void {
+    this.#pass(MOST_STEPS);
+  }
+
+  #pass(steps: number): void {
+    for (let step = 0; step < steps && this.rowBytes > this.#most; step++) {
       if (this.#hand >= this.#clock.length) this.#hand = 0;
       const row = this.#clock[this.#hand];
       if (row === undefined) return;

@@ -63,6 +63,7 @@ export class Changes {
       cell.changed = this.epoch;
       cell.at = this.#dirty.length;
       this.#dirty.push(cell);
+      this.#budget.evict();
     }
     this.charge(cell.row);
     if (this.#buriable.length > 0) this.#buryFew();
@@ -165,6 +166,7 @@ export class Changes {
     this.frozen = NONE;
     this.#frozenBytes = 0;
     this.#graves = [];
+    if (kept) this.#budget.evictMore();
   }
 
   #pending(cell: Cell): boolean {

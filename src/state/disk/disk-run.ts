@@ -2,7 +2,6 @@
  * One sorted segment, open for reading at once. Opening it reads its header, tail and index; blocks and filter pages are
  * read one by one when they are needed, and checked each time they are.
  */
-import { assert } from '../../base/assert.js';
 import type { SyncDisk, SyncFile } from '../../base/disk.js';
 import { systemCode } from '../../base/errors.js';
 import { segmentPath } from '../../format/segment.js';
@@ -77,11 +76,11 @@ export class DiskRun implements Holder {
     const length = index.blockBytes[block] as number;
     const offset = index.blockAt[block] as number;
     if (length > PLACE_BYTES) {
-      const bytes = this.#fill(Buffer.allocUnsafeSlow(length), offset);
+      const bytes = this.#fill(Buffer.allocUnsafeSlow(length), offset, length);
       checkBlock(bytes, 0, index, block);
       return bytes;
     }
-    return this.#keep(block, length, offset, (bytes) => checkBlock(bytes, 0, index, block));
+    return this.#keep(block, length, offset);
   }
 
   pin(block: number): void {
@@ -100,15 +99,19 @@ export class DiskRun implements Holder {
     const kept = this.placeOf[at] as number;
     if (kept > 0) return this.#cache.at(kept - 1);
     const length = index.pageBytes[page] as number;
-    return this.#keep(at, length, index.pageAt[page] as number, (bytes) => checkPage(bytes, index, page));
+    return this.#keep(at, length, index.pageAt[page] as number);
   }
 
-  /** Reads what lies at an offset into a place of the cache, where it stays if it is sound. */
-  #keep(at: number, length: number, offset: number, check: (bytes: Buffer) => void): Buffer {
+  /** Reads the block, or the page counted after the blocks, into a place of the cache, where it stays if it is sound. */
+  #keep(at: number, length: number, offset: number): Buffer {
+    const { index } = this;
     const place = this.#cache.claim(this, at);
     const bytes = this.#cache.bytesOf(place);
     try {
-      check(this.#fill(bytes.subarray(0, length), offset));
+      // As much as there is room for: taking a shorter view of the place costs more than a few bytes.
+      this.#fill(bytes, offset, length);
+      if (at < index.blocks) checkBlock(bytes, 0, index, at);
+      else checkPage(bytes.subarray(0, length), index, at - index.blocks);
     } catch (error) {
       this.#cache.giveBack(place);
       throw error;
@@ -129,11 +132,11 @@ export class DiskRun implements Holder {
     return new RunIndex(section, tail, label);
   }
 
-  #fill(into: Buffer, offset: number): Buffer {
-    for (let at = 0; at < into.length; ) {
+  /** Reads at least `least` bytes, and no more than fit. */
+  #fill(into: Buffer, offset: number, least = into.length): Buffer {
+    for (let at = 0; at < least; ) {
       const count = this.#file.read(at === 0 ? into : into.subarray(at), offset + at);
       if (count === 0) throw segmentCorrupt(this.label, offset + at, 'the file ends too early');
-      assert(count <= into.length - at, 'more was read than fits');
       this.#meter.reads++;
       this.#meter.bytes += count;
       at += count;
