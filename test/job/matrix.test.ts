@@ -1,12 +1,13 @@
 /**
  * The job matrix: every fixture job, cut midway, goes on at other parallelisms from its snapshot as it is and from a
- * savepoint's archive, to the same golden result.
+ * savepoint's archive, to the same golden result. And the jobs as processes, killed on their way, in every mode of
+ * checkpoints: from their native archives unchanged, and at another parallelism on the other backend.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import flightDelays from '../../fixtures/jobs/flight-delays.js';
 import wordCount from '../../fixtures/jobs/word-count.js';
 import { writeArchive } from '../../src/archive/write.js';
@@ -14,7 +15,7 @@ import { operatorId } from '../../src/base/operator-id.js';
 import { realDisk } from '../../src/base/real-disk.js';
 import type { Definition } from '../../src/graph/definition.js';
 import { type TakenSnapshot, type TestJob, testJob } from '../../src/testing.js';
-import { PROJECT } from '../crash/harness.js';
+import { committedLines, PROJECT, Sandbox } from '../crash/harness.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -130,3 +131,92 @@ for (const row of ROWS) {
     }
   });
 }
+
+interface Mode {
+  readonly name: string;
+  readonly flags: readonly string[];
+  /** Where it goes on at another parallelism, and what that takes. */
+  readonly elsewhere: readonly string[];
+  readonly rows: readonly Row[];
+}
+
+/** With `TIDEMARK_TEST_LONG=1` every job in every mode. */
+const rowsFrom = (name: string) =>
+  process.env['TIDEMARK_TEST_LONG'] === '1' ? ROWS : ROWS.filter((row) => row.name === name);
+
+const MODES: readonly Mode[] = [
+  {
+    name: 'memory, full',
+    flags: ['--backend', 'memory'],
+    elsewhere: ['--backend', 'disk'],
+    rows: rowsFrom('word-count'),
+  },
+  {
+    name: 'memory, incremental',
+    flags: ['--backend', 'memory', '--checkpoint-mode', 'incremental'],
+    elsewhere: ['--backend', 'disk', '--convert'],
+    rows: rowsFrom('flight-delays'),
+  },
+  {
+    name: 'disk, incremental',
+    flags: ['--backend', 'disk'],
+    elsewhere: ['--backend', 'memory', '--checkpoint-mode', 'full', '--convert'],
+    rows: ROWS,
+  },
+  {
+    name: 'disk, full',
+    flags: ['--backend', 'disk', '--checkpoint-mode', 'full'],
+    elsewhere: ['--backend', 'memory'],
+    rows: rowsFrom('flight-delays'),
+  },
+];
+/** Each time the job is killed at its first checkpoint, which then holds what an attempt has changed. */
+const KILLS = 2;
+
+/** The last line of each key: counts only grow. Every line is there once. */
+function lastLines(row: Row, folders: readonly string[]): Record<string, unknown> {
+  const lines = folders.flatMap(committedLines);
+  assert.equal(new Set(lines).size, lines.length, 'no line twice');
+  const last = new Map<string, { readonly seen?: number; readonly flights?: number }>();
+  const many = (line: { readonly seen?: number; readonly flights?: number } | undefined) =>
+    line?.seen ?? line?.flights ?? 0;
+  for (const text of lines) {
+    const line = JSON.parse(text);
+    const key = row.keyOf(line as never);
+    if (many(line) > many(last.get(key))) last.set(key, line);
+  }
+  const all = [...last.values()].reduce((sum, line) => sum + many(line), 0);
+  assert.equal(lines.length, all, 'every line');
+  return Object.fromEntries([...last].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+describe('cut by kills and packed', { concurrency: 2 }, () => {
+  for (const mode of MODES) {
+    test(mode.name, async () => {
+      for (const row of mode.rows) {
+        const sandbox = new Sandbox();
+        after(() => sandbox.remove());
+        const first = sandbox.path('first');
+        const options = ['-p', '3', '--checkpoint-interval', '20ms', '--param', `output=${first}`];
+        const run = ['run', `fixtures/jobs/${row.name}.ts`, '--resume', ...options, ...mode.flags];
+        for (let kill = 0; kill < KILLS; kill++) {
+          const { signal, stderr } = await sandbox.start(run, {
+            TIDEMARK_FAILPOINT: 'checkpoint-before-commit',
+          }).finished;
+          assert.equal(signal, 'SIGKILL', stderr);
+        }
+        const archive = sandbox.path('native.tar');
+        const packed = await sandbox.start(['externalize', row.name, '-o', archive]).finished;
+        assert.equal(packed.code, 0, packed.stderr);
+        const expected = golden(row);
+        for (const [at, flags] of [[], ['-p', '7', ...mode.elsewhere]].entries()) {
+          const next = sandbox.path(`next-${at}`);
+          const named = ['--name', `next-${at}`, '--param', `output=${next}`];
+          const { code, stderr } = await sandbox.start(['restore', archive, ...named, ...flags]).finished;
+          assert.equal(code, 0, stderr);
+          assert.deepEqual(lastLines(row, [first, next]), expected, `${row.name} ${flags.join(' ')}`);
+        }
+      }
+    });
+  }
+});
