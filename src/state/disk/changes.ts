@@ -83,7 +83,6 @@ export class Changes {
       this.#dirty[cell.at] = last;
       last.at = cell.at;
     }
-    cell.changed = NONE;
   }
 
   /** Writes the cell if it is pending. */
