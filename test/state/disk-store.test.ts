@@ -52,6 +52,26 @@ describe('runs on a disk', () => {
     return store;
   };
 
+  it('reads a run that is named twice as the newer of the two, and opens it once', async () => {
+    const store = new DiskRuns(mkdtempSync(join(folder, 'twice-')), 64 * MIB, STATES);
+    const number = store.backend.state(0) as NumberHandle;
+    const names: string[] = [];
+    // As an idle job, or one that goes round, writes equal changes again while the older ones are merged.
+    for (const value of [1, 2, 1]) {
+      store.select('key');
+      number.set(value);
+      await store.flush();
+      names.push(store.runs.at(-1)?.name ?? '');
+    }
+    assert.equal(names[0], names[2]);
+    const again = new DiskRuns(store.folder, 64 * MIB, STATES);
+    again.state.setRuns(names);
+    again.select('key');
+    assert.equal((again.backend.state(0) as NumberHandle).get(), 1);
+    store.state.close();
+    again.state.close();
+  });
+
   it('reads a few blocks for one key of many, and none for one that is not there', () => {
     const store = opened();
     const { state } = store;

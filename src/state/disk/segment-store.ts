@@ -68,7 +68,12 @@ export class SegmentStore {
     const runs = new Map<string, DiskRun>();
     const opened: DiskRun[] = [];
     try {
-      for (const name of names) runs.set(name, this.#runs.get(name) ?? this.#open(name, opened));
+      for (const name of names) {
+        const run = runs.get(name) ?? this.#runs.get(name) ?? this.#open(name, opened);
+        // Of two that are equal the newer counts: it hides what lies between them.
+        runs.delete(name);
+        runs.set(name, run);
+      }
     } catch (error) {
       for (const run of opened) run.close();
       throw error;
