@@ -1,6 +1,6 @@
 /** The store thread as the main thread sees it: each request is answered once, and nothing hangs when it dies. */
 import { Worker } from 'node:worker_threads';
-import { TidemarkError, toTidemarkError } from '../base/errors.js';
+import { type ErrorRecord, TidemarkError, toTidemarkError } from '../base/errors.js';
 import type { SegmentRecord } from '../catalog/records.js';
 import type { FromStoreThread, MergeRequest, Run, StoreThreadData, ToStoreThread } from './store-protocol.js';
 
@@ -14,6 +14,8 @@ export interface StoreEvents {
   taken(bytes: Uint8Array): void;
   /** A run of delta `owner`, or of a merge, is about to get its name. Throws when the catalog refuses. */
   lease(owner: number, run: SegmentRecord): void;
+  /** The thread is gone by itself: chunks that are with it never come back. */
+  died?(error: TidemarkError): void;
 }
 
 interface Waiting {
@@ -122,12 +124,16 @@ export class StoreTask {
   }
 
   #lease({ lease, owner, name, bytes }: Extract<FromStoreThread, { readonly type: 'lease' }>): void {
+    let error: ErrorRecord | undefined;
     try {
+      if (this.#dead !== undefined) throw this.#dead;
       this.#events.lease(owner, { name, bytes });
-      this.#post({ type: 'leased', lease, error: undefined });
-    } catch (error) {
-      this.#post({ type: 'leased', lease, error: toTidemarkError(error).toRecord() });
+    } catch (refused) {
+      error = toTidemarkError(refused).toRecord();
     }
+    // Also while it is closed: it goes when it waits for nothing.
+    const answer: ToStoreThread = { type: 'leased', lease, error };
+    this.#worker.postMessage(answer);
   }
 
   #answered(call: number): Waiting | undefined {
@@ -137,8 +143,10 @@ export class StoreTask {
   }
 
   #die(error: TidemarkError): void {
+    const early = this.#dead === undefined;
     this.#dead ??= error;
     for (const { reject } of this.#waiting.values()) reject(this.#dead);
     this.#waiting.clear();
+    if (early) this.#events.died?.(error);
   }
 }
