@@ -70,6 +70,8 @@ export class AttemptStore {
           catalog.lease(job, epoch, [run]);
           store?.chain.leased(owner, run.name);
         },
+        // Its chunks are lost: the data thread would wait for their memory for ever.
+        died: (error) => void attempt.terminate(error),
       },
     );
     try {
