@@ -92,7 +92,8 @@ export interface KeyedBackend {
   settle(kept: boolean): void;
   /**
    * Inserts one entry. `table` is the backend's table it belongs to; give it where the snapshot numbers its tables
-   * otherwise. `kept`: it counts as written by a kept drain; else it is a change, which the next freeze holds.
+   * otherwise. `kept`: it counts as written by a kept drain; else it is a change, which the next freeze holds. A backend
+   * that reads states where they are kept is given timers alone as kept.
    * Entries of key groups outside `range` must be left out. Throws BytesDamaged for an entry that does not fit its
    * table or is there already, and what the codecs throw.
    */
@@ -153,7 +154,10 @@ export interface ListHandle<T = unknown> {
   readonly size: number;
 }
 
-/** Iterates in order of insertion, since the last restore, and behaves like a Map that is changed while it is iterated. */
+/**
+ * Iterates in order of insertion, since the last restore or since the backend loaded the key again, and behaves like a
+ * Map that is changed while it is iterated.
+ */
 export interface MapHandle<K = unknown, V = unknown> {
   get(key: K): V | undefined;
   has(key: K): boolean;

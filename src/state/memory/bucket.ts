@@ -4,7 +4,7 @@
  *     slots     hash ──▶ row + 1, and 8 bits of the hash; 0 is empty       open addressing, at most half full
  *     records   identity, a value per column │ identity, …                 one row after the other
  *     marks     the mark of each value, at the same index                  grown only where marks are made
- *     changes   indexes of values that changed, for columns with an entry per row
+ *     changes   indexes of values that changed, for columns with an entry per row; `listed` has a bit for each
  *
  * A table of our own, because it is twice as fast as a Map from key to row: the hash is known, for the key group was
  * made of it, and finding a key leads straight to its values. It grows by itself, without one of the long stops that
@@ -41,6 +41,9 @@ export class Bucket {
   /** Indexes of `records`. A mark stays when a row is freed, so that the next key there is not listed twice. */
   readonly changes = new ChangeList<number>((index) => this.records[index] !== undefined);
   #marks = new Uint32Array(0);
+  #listed = new Int32Array(0);
+  /** The mark with which those were listed whose bit is set. */
+  #listedAt = 0;
   #slots = new Int32Array(2 ** LEAST_SLOTS_BITS);
   /** The home slot of a hash is its spread, shifted right by this. */
   #shift = 32 - LEAST_SLOTS_BITS;
@@ -121,6 +124,28 @@ export class Bucket {
       this.#marks = grown;
     }
     this.#marks[index] = mark;
+  }
+
+  /**
+   * Puts an index on the list of changes, for what gets the mark `changed`. A bit says it too until the next epoch: the
+   * hot path looks there, for that many bits stay in the processor's cache and the marks do not.
+   */
+  list(index: number, changed: number): void {
+    this.changes.now.push(index);
+    const word = index >>> 5;
+    if (word >= this.#listed.length) {
+      const grown = new Int32Array(Math.max(word + 1, this.#listed.length * 2));
+      grown.set(this.#listed);
+      this.#listed = grown;
+    }
+    if (this.#listedAt !== changed) this.#listed.fill(0);
+    this.#listedAt = changed;
+    this.#listed[word] = (this.#listed[word] as number) | (1 << (index & 31));
+  }
+
+  /** Whether an index was listed with this mark. */
+  isListed(index: number, changed: number): boolean {
+    return this.#listedAt === changed && ((this.#listed[index >>> 5] as number) & (1 << (index & 31))) !== 0;
   }
 
   /** What becomes of the frozen changes; `changed` is the mark of what changed since they were frozen. */

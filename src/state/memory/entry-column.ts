@@ -100,7 +100,7 @@ export abstract class EntryColumn extends Column {
     this.secure(bucket, row);
     if (!store.tracking) return;
     bucket.setMark(at, changed | (bucket.mark(at) & KEPT));
-    bucket.changes.now.push(at);
+    bucket.list(at, changed);
   }
 
   /** While a drain runs: writes the row's value if it is pending. */
@@ -131,7 +131,7 @@ export abstract class EntryColumn extends Column {
     if (!store.tracking) return bucket.setMark(at, changed);
     const kept = this.#graves.empty ? 0 : this.#exhume(store.identity());
     // The mark is of what was in this row before: it may be listed already.
-    if (bucket.mark(at) < changed) bucket.changes.now.push(at);
+    if (bucket.mark(at) < changed) bucket.list(at, changed);
     bucket.setMark(at, changed | kept);
   }
 

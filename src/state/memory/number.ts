@@ -27,7 +27,7 @@ export class NumberColumn extends EntryColumn implements NumberHandle {
     if (store.row >= 0) {
       const { bucket } = store;
       const at = store.row + this.offset;
-      if (bucket.records[at] !== undefined && (!store.marking || bucket.mark(at) >= store.changed)) {
+      if (bucket.records[at] !== undefined && (!store.marking || bucket.isListed(at, store.changed))) {
         bucket.records[at] = value;
         return;
       }
