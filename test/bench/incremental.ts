@@ -28,7 +28,7 @@ interface Kind {
 interface Cost {
   /** From the request to the commit. */
   readonly ms: number;
-  /** All that was written, merges left out. */
+  /** All that was written, merges in the background left out; that which makes a chain whole is the full one's own. */
   readonly bytes: number;
   /** Of the checkpoint's own segments. */
   readonly own: number;
@@ -105,7 +105,7 @@ async function cost(inTurns: JobInTurns, count: number): Promise<Cost> {
   const { written } = processIo();
   const { from, to, record } = await job.checkpoint();
   await quiet();
-  const mergedNow = job.merges.bytesWritten - merged;
+  const mergedNow = record.mode === 'full' ? 0 : job.merges.bytesWritten - merged;
   return {
     ms: to - from,
     bytes: processIo().written - written - mergedNow,
