@@ -124,8 +124,9 @@ export class Chain {
   /** Takes back what was leased for a delta or a merge that came to nothing. */
   drop(owner: number): void {
     const { catalog, job, epoch } = this.#options;
-    const names = this.#unlisted(this.#coming.get(owner) ?? []);
+    const coming = this.#coming.get(owner) ?? [];
     this.#coming.delete(owner);
+    const names = this.#unlisted(coming);
     if (names.length === 0) return;
     catalog.removeSegments(catalog.unlease(job, epoch, names));
   }
@@ -238,9 +239,9 @@ export class Chain {
     this.#released.push({ version: this.#version, names });
   }
 
-  /** Those that the list does not have: equal content has one name. */
+  /** Those that are neither in the list nor about to be: equal content has one name. */
   #unlisted(names: readonly string[]): string[] {
-    const listed = new Set(this.#runs.map(({ name }) => name));
+    const listed = new Set([...this.#runs.map(({ name }) => name), ...[...this.#coming.values()].flat()]);
     return [...new Set(names)].filter((name) => !listed.has(name));
   }
 
