@@ -31,7 +31,7 @@ export class Delta {
     this.#finishing = true;
     const runs = await this.#written();
     if (this.#discarded) {
-      this.#chain.drop(this.id);
+      this.#drop();
       throw new TidemarkError('CHECKPOINT_FAILED', 'the checkpoint was given up');
     }
     const state = this.#chain.add(this.id, runs, this.#whole);
@@ -42,7 +42,16 @@ export class Delta {
     this.#discarded = true;
     if (this.#finishing) return;
     await this.#task.discard(this.id).catch(() => undefined);
-    this.#chain.drop(this.id);
+    this.#drop();
+  }
+
+  /** What the catalog refuses here, it refuses whoever comes next, too; its leases are left to the sweep. */
+  #drop(): void {
+    try {
+      this.#chain.drop(this.id);
+    } catch {
+      // Nobody waits for this.
+    }
   }
 
   async #written(): Promise<readonly Run[]> {
@@ -50,7 +59,7 @@ export class Delta {
       await this.#chain.room();
       return await this.#task.finish(this.id);
     } catch (error) {
-      if (!this.#chain.closed) this.#chain.drop(this.id);
+      if (!this.#chain.closed) this.#drop();
       throw error;
     }
   }
