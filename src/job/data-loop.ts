@@ -76,7 +76,12 @@ export class DataLoop {
 
   /** A command from the main thread; heard between two steps. */
   command(message: ToData): void {
-    if (!this.#writer.hear(message)) this.#commands.push(message);
+    try {
+      if (!this.#writer.hear(message)) this.#commands.push(message);
+    } catch (error) {
+      // A segment that cannot be read is no failure of user code, as what nobody catches in this thread is.
+      this.fail(error);
+    }
     this.wake();
   }
 
