@@ -188,6 +188,11 @@ export class Catalog {
     return segments.orphanSegments(this.#context, existing, idle);
   }
 
+  /** See {@link segments.setSegmentsAside}: as the next, for those who have no time. */
+  setSegmentsAside(names: readonly string[]): string[] {
+    return segments.setSegmentsAside(this.#context, names);
+  }
+
   /** See {@link segments.removeSegments}: the one way to remove a segment's file. */
   removeSegments(names: readonly string[], idle?: string): number {
     return segments.removeSegments(this.#context, names, idle);

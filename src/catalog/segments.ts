@@ -9,7 +9,7 @@
  *
  * Invariants: a completed checkpoint that is not committed, or is pinned, is never dropped here by a live job.
  */
-import { unlinkSync } from 'node:fs';
+import { renameSync, unlinkSync } from 'node:fs';
 import { assert } from '../base/assert.js';
 import { systemCode, toTidemarkError } from '../base/errors.js';
 import { failpoint } from '../base/failpoint.js';
@@ -25,6 +25,8 @@ import { RowReader } from './row.js';
 const SEGMENT_NAME = /^[0-9a-f]{64}$/;
 /** Files removed under one hold of the write lock, so that no writer waits for long. */
 const REMOVED_AT_ONCE = 100;
+/** What ends so is nobody's once its process is gone. */
+const ASIDE_SUFFIX = '.tmp';
 
 /** A segment's row goes with the last checkpoint that refers to it. */
 const FORGET = `DELETE FROM segments WHERE name = @name
@@ -75,16 +77,42 @@ export function pruneCheckpoints(context: CatalogContext, job: string, ids: read
 
 /**
  * Removes the files of those names that neither a checkpoint nor a lease knows; returns how many. The one way to
- * remove a segment. The names come from `subsume`, `dropCheckpoints`, `unlease` or `orphanSegments`; `idle` as there.
+ * remove a segment, with {@link setSegmentsAside}. The names come from `subsume`, `dropCheckpoints`, `unlease` or
+ * `orphanSegments`; `idle` as there.
  */
 export function removeSegments(context: CatalogContext, names: readonly string[], idle?: string): number {
+  return eachLoose(context, names, idle, unlinkIfThere);
+}
+
+/**
+ * As {@link removeSegments}, but the files only lose their names, and the paths they have now are returned for the caller
+ * to remove at leisure: to free a gigabyte takes a third of a second, which neither other writers nor a running job
+ * should wait for. Who dies before leaves unfinished files, which are swept.
+ */
+export function setSegmentsAside(context: CatalogContext, names: readonly string[]): string[] {
+  const aside: string[] = [];
+  eachLoose(context, names, undefined, (path) => {
+    const to = `${path}.${Buffer.from(context.random.bytes(8)).toString('hex')}${ASIDE_SUFFIX}`;
+    if (!renameIfThere(path, to)) return false;
+    aside.push(to);
+    return true;
+  });
+  return aside;
+}
+
+function eachLoose(
+  context: CatalogContext,
+  names: readonly string[],
+  idle: string | undefined,
+  remove: (path: string) => boolean,
+): number {
   const { db, home } = context;
   let removed = 0;
   for (let from = 0; from < names.length; from += REMOVED_AT_ONCE) {
     db.transaction(() => {
       const known = references(context, idle);
       for (const name of names.slice(from, from + REMOVED_AT_ONCE)) {
-        if (known(name) || !unlinkIfThere(home.segment(name))) continue;
+        if (known(name) || !remove(home.segment(name))) continue;
         removed++;
         failpoint('segment-removed');
       }
@@ -167,8 +195,16 @@ function isPinned({ db }: CatalogContext, job: string, id: number, now: number):
 
 /** False when it was gone already. */
 export function unlinkIfThere(path: string): boolean {
+  return ifThere(path, () => unlinkSync(path));
+}
+
+function renameIfThere(path: string, to: string): boolean {
+  return ifThere(path, () => renameSync(path, to));
+}
+
+function ifThere(path: string, act: () => void): boolean {
   try {
-    unlinkSync(path);
+    act();
     return true;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;

@@ -15,6 +15,7 @@ import { Chain, type MergeReport } from './chain.js';
 import type { Delta } from './delta.js';
 import type { RunnerEvent } from './events.js';
 import type { GraphFacts } from './protocol.js';
+import type { Removals } from './removals.js';
 import { StoreTask } from './store-task.js';
 
 export interface AttemptStoreOptions {
@@ -26,6 +27,7 @@ export interface AttemptStoreOptions {
   readonly clock: Clock;
   readonly facts: Pick<GraphFacts, 'tables'>;
   readonly attempt: Attempt;
+  readonly removals: Removals;
   onEvent(event: RunnerEvent): void;
 }
 

@@ -18,6 +18,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import { HARD_RUNS, pickMerge } from '../store/pick-merge.js';
 import { Delta } from './delta.js';
 import type { ToData } from './protocol.js';
+import type { Removals } from './removals.js';
 import { MERGE, type Run } from './store-protocol.js';
 import type { StoreTask } from './store-task.js';
 
@@ -26,6 +27,7 @@ export interface ChainOptions {
   readonly job: string;
   readonly epoch: number;
   readonly task: StoreTask;
+  readonly removals: Removals;
   send(message: ToData): void;
   /** A merge has ended. */
   onMerge(merge: MergeReport): void;
@@ -90,13 +92,13 @@ export class Chain {
 
   /** The data thread uses that list: what it no longer names may go. */
   opened(version: number): void {
-    const { catalog, job, epoch } = this.#options;
+    const { catalog, job, epoch, removals } = this.#options;
     while ((this.#released[0]?.version ?? Number.POSITIVE_INFINITY) <= version) {
       const { names } = this.#released.shift() ?? { names: [] };
       failpoint('merge-before-release');
       const free = catalog.unlease(job, epoch, this.#unlisted(names));
       failpoint('merge-released');
-      catalog.removeSegments(free);
+      removals.remove(free);
     }
   }
 
@@ -123,12 +125,12 @@ export class Chain {
 
   /** Takes back what was leased for a delta or a merge that came to nothing. */
   drop(owner: number): void {
-    const { catalog, job, epoch } = this.#options;
+    const { catalog, job, epoch, removals } = this.#options;
     const coming = this.#coming.get(owner) ?? [];
     this.#coming.delete(owner);
     const names = this.#unlisted(coming);
     if (names.length === 0) return;
-    catalog.removeSegments(catalog.unlease(job, epoch, names));
+    removals.remove(catalog.unlease(job, epoch, names));
   }
 
   /** Processing time at the barrier of the last delta. */
@@ -176,13 +178,13 @@ export class Chain {
 
   /** After `close`, and with nobody reading: only what a checkpoint refers to stays. */
   release(): void {
-    const { catalog, job, epoch } = this.#options;
+    const { catalog, job, epoch, removals } = this.#options;
     const names = [
       ...this.#runs.map(({ name }) => name),
       ...this.#released.flatMap(({ names }) => names),
       ...[...this.#coming.values()].flat(),
     ];
-    catalog.removeSegments(catalog.unlease(job, epoch, [...new Set(names)]));
+    removals.remove(catalog.unlease(job, epoch, [...new Set(names)]));
   }
 
   #maybeMerge(): void {

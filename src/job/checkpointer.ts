@@ -23,6 +23,7 @@ import type { Attempt, Drained } from './attempt.js';
 import type { Chain } from './chain.js';
 import type { RunnerEvent } from './events.js';
 import type { ManifestMaker } from './manifest-maker.js';
+import type { Removals } from './removals.js';
 import { type Leases, SnapshotFile } from './snapshot-file.js';
 import { ChainSnapshot, type SnapshotSink } from './written-snapshot.js';
 
@@ -54,6 +55,7 @@ export interface CheckpointerOptions {
   readonly manifest: ManifestMaker;
   /** What checkpoints add to, where they hold only what changed. */
   readonly chain: Chain | undefined;
+  readonly removals: Removals;
   /** Take the first periodic one at once: the job is new, and what its sources found may be rotated away. */
   readonly soon: boolean;
   onEvent(event: RunnerEvent): void;
@@ -268,16 +270,16 @@ export class Checkpointer {
 
   /** Drops the checkpoints that retention lets go. */
   #dropOlder(): void {
-    const { catalog, job, epoch, settings } = this.#options;
+    const { catalog, job, epoch, settings, removals } = this.#options;
     const { subsume } = retention(catalog.checkpoints(job), settings.retain);
-    if (subsume.length > 0) catalog.removeSegments(catalog.subsume(job, epoch, subsume));
+    if (subsume.length > 0) removals.remove(catalog.subsume(job, epoch, subsume));
   }
 
   readonly #leases: Leases = {
     lease: (segment) => this.#options.catalog.lease(this.#options.job, this.#options.epoch, [segment]),
     release: (name) => {
-      const { catalog, job, epoch } = this.#options;
-      this.#guard(() => catalog.removeSegments(catalog.unlease(job, epoch, [name])));
+      const { catalog, job, epoch, removals } = this.#options;
+      this.#guard(() => removals.remove(catalog.unlease(job, epoch, [name])));
     },
   };
 

@@ -18,6 +18,7 @@ import { manifestMaker } from './manifest-maker.js';
 import type { AttemptMetrics } from './metrics.js';
 import type { GraphFacts, SinkTarget } from './protocol.js';
 import { checkFits, feed, findRecovery, type Recovery, writesChanges } from './recover-state.js';
+import { Removals } from './removals.js';
 import type { Targets } from './targets.js';
 
 /** How often an attempt tells its metrics, milliseconds. */
@@ -54,6 +55,7 @@ export class RunningAttempt {
   over = false;
   readonly #options: RunAttemptOptions;
   readonly #attempt: Attempt;
+  readonly #removals: Removals;
   #store: AttemptStore | undefined;
   #checkpointer: Checkpointer | undefined;
   #suspending = false;
@@ -94,6 +96,7 @@ export class RunningAttempt {
       },
       this.#events(),
     );
+    this.#removals = new Removals(options.catalog, options.disk);
     this.outcome = this.#run();
   }
 
@@ -162,6 +165,7 @@ export class RunningAttempt {
     this.over = true;
     await this.#checkpointer?.stop();
     await this.#closeStore();
+    await this.#removals.settled();
     if (error === undefined) return { kind: this.#ended };
     if (!this.#released) return { kind: 'failed', error };
     // Nothing is left to be done again: a restart would only close again, and fail at that again, for ever.
@@ -200,6 +204,7 @@ export class RunningAttempt {
       attempt,
       manifest,
       chain: this.#store?.chain,
+      removals: this.#removals,
       soon: recovery === undefined && facts.rediscovers,
     });
     onEvent({ type: 'running', epoch, fromCheckpoint: recovery?.checkpoint });
@@ -207,9 +212,10 @@ export class RunningAttempt {
   }
 
   async #openStore(recovery: Recovery | undefined, facts: GraphFacts): Promise<void> {
-    const { catalog, job, epoch, home, clock, onEvent } = this.#options;
+    const { job, home } = this.#options;
+    const [attempt, removals] = [this.#attempt, this.#removals];
     const store = await AttemptStore.open(
-      { catalog, job: job.id, epoch, folder: home.segments, clock, facts, attempt: this.#attempt, onEvent },
+      { ...this.#options, job: job.id, folder: home.segments, facts, attempt, removals },
       { runs: recovery?.chain ?? [], barrierTime: recovery?.barrierTime ?? 0 },
     );
     this.#store = store;

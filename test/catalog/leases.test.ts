@@ -23,6 +23,24 @@ test('a leased segment is nobody else’s to remove, until the lease is given up
   assert.equal(catalog.removeSegments([mine.name]), 1);
 });
 
+test('a segment that is set aside has no name any more, unless somebody wants it', (t) => {
+  const home = openHome(t);
+  const { catalog } = home;
+  const { job, epoch } = startJob(t, home, 'job');
+  const [mine, large] = [writeSegment(home.home, 'mine'), writeSegment(home.home, 'large')];
+  catalog.lease(job.id, epoch, [mine]);
+  const aside = catalog.setSegmentsAside([mine.name, large.name]);
+  assert.equal(aside.length, 1);
+  assert.match(aside[0] ?? '', new RegExp(`${large.name}\\.seg\\.[0-9a-f]{16}\\.tmp$`));
+  assert.ok(aside.every(existsSync), 'the caller removes it');
+  assert.deepEqual(
+    [existsSync(home.home.segment(mine.name)), existsSync(home.home.segment(large.name))],
+    [true, false],
+  );
+  writeSegment(home.home, 'large');
+  assert.deepEqual(catalog.setSegmentsAside([large.name, large.name]).length, 1, 'once, beside the other');
+});
+
 test('a segment stays while a checkpoint or another job’s lease wants it', (t) => {
   const home = openHome(t);
   const { catalog } = home;

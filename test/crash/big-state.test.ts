@@ -157,7 +157,8 @@ test('more state than heap: run, checkpoint, kill, savepoint, verify, restore at
 
   sandbox.json(['restore', savepoint, '-d', '-p', '3', '--name', 'wide', ...ON_DISK]);
   const wide = new Watch(sandbox, 'wide');
-  const restored = entriesOf(await wide.look());
+  // The command waits for half a minute only.
+  const restored = entriesOf(await wide.until('it runs', ({ operators }) => operators.length > 0));
   assert.equal(restored.length, 3);
   assert.equal(total(restored), KEYS);
   step('restored on disk');
