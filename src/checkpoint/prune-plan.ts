@@ -16,7 +16,7 @@
 import { formatDuration } from '../base/duration.js';
 import { type ErrorCode, TidemarkError } from '../base/errors.js';
 import { isOver } from '../catalog/job-state.js';
-import type { CheckpointRecord } from '../catalog/records.js';
+import type { CheckpointRecord, PinRecord } from '../catalog/records.js';
 import type { HomeFile, Survey, SurveyedJob, SurveyedSegment } from './survey.js';
 
 export interface PruneWish {
@@ -80,9 +80,12 @@ export function planJob(surveyed: SurveyedJob, wish: PruneWish, now: number): Pl
   const completed = surveyed.checkpoints.filter(({ state }) => state === 'completed');
   return completed.map((checkpoint, at) => {
     const newer = completed.length - 1 - at;
-    const { action, why, text, code } = judge(surveyed, checkpoint, newer, wish, now);
+    const { action, why, text, stays } = judge(surveyed, checkpoint, newer, wish, now);
     const completedAt = checkpoint.completedAt ?? checkpoint.triggeredAt;
-    const refusal = code === undefined ? undefined : refused(code, `${name}@${checkpoint.id}`, text, id);
+    const refusal =
+      stays === undefined
+        ? undefined
+        : new TidemarkError(stays.code, `${name}@${checkpoint.id} stays: ${text}`, { hint: stays.hint });
     return {
       job: { id, name },
       id: checkpoint.id,
@@ -101,7 +104,12 @@ interface Verdict {
   readonly why: Why;
   readonly text: string;
   /** Set when it was named by its number and stays. */
-  readonly code?: ErrorCode;
+  readonly stays?: Stays;
+}
+
+interface Stays {
+  readonly code: ErrorCode;
+  readonly hint: string;
 }
 
 function judge(
@@ -114,15 +122,19 @@ function judge(
   const ofJob = wish.named.filter((one) => one.job === job.id);
   const exact = ofJob.some((one) => one.checkpoint === checkpoint.id);
   const asked = exact || ofJob.some((one) => one.checkpoint === undefined);
-  const keep = (why: Why, text: string, code?: ErrorCode): Verdict =>
-    code === undefined ? { action: 'keep', why, text } : { action: 'keep', why, text, code };
+  const keep = (why: Why, text: string, stays?: Stays): Verdict =>
+    stays === undefined ? { action: 'keep', why, text } : { action: 'keep', why, text, stays };
+  const what = `${job.name}@${checkpoint.id}`;
+  const pin = pins.find((one) => one.checkpoint === checkpoint.id);
+  if (pin !== undefined) {
+    const hint = pin.until === undefined ? `tidemark pin ${what} --remove` : 'tidemark pin';
+    return keep('pinned', pinText(pin), exact ? { code: 'CHECKPOINT_PINNED', hint } : undefined);
+  }
   if (held) {
     const text = 'its job runs, and drops it itself when it has newer ones';
-    return keep('running', text, asked ? 'JOB_RUNNING' : undefined);
+    const hint = `leave ${what} to the job, or end it first: tidemark suspend ${job.id}`;
+    return keep('running', text, asked ? { code: 'JOB_RUNNING', hint } : undefined);
   }
-  const pin = pins.find((one) => one.checkpoint === checkpoint.id);
-  if (pin !== undefined)
-    return keep('pinned', `pinned by ${pin.who}: ${pin.why}`, exact ? 'CHECKPOINT_PINNED' : undefined);
   const last = !isOver(job.state) && checkpoint.id === latestOf(checkpoints);
   if (exact) return { action: 'drop', why: 'named', text: last ? lastGoes(job.name, checkpoint) : 'named' };
   const { keepLast, olderThan } = wish;
@@ -149,20 +161,18 @@ function lastGoes(job: string, { committedAt }: CheckpointRecord): string {
   return `named; ${job} cannot be resumed then${output}`;
 }
 
+/** That of a command means that it may read the checkpoint; a killed one's runs out by itself. */
+function pinText({ who, why, until }: PinRecord): string {
+  const ends = until === undefined ? '' : ` until ${new Date(until).toISOString()}`;
+  return `pinned by ${who}${ends}: ${why}`;
+}
+
 function policyText({ keepLast, olderThan }: PruneWish): string {
   const parts = [
     ...(keepLast === undefined ? [] : [`not among the last ${keepLast}`]),
     ...(olderThan === undefined ? [] : [`older than ${formatDuration(olderThan)}`]),
   ];
   return parts.join(', ');
-}
-
-function refused(code: ErrorCode, what: string, text: string, job: string): TidemarkError {
-  const hint =
-    code === 'JOB_RUNNING'
-      ? `leave ${what} to the job, or end it first: tidemark suspend ${job}`
-      : `tidemark pin ${what} --remove`;
-  return new TidemarkError(code, `${what} stays: ${text}`, { hint });
 }
 
 function planSegments(

@@ -148,6 +148,12 @@ test('what is named and cannot go is refused, with the way out', () => {
     refusal(pinned, 2).map(({ code, message, hint }) => [code, message, hint]),
     [['CHECKPOINT_PINNED', 'job-a@2 stays: pinned by user: audit', 'tidemark pin job-a@2 --remove']],
   );
+  const read = { ...pinOf('a', 2), who: 'externalize', until: NOW + 1 };
+  assert.deepEqual(
+    refusal(surveyed('a', 'running', { pins: [read] }), 2).map(({ code, hint }) => [code, hint]),
+    [['CHECKPOINT_PINNED', 'tidemark pin']],
+    'the pin of a command is not the user’s to remove',
+  );
   const running = surveyed('a', 'running');
   assert.deepEqual(
     refusal(running, 1).map(({ code }) => code),

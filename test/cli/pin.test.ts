@@ -52,11 +52,12 @@ test('a pinned checkpoint is kept, listed with its reason, and let go', async (t
 });
 
 test('a pin of a command is shown, and is not the user’s to remove', async (t) => {
-  const { home, json, list } = start(t);
+  const { home, run, list } = start(t);
   const { id } = home.job(t, 'job', 'failed');
   const until = Date.now() + 60_000;
   home.catalog.pin(id, 2, { who: 'inspect', why: 'reads it', until });
-  await json('job@2', '--remove');
+  const { code, stderr } = await run('job@2', '--remove');
+  assert.deepEqual([code, stderr.includes('pinned by inspect')], [0, true], stderr);
   assert.deepEqual(
     (await list()).map(({ by, until }) => [by, until]),
     [['inspect', new Date(until).toISOString()]],

@@ -79,7 +79,12 @@ async function unpin(
   catalog.checkpoint(job.id, checkpoint);
   const was = catalog.unpinForUser(job.id, checkpoint);
   if (printer.json) await printer.document(outcome(job, checkpoint, false));
-  else printer.note(`${job.name}@${checkpoint} ${was ? 'is no longer pinned' : 'was not pinned'}`);
+  else printer.note(`${job.name}@${checkpoint} ${was ? 'is no longer pinned' : 'was not pinned'} by you`);
+  const others = printer.json ? [] : catalog.pins(job.id).filter((one) => one.checkpoint === checkpoint);
+  for (const { who, until } of others) {
+    const ends = until === undefined ? '' : `, until ${new Date(until).toISOString()} at the latest`;
+    printer.note(`it is pinned by ${who}, which may read it${ends}`);
+  }
   return EXIT.done;
 }
 
