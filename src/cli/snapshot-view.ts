@@ -70,7 +70,7 @@ export function viewCheckpoint(
   now: number,
 ): SnapshotView {
   const job = catalog.job(reference);
-  const { pin, checkpoint } = pinCheckpoint(catalog, job, id, { who: 'inspect', until: now + PIN_MS });
+  const { unpin, checkpoint } = pinCheckpoint(catalog, job, id, { who: 'inspect', until: now + PIN_MS });
   const label = `${job.name}@${checkpoint.id}`;
   try {
     const manifest = decodeManifest(checkpoint.manifest, label);
@@ -83,11 +83,11 @@ export function viewCheckpoint(
       summary: () => checkpointSummary(checkpoint, manifest, entries),
       entries,
       async close() {
-        await segments.close().finally(() => catalog.unpin(pin));
+        await segments.close().finally(unpin);
       },
     };
   } catch (error) {
-    catalog.unpin(pin);
+    unpin();
     throw error;
   }
 }

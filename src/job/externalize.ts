@@ -63,12 +63,15 @@ export async function externalize(options: ExternalizeOptions): Promise<External
   const { catalog, clock, job, destination } = options;
   if (!('stream' in destination)) await refuseBadOutput(destination);
   const until = clock.now() + PIN_MS;
-  const { pin, checkpoint } = pinCheckpoint(catalog, job, options.checkpoint, { who: 'externalize', until });
+  const { unpin, checkpoint } = pinCheckpoint(catalog, job, options.checkpoint, {
+    who: 'externalize',
+    until,
+  });
   try {
     await untilCommitted(options, checkpoint.id);
     return await pack(options, checkpoint);
   } finally {
-    catalog.unpin(pin);
+    unpin();
   }
 }
 

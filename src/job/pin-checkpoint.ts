@@ -6,8 +6,9 @@ import type { CheckpointRecord, JobRecord } from '../catalog/records.js';
 const PIN_TRIES = 10;
 
 export interface PinnedCheckpoint {
-  readonly pin: number;
   readonly checkpoint: CheckpointRecord;
+  /** Takes the pin away. A process that ends before, as where nobody reads its stdout on, does so by itself. */
+  unpin(): void;
 }
 
 /**
@@ -25,12 +26,23 @@ export function pinCheckpoint(
     const checkpoint = completedCheckpoint(catalog, job, id);
     try {
       const why = `${job.id}@${checkpoint.id}`;
-      return { pin: catalog.pin(job.id, checkpoint.id, { who, why, until }), checkpoint };
+      const pin = catalog.pin(job.id, checkpoint.id, { who, why, until });
+      return { checkpoint, unpin: untilExit(() => catalog.unpin(pin)) };
     } catch (error) {
       const dropped = error instanceof TidemarkError && error.code === 'CHECKPOINT_NOT_FOUND';
       if (id !== undefined || !dropped || tries === PIN_TRIES) throw error;
     }
   }
+}
+
+/** `release`, which happens once: when it is called, else when the process exits. */
+function untilExit(release: () => void): () => void {
+  const once = () => {
+    process.off('exit', once);
+    release();
+  };
+  process.once('exit', once);
+  return once;
 }
 
 /** The checkpoint of this id in whatever state, else the last completed one. @throws CHECKPOINT_NOT_FOUND */

@@ -101,7 +101,7 @@ class Churning {
     return await withCatalog(this.sandbox.home, async (catalog) => {
       const job = onlyJob(catalog);
       const until = systemClock.now() + PATIENCE;
-      const { pin, checkpoint } = pinCheckpoint(catalog, job, undefined, { who: 'test', until });
+      const { unpin, checkpoint } = pinCheckpoint(catalog, job, undefined, { who: 'test', until });
       const { tables } = decodeManifest(checkpoint.manifest, 'the last checkpoint');
       const unkeyed = new Set(tables.filter(({ kind }) => !isKeyed(kind)).map(({ id }) => id));
       const readers: RunReader[] = [];
@@ -113,7 +113,7 @@ class Churning {
         return bytes;
       } finally {
         for (const reader of readers) await reader.close();
-        catalog.unpin(pin);
+        unpin();
       }
     });
   }
