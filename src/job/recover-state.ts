@@ -20,6 +20,8 @@ import { keepTables } from './keep-tables.js';
 import { type AdoptedTable, type GraphFacts, RESTORE_BYTES } from './protocol.js';
 
 export interface Recovery {
+  /** The name of the job. */
+  readonly job: string;
   /** The completed checkpoint; undefined when the state is the one the job was restored from. */
   readonly checkpoint: number | undefined;
   readonly operators: readonly ManifestOperator[];
@@ -60,7 +62,7 @@ export async function findRecovery(
     return job.origin === undefined ? undefined : fromOrigin(job, job.origin, places);
   const manifest = decodeManifest(checkpoint.manifest, `checkpoint ${job.id}@${checkpoint.id}`);
   const { operators, tables, barrierTime } = manifest;
-  const common = { checkpoint: checkpoint.id, operators, tables, barrierTime, dropped: [] };
+  const common = { job: job.name, checkpoint: checkpoint.id, operators, tables, barrierTime, dropped: [] };
   if (!writesChanges(places.settings))
     return { ...common, chain: undefined, blocks: () => segmentBlocks(checkpoint.segments, places) };
   const chain = await sizesOf(checkpoint.segments, places);
@@ -117,7 +119,7 @@ async function fromOrigin(job: JobRecord, origin: JobOrigin, places: Places): Pr
   try {
     const { operators, tables } = archive.manifest;
     const { barrierTime, parallelism } = archive.provenance;
-    const common = { checkpoint: undefined, operators, barrierTime, dropped: origin.dropped };
+    const common = { job: job.name, checkpoint: undefined, operators, barrierTime, dropped: origin.dropped };
     if (takesOver(archive.manifest, parallelism, origin, places)) {
       const { takeOver } = await import('../archive/take-over.js');
       const chain = await takeOver(disk, archive, home.segments, (segments) => places.lease(segments));
@@ -186,7 +188,7 @@ function gone(job: JobRecord, origin: JobOrigin, what: string): TidemarkError {
 }
 
 /** What must fit a graph. */
-export interface RecoveryShape extends Pick<Recovery, 'operators' | 'tables' | 'dropped'> {
+export interface RecoveryShape extends Pick<Recovery, 'job' | 'operators' | 'tables' | 'dropped'> {
   /** It is read as it lies, and fits no other graph than its own. */
   readonly chain: unknown;
 }
@@ -204,14 +206,20 @@ export async function shapeOfRecovery(
       checkpoint.manifest,
       `checkpoint ${job.id}@${checkpoint.id}`,
     );
-    return { operators, tables, dropped: [], chain: writesChanges(settings) ? true : undefined };
+    return {
+      job: job.name,
+      operators,
+      tables,
+      dropped: [],
+      chain: writesChanges(settings) ? true : undefined,
+    };
   }
   if (job.origin === undefined) return undefined;
   const { dropped } = job.origin;
   const archive = await openOrigin(job, job.origin, disk);
   const { operators, tables, capabilities } = archive.manifest;
   await archive.close();
-  return { operators, tables, dropped, chain: capabilities.changeGraph ? undefined : true };
+  return { job: job.name, operators, tables, dropped, chain: capabilities.changeGraph ? undefined : true };
 }
 
 /** @throws INCOMPATIBLE with all findings when the state does not fit the graph; GRAPH_CHANGED */
@@ -227,16 +235,16 @@ export function checkFits(recovery: RecoveryShape, facts: GraphFacts): void {
 }
 
 /** Runs are read as they lie: by the numbers of the tables they were written with. */
-function refuseOtherGraph({ chain, operators, tables }: RecoveryShape, facts: GraphFacts): void {
+function refuseOtherGraph({ job, chain, operators, tables }: RecoveryShape, facts: GraphFacts): void {
   const changes = chain === undefined ? [] : graphChanges({ operators, tables }, facts);
   if (changes.length === 0) return;
   const lines = changes.map((line) => `  ${line}`);
+  const file = `${job}.checkpoint.tar`;
+  const convert = `tidemark externalize ${job} -o ${file} && tidemark restore ${file} --convert --definition FILE`;
   throw new TidemarkError(
     'GRAPH_CHANGED',
     `an incremental checkpoint takes no other graph:\n${lines.join('\n')}`,
-    {
-      hint: 'go on with the old definition; or: tidemark externalize <job>, and restore it with --convert --definition FILE',
-    },
+    { hint: `go on with the old definition; or: ${convert}` },
   );
 }
 

@@ -107,7 +107,10 @@ for (const backend of ['memory', 'disk'] as const) {
       await refused(place, 2, 'USAGE', 'resume', job, '-p', '3');
       assert.match(
         await refused(place, 6, 'GRAPH_CHANGED', 'resume', job, '--definition', 'more.ts'),
-        /externalize.*convert/s,
+        new RegExp(
+          `tidemark externalize ${job} -o ${job}.checkpoint.tar && ` +
+            `tidemark restore ${job}.checkpoint.tar --convert --definition FILE`,
+        ),
       );
       await refused(place, 6, 'GRAPH_CHANGED', 'resume', job, '--definition', 'newer.ts');
     });
