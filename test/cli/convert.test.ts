@@ -86,6 +86,8 @@ describe('convert', () => {
     assert.match(text, /tidemark restore/);
     assert.match(await refused(place, 2, 'USAGE', 'convert', 'count'), /tidemark externalize count/);
     await refused(place, 2, 'USAGE', 'convert', native, '-o', '');
+    await refused(place, 2, 'USAGE', 'convert', native, '-o', '-');
+    assert.ok(!(await readdir(place.cwd)).includes('-'));
     await refused(place, 4, 'FILE_NOT_FOUND', 'convert', './nothing.tar');
     await refused(place, 4, 'FILE_NOT_FOUND', 'convert', native, '-o', 'no/such/folder/x.tar');
     assert.ok(!(await readdir(place.cwd)).includes('twice.tar'));

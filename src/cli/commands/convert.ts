@@ -82,6 +82,11 @@ function outputOf(option: string | undefined, input: string, cwd: string): strin
   if (option === '') {
     throw new TidemarkError('USAGE', '-o: the name of a file is missing', { hint: 'as in -o backup.tar' });
   }
+  if (option === '-') {
+    throw new TidemarkError('USAGE', '-o -: convert writes a file, and nothing to stdout', {
+      hint: 'as in -o FILE.savepoint.tar && cat FILE.savepoint.tar; a file of that name is -o ./-',
+    });
+  }
   const name = `${basename(input).replace(/(\.checkpoint)?\.tar$/, '')}.savepoint.tar`;
   if (option === undefined) return join(dirname(input), name);
   return option.endsWith('/') ? resolve(cwd, option, name) : resolve(cwd, option);
