@@ -2,6 +2,7 @@
 import { EXIT, TidemarkError } from '../base/errors.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { JobRecord, JobState } from '../catalog/records.js';
+import { frozenSettings } from '../graph/frozen-settings.js';
 import { jobOutcome } from '../job/status.js';
 import type { Context } from './context.js';
 import { type Deadline, untilReleased } from './follow-job.js';
@@ -59,6 +60,8 @@ export function failed(job: JobRecord): TidemarkError {
 }
 
 /** The frozen code would fail again where it was the code that failed. */
-export function goOnHint({ name }: JobRecord): string {
+export function goOnHint({ name, settings }: JobRecord): string {
+  if (frozenSettings(settings).checkpoint.onFailure === 'delete')
+    return `tidemark logs ${name}; it dropped its checkpoints (--on-failure delete), so start it again, or: tidemark snapshots ${name}`;
   return `tidemark logs ${name}; then tidemark resume ${name}, with --definition FILE when the code was mended`;
 }

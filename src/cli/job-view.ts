@@ -25,6 +25,8 @@ export class JobView {
   readonly #printer: Printer;
   readonly #now: () => number;
   readonly #startedAt: number;
+  /** The archive it was restored from. */
+  readonly #origin: string | undefined;
   #progress: Progress;
   #timer: NodeJS.Timeout | undefined;
   #checkpoints = 0;
@@ -34,6 +36,7 @@ export class JobView {
     this.#printer = printer;
     this.#now = now;
     this.#startedAt = now();
+    this.#origin = job.origin?.path;
     this.#progress = { name: job.name, metrics: undefined, last: undefined, restarts: 0, phase: 'starting' };
   }
 
@@ -60,10 +63,10 @@ export class JobView {
       case 'running': {
         const from =
           event.fromCheckpoint === undefined
-            ? 'from the beginning'
-            : `from checkpoint ${event.fromCheckpoint}`;
+            ? (this.#origin ?? 'the beginning')
+            : `checkpoint ${event.fromCheckpoint}`;
         this.#progress = { ...this.#progress, phase: undefined };
-        this.#printer.note(`${name} runs ${from}`);
+        this.#printer.note(`${name} runs from ${from}`);
         return;
       }
       case 'checkpoint':

@@ -1,14 +1,13 @@
 import type { RunnerEvent } from './events.js';
 
-/** What the job's log says of an event. */
-export function logLine(event: RunnerEvent): string | undefined {
+/** What the job's log says of an event; `origin` is the archive that the job was restored from. */
+export function logLine(event: RunnerEvent, origin: string | undefined): string | undefined {
   switch (event.type) {
     case 'attempt':
       return `attempt ${event.epoch}`;
     case 'running':
-      return event.fromCheckpoint === undefined
-        ? 'running from the start'
-        : `running from checkpoint ${event.fromCheckpoint}`;
+      if (event.fromCheckpoint !== undefined) return `running from checkpoint ${event.fromCheckpoint}`;
+      return `running from ${origin ?? 'the start'}`;
     case 'state':
       return `state ${event.state}`;
     case 'checkpoint':

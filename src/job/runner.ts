@@ -70,6 +70,8 @@ export class Runner {
   readonly #log: JobLog;
   readonly #targets: Targets;
   readonly #settings: JobSettings;
+  /** The archive it was restored from; for the log. */
+  readonly #origin: string | undefined;
   #control: ControlServer | undefined;
   #attempt: RunningAttempt | undefined;
   #epoch: number;
@@ -91,6 +93,7 @@ export class Runner {
     this.#lock = lock;
     this.#epoch = job.epoch;
     this.#settings = frozenSettings(job.settings);
+    this.#origin = job.origin?.path;
     this.#log = new JobLog(home.job(job.id).log, this.#clock);
     this.#targets = new Targets({ job: job.id, name: job.name, home: home.root });
     this.ended = this.#open(job).finally(() => this.#close());
@@ -357,7 +360,7 @@ export class Runner {
     if (event.type === 'running') this.#ran = true;
     // From here on it is the checkpoint that recovery starts from.
     if (event.type === 'checkpoint') dropOwnOrigin(this.#options.home, this.#options.job);
-    const line = logLine(event);
+    const line = logLine(event, this.#origin);
     if (line !== undefined) this.#log.write(line);
     this.#options.onEvent(event);
   }

@@ -211,6 +211,7 @@ describe('with real jobs', () => {
       const start = ['run', `${JOBS}/throws-at.ts`, '--name', name, ...params, '--restart', 'none'];
       const { code, stderr } = await place.run(...start, '--checkpoint-interval', '100ms', ...more);
       assert.equal(code, 3, stderr);
+      assert.equal(stderr.includes(`tidemark resume ${name}`), more.length === 0, stderr);
       const rows = await place.json<{ state: string }[]>('checkpoints', name);
       return rows.filter(({ state }) => state === 'completed').length;
     };
