@@ -56,7 +56,7 @@ function head(
       `${printable(job.name)} (${job.id}) at checkpoint ${job.checkpointId}, parallelism ${job.parallelism}`,
     ],
     ...(provenance === null ? [] : provenancePairs(provenance, now)),
-    ['restores to', can.flatMap(([what, yes]) => (yes ? [what] : [])).join(', ')],
+    ['restores to', ['the same job', ...can.flatMap(([what, yes]) => (yes ? [what] : []))].join(', ')],
     ['state', `${counted(totals.entries, 'row')}, ${formatBytes(totals.bytes)} before compression`],
     ...summary.operators.flatMap(({ uid, watermark }) =>
       watermark === null ? [] : [['watermark', `${printable(uid)}: ${watermarkText(watermark)}`] as const],

@@ -7,7 +7,7 @@ import { whereLines } from './exit.js';
 import { type Paint, printable } from './printer.js';
 import { savingText } from './saving-text.js';
 import { properties, table } from './table.js';
-import { ago, checkpointText, count, stateText } from './text.js';
+import { ago, checkpointText, count, counted, stateText } from './text.js';
 
 /** Splits shown per operator; the rest is counted. */
 const MAX_SPLITS = 20;
@@ -41,9 +41,9 @@ export function statusView(status: StatusDocument, paint: Paint, now: number): s
 
 function storeText({ segments, bytes, merges, flushes }: NonNullable<StatusDocument['store']>): string {
   const merged =
-    merges.count === 0 ? '' : `, ${merges.count} merges wrote ${formatBytes(merges.bytesWritten)}`;
-  const flushed = flushes === 0 ? '' : `, ${flushes} flushes`;
-  return `${segments} segments, ${formatBytes(bytes)}${merged}${flushed}`;
+    merges.count === 0 ? '' : `, ${counted(merges.count, 'merge')} wrote ${formatBytes(merges.bytesWritten)}`;
+  const flushed = flushes === 0 ? '' : `, ${count(flushes)} ${flushes === 1 ? 'flush' : 'flushes'}`;
+  return `${counted(segments, 'segment')}, ${formatBytes(bytes)}${merged}${flushed}`;
 }
 
 function head(status: StatusDocument, paint: Paint, now: number): readonly (readonly [string, string])[] {

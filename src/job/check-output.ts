@@ -24,7 +24,7 @@ export async function refuseBadOutput({ output, force }: OutputFile): Promise<vo
   }
   if (found !== undefined && !force) {
     throw new TidemarkError('FILE_EXISTS', `${output} is there already`, {
-      hint: 'give another -o FILE, or --force',
+      hint: 'give another name, or --force',
     });
   }
   const writable = await access(folder, constants.W_OK | constants.X_OK).then(
