@@ -131,7 +131,11 @@ export class DataLoop {
         return;
       case 'abort-checkpoint':
         if (this.#asked?.id === command.id) this.#asked = undefined;
-        if (this.#snapshot?.checkpoint !== command.id) return;
+        if (this.#snapshot?.checkpoint !== command.id) {
+          // It may have been drained since this was heard.
+          this.#writer.hear(command);
+          return;
+        }
         this.#snapshot.abort();
         this.#snapshot = undefined;
         this.#writer.aborted();
