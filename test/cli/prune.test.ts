@@ -207,9 +207,10 @@ describe('with real jobs', () => {
 
   it('a failed job leaves its checkpoints, unless --on-failure delete', async () => {
     const fail = async (name: string, ...more: string[]) => {
-      const params = ['--param', `output=${name}`, '--param', 'rate=2000', '--param', 'at=900'];
+      const params = ['--param', `output=${name}`, '--param', 'rate=2000', '--param', 'at=4000'];
+      // One checkpoint, well before the failure: its commit is not under way then, which would keep it.
       const start = ['run', `${JOBS}/throws-at.ts`, '--name', name, ...params, '--restart', 'none'];
-      const { code, stderr } = await place.run(...start, '--checkpoint-interval', '100ms', ...more);
+      const { code, stderr } = await place.run(...start, '--checkpoint-interval', '1200ms', ...more);
       assert.equal(code, 3, stderr);
       assert.equal(stderr.includes(`tidemark resume ${name}`), more.length === 0, stderr);
       const rows = await place.json<{ state: string }[]>('checkpoints', name);

@@ -238,7 +238,8 @@ describe('signals', () => {
 });
 
 describe('wait', () => {
-  const job = (state: JobState) => ({ id: 'i', name: 'n', state, error: undefined }) as JobRecord;
+  const job = (state: JobState) =>
+    ({ id: 'i', name: 'n', state, settings: {}, error: undefined }) as JobRecord;
   const outcome = (goal: 'running' | 'checkpoint' | 'finished', state: JobState, checkpoint = false) => {
     try {
       return reached(goal, job(state), checkpoint);
