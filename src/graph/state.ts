@@ -30,6 +30,7 @@ export interface NumberState {
   get(): number;
   set(value: number): void;
   add(amount: number): void;
+  update(change: (value: number) => number): void;
   clear(): void;
 }
 

@@ -17,7 +17,7 @@ export function refusalFor(archive: string, found: readonly Incapability[]): Tid
   const [first] = found;
   if (first === undefined) return undefined;
   const message = found.map((one) => one.message).join('\n');
-  const hint = `${convertCommand(archive)}, and restore that; restore --convert does it in one step`;
+  const hint = `${convertCommand(archive)} makes one that can; tidemark restore ${typed(archive)} --convert goes on from it at once`;
   return new TidemarkError(first.code, message, { hint });
 }
 

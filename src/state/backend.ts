@@ -141,6 +141,7 @@ export interface NumberHandle {
   get(): number;
   set(value: number): void;
   add(amount: number): void;
+  update(change: (value: number) => number): void;
   clear(): void;
 }
 

@@ -151,6 +151,8 @@ export function timers(setup: Setup): void {
       [0, 30, 'a'],
     ]);
     assert.equal(s.number.get(), 2);
+    s.number.update((n) => n * 10);
+    assert.equal(s.number.get(), 20);
     s.select(['b', 2]);
     assert.equal(s.number.get(), INITIAL_NUMBER + 3);
     assert.equal(s.backend.nextTimer(), Number.POSITIVE_INFINITY);

@@ -43,6 +43,10 @@ export class NumberColumn extends EntryColumn implements NumberHandle {
     this.set(this.get() + amount);
   }
 
+  update(change: (value: number) => number): void {
+    this.set(change(this.get()));
+  }
+
   clear(): void {
     this.remove();
   }
