@@ -33,23 +33,28 @@ export class JobInTurns {
   static async start(options: InTurnsOptions): Promise<JobInTurns> {
     const job = new JobInTurns(options);
     const filled = job.#answer();
-    await job.job.start();
-    await filled;
-    return job;
+    try {
+      await job.job.start();
+      await Promise.race([filled, job.job.lasting()]);
+      return job;
+    } catch (error) {
+      await job.remove();
+      throw error;
+    }
   }
 
   /** After `job.suspend`: milliseconds until its first step; it has made its input when this resolves. */
   async resume(): Promise<number> {
     const ready = this.#answer();
     const ms = await this.job.start();
-    await ready;
+    await Promise.race([ready, this.job.lasting()]);
     return ms;
   }
 
   async turn(turn: Turn): Promise<TurnTaken> {
     const taken = this.#answer();
     this.#channel.postMessage(turn);
-    return taken;
+    return Promise.race([taken, this.job.lasting()]);
   }
 
   async remove(): Promise<void> {

@@ -122,6 +122,12 @@ export class MeasuredJob {
     return this.#catalog.lastCompleted(this.#job);
   }
 
+  /** Rejects once the job has ended, which was not what the caller waits for. */
+  async lasting(): Promise<never> {
+    await this.#runner?.ended;
+    throw new Error('the measured job ended');
+  }
+
   /** Waits for the end of the input. */
   async finished(): Promise<void> {
     await this.#runner?.ended;

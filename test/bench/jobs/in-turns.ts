@@ -115,9 +115,8 @@ class Input {
     if (turn.kind === 'each') {
       const from = this.#each;
       this.#each = (from + turn.count) % this.all.length;
-      const twice = [...this.all.slice(from, from + turn.count)];
-      if (twice.length < turn.count) twice.push(...this.all.slice(0, turn.count - twice.length));
-      return yield* batches(twice);
+      const more = Math.max(0, from + turn.count - this.all.length);
+      return yield* batches([...this.all.slice(from, from + turn.count), ...this.all.slice(0, more)]);
     }
     const cycle = this.#cycle(turn.kind);
     let at = this.#at.get(turn.kind) ?? 0;
