@@ -213,6 +213,11 @@ export class Catalog {
     return pins.pin(this.#context, job, checkpoint, pin);
   }
 
+  /** See {@link pins.renewPin}. */
+  renewPin(id: number, ms: number): void {
+    pins.renewPin(this.#context, id, ms);
+  }
+
   unpin(id: number): void {
     pins.unpin(this.#context, id);
   }

@@ -34,6 +34,11 @@ export function pin(context: CatalogContext, job: string, checkpoint: number, wa
   });
 }
 
+/** Lets a pin with an end last for `ms` from now. One that is gone stays gone. */
+export function renewPin({ db, clock }: CatalogContext, id: number, ms: number): void {
+  db.run('UPDATE pins SET until = ? WHERE id = ? AND until IS NOT NULL', [clock.now() + ms, id]);
+}
+
 /** Who holds the pins that a person sets. */
 export const USER = 'user';
 

@@ -28,9 +28,6 @@ import { RunReader } from '../store/run-reader.js';
 import { fileSource } from '../store/run-source.js';
 import { checkpointSummary } from './checkpoint-summary.js';
 
-/** How long a pin outlives a command that was killed while it read. */
-const PIN_MS = 6 * 3_600_000;
-
 /** As the archive's own, but for a checkpoint's path and provenance, which it has none of. */
 export type SnapshotSummary = Omit<Summary, 'archive' | 'provenance'> & {
   readonly archive: Omit<Summary['archive'], 'path'> & { readonly path: string | null };
@@ -70,7 +67,7 @@ export function viewCheckpoint(
   now: number,
 ): SnapshotView {
   const job = catalog.job(reference);
-  const { unpin, checkpoint } = pinCheckpoint(catalog, job, id, { who: 'inspect', until: now + PIN_MS });
+  const { unpin, checkpoint } = pinCheckpoint(catalog, job, id, { who: 'inspect', now });
   const label = `${job.name}@${checkpoint.id}`;
   try {
     const manifest = decodeManifest(checkpoint.manifest, label);

@@ -22,8 +22,6 @@ import { type OutputFile, refuseBadOutput } from './check-output.js';
 import { pinCheckpoint } from './pin-checkpoint.js';
 import { provenanceOf } from './provenance.js';
 
-/** How long a pin outlives a process that died while it packed: days, so that no archive is ever cut short. */
-const PIN_MS = 2 * 24 * 3_600_000;
 /** Milliseconds between two looks whether a live job has committed. */
 const LOOK_EVERY = 100;
 
@@ -62,10 +60,9 @@ export interface Externalized {
 export async function externalize(options: ExternalizeOptions): Promise<Externalized> {
   const { catalog, clock, job, destination } = options;
   if (!('stream' in destination)) await refuseBadOutput(destination);
-  const until = clock.now() + PIN_MS;
   const { unpin, checkpoint } = pinCheckpoint(catalog, job, options.checkpoint, {
     who: 'externalize',
-    until,
+    now: clock.now(),
   });
   try {
     await untilCommitted(options, checkpoint.id);

@@ -1,9 +1,11 @@
 import { TidemarkError } from '../base/errors.js';
 import type { Catalog } from '../catalog/catalog.js';
-import type { Pin } from '../catalog/pins.js';
 import type { CheckpointRecord, JobRecord } from '../catalog/records.js';
 
 const PIN_TRIES = 10;
+/** How long a pin outlives a process that was killed while it read, and how often one that lives renews it. */
+const PIN_MS = 15 * 60_000;
+const RENEW_MS = 60_000;
 
 export interface PinnedCheckpoint {
   readonly checkpoint: CheckpointRecord;
@@ -20,19 +22,47 @@ export function pinCheckpoint(
   catalog: Catalog,
   job: JobRecord,
   id: number | undefined,
-  { who, until }: Required<Pick<Pin, 'who' | 'until'>>,
+  { who, now }: { readonly who: string; readonly now: number },
 ): PinnedCheckpoint {
   for (let tries = 1; ; tries++) {
     const checkpoint = completedCheckpoint(catalog, job, id);
     try {
       const why = `${job.id}@${checkpoint.id}`;
-      const pin = catalog.pin(job.id, checkpoint.id, { who, why, until });
-      return { checkpoint, unpin: untilExit(() => catalog.unpin(pin)) };
+      return {
+        checkpoint,
+        unpin: holdPin(catalog, { job: job.id, checkpoint: checkpoint.id, who, why, now }),
+      };
     } catch (error) {
       const dropped = error instanceof TidemarkError && error.code === 'CHECKPOINT_NOT_FOUND';
       if (id !== undefined || !dropped || tries === PIN_TRIES) throw error;
     }
   }
+}
+
+export interface HeldPin {
+  readonly job: string;
+  readonly checkpoint: number;
+  /** The command that reads, and what for. */
+  readonly who: string;
+  readonly why: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** Pins a completed checkpoint for as long as this process lives; returns what takes the pin away. @throws CHECKPOINT_NOT_FOUND */
+export function holdPin(catalog: Catalog, { job, checkpoint, who, why, now }: HeldPin): () => void {
+  const pin = catalog.pin(job, checkpoint, { who, why, until: now + PIN_MS });
+  const renewal = setInterval(() => {
+    try {
+      catalog.renewPin(pin, PIN_MS);
+    } catch {
+      // A busy catalog: the pin lasts longer than several of these.
+    }
+  }, RENEW_MS).unref();
+  return untilExit(() => {
+    clearInterval(renewal);
+    catalog.unpin(pin);
+  });
 }
 
 /** `release`, which happens once: when it is called, else when the process exits. */

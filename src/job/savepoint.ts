@@ -17,11 +17,9 @@ import { decodeManifest } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { type ArchiveProgress, ArchiveTask } from './archive-task.js';
 import { type OutputFile, refuseBadOutput } from './check-output.js';
+import { holdPin } from './pin-checkpoint.js';
 import { provenanceOf } from './provenance.js';
 import type { RunningAttempt } from './run-attempt.js';
-
-/** How long a pin outlives a process that died while it read: days, so that no archive is ever cut short. */
-const PIN_MS = 2 * 24 * 3_600_000;
 
 export interface SavepointRequest extends OutputFile {
   readonly reason: string | undefined;
@@ -92,8 +90,8 @@ async function save(parts: SavepointParts, request: SavepointRequest, id: number
   const path = request.output.endsWith('/')
     ? join(request.output, archiveName(job.name, id))
     : request.output;
-  const until = clock.now() + PIN_MS;
-  const pin = catalog.pin(job.id, id, { who: 'savepoint', why: path.slice(-200), until });
+  const held = { job: job.id, checkpoint: id, who: 'savepoint', why: path.slice(-200), now: clock.now() };
+  const unpin = holdPin(catalog, held);
   try {
     const { digest, bytes } = await write(parts, request, path, catalog.checkpoint(job.id, id));
     const kind = request.stop ? ('stop' as const) : ('savepoint' as const);
@@ -114,7 +112,7 @@ async function save(parts: SavepointParts, request: SavepointRequest, id: number
     catalog.recordSavepoint(taken);
     return { path, kind: 'savepoint', layout, digest, bytes, checkpointId: id };
   } finally {
-    catalog.unpin(pin);
+    unpin();
   }
 }
 

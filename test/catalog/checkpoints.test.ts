@@ -146,7 +146,7 @@ test('a pin keeps a checkpoint until it is taken away or has run out', (t) => {
   const second = takeCheckpoint(home, running, [b]);
   const newest = takeCheckpoint(home, running, []);
   const pin = catalog.pin(job.id, first, { who: 'inspect', why: 'reads it' });
-  catalog.pin(job.id, second, { who: 'inspect', why: 'reads it', until: clock.time + 10 });
+  const ending = catalog.pin(job.id, second, { who: 'inspect', why: 'reads it', until: clock.time + 10 });
   const why = () => catalog.checkpoints(job.id).map(({ id, retainedBy }) => [id, ...retainedBy]);
   assert.deepEqual(why(), [
     [first, 'retain', 'pin'],
@@ -154,7 +154,13 @@ test('a pin keeps a checkpoint until it is taken away or has run out', (t) => {
     [newest, 'recovery'],
   ]);
   assert.deepEqual(catalog.subsume(job.id, epoch, [first, second]), [], 'pinned between decision and deed');
-  clock.time += 10;
+  clock.time += 9;
+  catalog.renewPin(ending, 10);
+  // One without an end gets none.
+  catalog.renewPin(pin, 10);
+  clock.time += 9;
+  assert.deepEqual(catalog.subsume(job.id, epoch, [second]), [], 'renewed by who reads on');
+  clock.time += 1;
   assert.deepEqual(why(), [
     [first, 'retain', 'pin'],
     [second, 'retain'],

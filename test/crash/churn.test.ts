@@ -100,8 +100,8 @@ class Churning {
   async bytesAlive(): Promise<number> {
     return await withCatalog(this.sandbox.home, async (catalog) => {
       const job = onlyJob(catalog);
-      const until = systemClock.now() + PATIENCE;
-      const { unpin, checkpoint } = pinCheckpoint(catalog, job, undefined, { who: 'test', until });
+      const held = { who: 'test', now: systemClock.now() };
+      const { unpin, checkpoint } = pinCheckpoint(catalog, job, undefined, held);
       const { tables } = decodeManifest(checkpoint.manifest, 'the last checkpoint');
       const unkeyed = new Set(tables.filter(({ kind }) => !isKeyed(kind)).map(({ id }) => id));
       const readers: RunReader[] = [];
