@@ -25,7 +25,7 @@ export function run(given: Given, context: Context): Promise<number> {
     if (printer.json) await printer.document(savepoint === undefined ? row : { ...row, savepoint });
     else {
       const took = formatDuration(row.durationMs ?? 0);
-      printer.note(`${job.name}: checkpoint ${row.id}, ${formatBytes(row.bytes.total)} in ${took}`);
+      printer.note(`${job.name}: checkpoint ${row.id}, ${sizeText(row.bytes)} in ${took}`);
       if (savepoint !== undefined) {
         printer.note(savedText(job.name, savepoint, false));
         await printer.data(`${savepoint.path}\n`);
@@ -33,6 +33,11 @@ export function run(given: Given, context: Context): Promise<number> {
     }
     return EXIT.done;
   });
+}
+
+/** What it wrote, and what it shares with the one before. */
+function sizeText({ own, shared, total }: CheckpointRow['bytes']): string {
+  return shared === 0 ? formatBytes(total) : `${formatBytes(total)}, ${formatBytes(own)} of it new,`;
 }
 
 function savepointWish(given: Given, context: Context): Readonly<Record<string, unknown>> {
