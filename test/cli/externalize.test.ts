@@ -67,8 +67,10 @@ describe('externalize', () => {
 
   it('takes the checkpoint that is named, a folder, or stdout; refuses what is there or cannot be', async () => {
     await mkdir(place.path('backups'));
-    const { id } = await place.json<CheckpointRow>('checkpoint', 'counter');
+    // Pinned, or the next checkpoint may drop it before it is packed.
+    const { checkpointId: id } = await place.json<{ checkpointId: number }>('pin', 'counter');
     const packed = await place.json<Saved>('externalize', `counter@${id}`, '-o', 'backups/');
+    await place.json('pin', `counter@${id}`, '--remove');
     assert.equal(packed.path, place.path(`backups/counter-${id}.checkpoint.tar`));
     assert.match(
       await refused(place, 5, 'FILE_EXISTS', 'externalize', 'counter', '-o', packed.path),

@@ -62,7 +62,7 @@ describe('cancel', () => {
     lost.process.kill('SIGKILL');
     await lost.finished;
     const output = sandbox.path('failed-out');
-    const failing = ['run', 'fixtures/jobs/throws-at.ts', '--name', 'failed', '--param', 'rate=5000'];
+    const failing = ['run', 'fixtures/jobs/throws-at.ts', '--name', 'failed', '--param', 'rate=1000'];
     const options = ['--checkpoint-interval', '20ms', '--restart', 'none', '--param', `output=${output}`];
     assert.equal((await sandbox.start([...failing, ...options]).finished).code, EXIT.jobFailed);
 
