@@ -14,6 +14,7 @@ import { DeltaWriter } from '../store/delta-writer.js';
 import { mergeRuns } from '../store/merge.js';
 import { RunReader } from '../store/run-reader.js';
 import { RunWriter } from '../store/run-writer.js';
+import { SORT_ENTRIES } from '../store/sort-buffer.js';
 import {
   type FromStoreThread,
   MERGE,
@@ -22,6 +23,9 @@ import {
   type StoreThreadData,
   type ToStoreThread,
 } from './store-protocol.js';
+
+/** Sorted at a time, at most: a flush of the default cache is one run, and not three that are to be merged. */
+const DELTA_BYTES = 32 * 1024 * 1024;
 
 assert(!isMainThread, 'the store thread is a worker');
 const port = present(parentPort, 'the port of a worker');
@@ -90,7 +94,14 @@ function answer(call: number, act: () => Promise<readonly Run[]>): void {
 }
 
 function begin(id: number): void {
-  const writer = new DeltaWriter({ disk: realDisk, folder, unkeyed, register: (run) => register(id, run) });
+  const limits = { bytes: DELTA_BYTES, entries: SORT_ENTRIES };
+  const writer = new DeltaWriter({
+    disk: realDisk,
+    folder,
+    unkeyed,
+    limits,
+    register: (run) => register(id, run),
+  });
   deltas.set(id, { writer, queue: Promise.resolve(), failure: undefined });
 }
 
