@@ -137,18 +137,21 @@ test('a savepoint, and its restore at 1, 2, 5 and 128 saved again at once, have 
 const COUNT = 100_000;
 const KEYS = 53;
 
-test('stop ten times in a row, with restores between at varying parallelism, under load', async () => {
+/** With `TIDEMARK_TEST_LONG=1`, more. */
+const STOPS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 10 : 5;
+
+test('stop many times in a row, with restores between at varying parallelism, under load', async () => {
   const output = sandbox.path('stops');
   const params = [`count=${COUNT}`, 'rate=2000', `keys=${KEYS}`, 'splits=3', `output=${output}`];
   const flags = params.flatMap((param) => ['--param', param]);
   sandbox.json(['run', 'fixtures/jobs/slow-count.ts', '-d', '--checkpoint-interval', '100ms', ...flags]);
-  for (let n = 0; n < 10; n++) {
+  for (let n = 0; n < STOPS; n++) {
     const before = sandbox.status('slow-count').elements;
     await eventually('it moves', () => sandbox.status('slow-count').elements > before);
     const archive = sandbox.path(`stop-${n}.tar`);
     sandbox.json(['stop', 'slow-count', '-o', archive]);
     assert.equal(sandbox.status('slow-count').endedBy, 'stop');
-    const rate = n === 9 ? ['--param', 'rate=50000'] : [];
+    const rate = n === STOPS - 1 ? ['--param', 'rate=50000'] : [];
     sandbox.json(['restore', archive, '-d', '-p', String(1 + ((n * 3) % 7)), ...rate]);
   }
   sandbox.json(['wait', 'slow-count', '--until', 'finished', '--timeout', '1m']);
