@@ -32,7 +32,9 @@ interface Cost {
   readonly ms: number;
   /** All that was written, merges in the background left out; that which makes a chain whole is the full one's own. */
   readonly bytes: number;
-  /** Of the checkpoint's own segments. */
+  /** Of these, before the checkpoint was asked for. */
+  readonly early: number;
+  /** Of segments that the checkpoint before did not have; those of merges are among them. */
   readonly own: number;
   readonly merged: number;
 }
@@ -108,16 +110,19 @@ async function compare(
 
 async function cost(inTurns: JobInTurns, count: number): Promise<Cost> {
   const { job } = inTurns;
-  await inTurns.turn({ kind: 'each', count });
-  await quiet();
+  // From before the changes: where they do not fit into memory, some are written at once.
   const merged = job.merges.bytesWritten;
   const { written } = processIo();
+  await inTurns.turn({ kind: 'each', count });
+  await quiet();
+  const early = processIo().written - written - (job.merges.bytesWritten - merged);
   const { from, to, record } = await job.checkpoint();
   await quiet();
   const mergedNow = record.mode === 'full' ? 0 : job.merges.bytesWritten - merged;
   return {
     ms: to - from,
     bytes: processIo().written - written - mergedNow,
+    early,
     own: record.bytes?.own ?? Number.NaN,
     merged: mergedNow,
   };
@@ -138,7 +143,7 @@ function bytesFigure(name: string, part: number, pairs: readonly Pair[]): Figure
     ...target(part, MOST_BYTES),
     notes: [
       `median of ${pairs.length} alternating pairs, ${spread(ratios, 4)}`,
-      `of these in segments: ${mebibytes(side('part', 'own'))} incremental, ${mebibytes(side('full', 'own'))} full`,
+      `of these ${mebibytes(side('part', 'early'))} before the request; new segments: ${mebibytes(side('part', 'own'))} incremental, ${mebibytes(side('full', 'own'))} full`,
       `merges wrote ${mebibytes(merged)} more for each incremental one, on average`,
     ],
   };
