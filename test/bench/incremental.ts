@@ -115,10 +115,11 @@ async function cost(inTurns: JobInTurns, count: number): Promise<Cost> {
   const { written } = processIo();
   await inTurns.turn({ kind: 'each', count });
   await quiet();
-  const early = processIo().written - written - (job.merges.bytesWritten - merged);
+  const mergedEarly = job.merges.bytesWritten - merged;
+  const early = processIo().written - written - mergedEarly;
   const { from, to, record } = await job.checkpoint();
   await quiet();
-  const mergedNow = record.mode === 'full' ? 0 : job.merges.bytesWritten - merged;
+  const mergedNow = record.mode === 'full' ? mergedEarly : job.merges.bytesWritten - merged;
   return {
     ms: to - from,
     bytes: processIo().written - written - mergedNow,
