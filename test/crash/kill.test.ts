@@ -1,5 +1,5 @@
 /**
- * A job on an input that lasts half a minute, killed 16 times with SIGKILL at random moments and at a named one, then
+ * A job on an input that lasts less than half a minute, killed 12 times with SIGKILL at random moments and at a named one, then
  * with SIGTERM: its sink holds what an uninterrupted run gives, each line once.
  */
 import assert from 'node:assert/strict';
@@ -13,7 +13,7 @@ import { Catalog } from '../../src/catalog/catalog.js';
 import { committedLines, countedLines, difference, eventually, type Finished, Sandbox } from './harness.js';
 
 /** With `TIDEMARK_TEST_LONG=1`, many more kills; chain.test.ts kills as well. */
-const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 300 : 16;
+const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 300 : 12;
 /** Kills at the stop point between a checkpoint's completion and its commit. */
 const NAMED_EVERY = 6;
 const SECONDS = KILLS * 2;

@@ -8,7 +8,7 @@ import type { JobRow } from '../../src/job/status.js';
 import { committedLines, countedLines, difference, Sandbox } from './harness.js';
 
 /** With `TIDEMARK_TEST_LONG=1`, more. */
-const STOPS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 20 : 8;
+const STOPS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 20 : 6;
 const KEYS = 31;
 
 const sandbox = new Sandbox();

@@ -155,19 +155,19 @@ const MODES: readonly Mode[] = [
     name: 'memory, incremental',
     flags: ['--backend', 'memory', '--checkpoint-mode', 'incremental'],
     elsewhere: ['--backend', 'disk', '--convert'],
-    rows: rowsFrom('flight-delays'),
+    rows: rowsFrom('word-count'),
   },
   {
     name: 'disk, incremental',
     flags: ['--backend', 'disk'],
     elsewhere: ['--backend', 'memory', '--checkpoint-mode', 'full', '--convert'],
-    rows: ROWS,
+    rows: rowsFrom('flight-delays'),
   },
   {
     name: 'disk, full',
     flags: ['--backend', 'disk', '--checkpoint-mode', 'full'],
     elsewhere: ['--backend', 'memory'],
-    rows: rowsFrom('flight-delays'),
+    rows: rowsFrom('word-count'),
   },
 ];
 /** Each time the job is killed at its first checkpoint, which then holds what an attempt has changed. */
