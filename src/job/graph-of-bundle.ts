@@ -11,7 +11,8 @@ type What = Pick<DataThreadData, 'bundle' | 'job' | 'params' | 'cwd'>;
 /** No job's id. */
 const NOBODY = '-';
 
-const IGNORE: AttemptEvents = {
+/** For an attempt of which only the thread's end is of interest. */
+export const IGNORE: AttemptEvents = {
   chunk: () => undefined,
   drained: () => undefined,
   committed: () => undefined,

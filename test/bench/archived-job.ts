@@ -10,28 +10,14 @@ import { Catalog } from '../../src/catalog/catalog.js';
 import type { JobRecord } from '../../src/catalog/records.js';
 import { callControl } from '../../src/control/client.js';
 import type { JobSettings } from '../../src/graph/settings.js';
-import { Attempt, type AttemptEvents } from '../../src/job/attempt.js';
+import { Attempt } from '../../src/job/attempt.js';
+import { IGNORE } from '../../src/job/graph-of-bundle.js';
 import type { DataThreadData } from '../../src/job/protocol.js';
 import { feed, findRecovery } from '../../src/job/recover-state.js';
 import { planRestore, restoreJob } from '../../src/job/restore.js';
 import { MeasuredJob, sharedNow } from './measured-job.js';
 
 const METRICS_MS = 500;
-
-const IGNORE: AttemptEvents = {
-  chunk: () => undefined,
-  drained: () => undefined,
-  committed: () => undefined,
-  flush: () => undefined,
-  flushed: () => undefined,
-  opened: () => undefined,
-  inputEnded: () => undefined,
-  print: async () => undefined,
-  log: () => undefined,
-  output: () => undefined,
-  metrics: () => undefined,
-  ahead: () => undefined,
-};
 
 export interface RestoredAttempt {
   readonly attempt: Attempt;
