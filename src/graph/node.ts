@@ -6,6 +6,7 @@ import type { KeyCodec } from '../codec/key.js';
 import type { ProcessSpec } from './process.js';
 import type { SinkSpec } from './sink.js';
 import type { SourceSpec } from './source.js';
+import type { WindowSpec } from './window.js';
 
 interface NodeBase {
   readonly id: number;
@@ -40,6 +41,20 @@ export interface FlatMapNode extends NodeBase {
   readonly apply: (value: unknown) => Iterable<unknown>;
 }
 
+/** Gives elements their timestamps, and says how far event time has come. Stands between sources and keyed operators. */
+export interface AssignNode extends NodeBase {
+  readonly kind: 'assign';
+  readonly input: number;
+  /** Milliseconds since 1970. */
+  readonly timestamp: (value: unknown) => number;
+  /** How much later than its successors an element may come, milliseconds. */
+  readonly outOfOrderness: number;
+  /** A split that gave nothing for this long does not hold event time back; undefined: it always does. Milliseconds. */
+  readonly idle: number | undefined;
+  /** Splits follow each other in time: one that waits for its turn does not hold event time back. */
+  readonly inTurn: boolean;
+}
+
 export interface UnionNode extends NodeBase {
   readonly kind: 'union';
   readonly inputs: readonly number[];
@@ -58,9 +73,18 @@ export interface ProcessNode extends NodeBase, Named {
   /** A `keyBy` node. */
   readonly input: number;
   readonly spec: ProcessSpec<unknown, unknown>;
+  /** The stream that is broadcast to it; then the spec has `broadcast` and `onBroadcast`. */
+  readonly broadcast?: number;
 }
 
-/** A side output of a process node. */
+export interface WindowNode extends NodeBase, Named {
+  readonly kind: 'window';
+  /** A `keyBy` node. Its late output is a `side` node of the side `late`. */
+  readonly input: number;
+  readonly spec: WindowSpec;
+}
+
+/** A side output of a process or window node. */
 export interface SideNode extends NodeBase {
   readonly kind: 'side';
   readonly input: number;
@@ -78,9 +102,11 @@ export type GraphNode =
   | MapNode
   | FilterNode
   | FlatMapNode
+  | AssignNode
   | UnionNode
   | KeyByNode
   | ProcessNode
+  | WindowNode
   | SideNode
   | SinkNode;
 
@@ -91,5 +117,7 @@ export interface Graph {
 /** The nodes that feed this one; a union may name one twice. */
 export function inputsOf(node: GraphNode): readonly number[] {
   if (node.kind === 'source') return [];
-  return node.kind === 'union' ? node.inputs : [node.input];
+  if (node.kind === 'union') return node.inputs;
+  if (node.kind === 'process' && node.broadcast !== undefined) return [node.input, node.broadcast];
+  return [node.input];
 }

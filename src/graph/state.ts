@@ -1,6 +1,7 @@
 /** State declarations: what a definition says about a piece of keyed state, and what user code gets to hold. */
 import type { Codec } from '../codec/codec.js';
 import type { Schema } from '../codec/schema.js';
+import type { Aggregate } from './window.js';
 
 /** A value as `get()` hands it out: valid inside the callback, changed only through `set` or `update`. */
 export type DeepReadonly<T> = unknown extends T
@@ -57,7 +58,31 @@ export interface MapState<K, V> {
   readonly size: number;
 }
 
-export type StateKind = 'value' | 'number' | 'list' | 'map';
+/** One value per key, into which each added one is folded. `get` is undefined before the first. */
+export interface ReducingState<T> {
+  get(): DeepReadonly<T> | undefined;
+  add(value: T): void;
+  clear(): void;
+}
+
+/** One accumulator per key; `get` gives its result, undefined before the first `add`. */
+export interface AggregatingState<In, Out> {
+  get(): Out | undefined;
+  add(value: In): void;
+  clear(): void;
+}
+
+export type StateKind = 'value' | 'number' | 'list' | 'map' | 'reducing' | 'aggregating';
+
+/**
+ * How long an entry (a value, a number, a whole list, one entry of a map) lives: `after` milliseconds of processing time
+ * from when it was last set, or, with `refresh: 'read'`, also from when it was last read. What is expired is not seen
+ * any more (Flink's `StateTtlConfig`, with its OnCreateAndWrite and OnReadAndWrite, and NeverReturnExpired).
+ */
+export interface Ttl {
+  readonly after: number;
+  readonly refresh: 'write' | 'read';
+}
 
 /** A declaration; `H` is the handle user code gets for it. Made by `state.value(…)` and its like. */
 export interface StateDeclaration<H = unknown> {
@@ -67,6 +92,12 @@ export interface StateDeclaration<H = unknown> {
   /** What `get` gives where nothing was set; cloned by nobody, so it must not be changed. */
   readonly initial: unknown;
   readonly formerly: readonly string[];
+  /** Absent: entries do not expire. */
+  readonly ttl?: Ttl | undefined;
+  /** Of kind `reducing`: folds a value into what is kept. Changes neither argument. */
+  readonly reduce?: ((a: unknown, b: unknown) => unknown) | undefined;
+  /** Of kind `aggregating`. */
+  readonly aggregate?: Aggregate<unknown, unknown, unknown> | undefined;
   readonly handle?: H;
 }
 

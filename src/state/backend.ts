@@ -22,6 +22,9 @@
  *   nor restored as kept needs no tombstone. What was not kept is written again by the next freeze, unless it changed
  *   back to nothing that was ever kept.
  * - An empty list or map, and a key with nothing in it, are absent: no entry, no memory.
+ * - An entry whose stamp is at or before `time.now` is not seen any more: not by handles, not by `counts`, not by a drain
+ *   of a freeze at that time. It needs no tombstone where every kept drain that may hold it has a stamp no later.
+ *   A backend that keeps entries elsewhere may count some that have expired until the next freeze, never too few.
  * - A value that its codec refuses is a TidemarkError VALUE_REFUSED that names state, key and path; what was
  *   pending is pending still.
  * - Nothing restored points into the buffers of the entry, as long as the codecs do not.
@@ -35,19 +38,37 @@ export interface StateTable {
   /** Index into the snapshot's list of tables. */
   readonly table: number;
   readonly name: string;
-  readonly kind: 'value' | 'number' | 'list' | 'map';
-  /** Of the value; of one element of a list; of one value of a map. What it reads must not point into its input. */
+  /** `panes`: one value per window of a key, its entries told apart by their namespace. */
+  readonly kind: 'value' | 'number' | 'list' | 'map' | 'panes';
+  /** Of the value; of one element of a list; of one value of a map or a pane. What it reads must not point into its input. */
   readonly codec: Codec<unknown>;
   /** For maps, and only there: how user keys are checked and kept. Every key must take at least one byte. */
   readonly mapKeys?: KeyCodec;
   /** What `get` gives where nothing was set: for `value` and `number`. */
   readonly initial: unknown;
+  /**
+   * For `value` and `map`: how long an entry lives, whole milliseconds from when it was last set, or also read. Its entry
+   * carries the stamp of when it expires: the current step's time then, and `after`.
+   */
+  readonly ttl?: { readonly after: number; readonly refresh: 'write' | 'read' } | undefined;
 }
+
+/**
+ * Processing time as far as TTL goes by it: set by the caller before each step and at each barrier, never back. One object
+ * for all backends of a dataflow, so that expiry is looked at without asking a clock.
+ */
+export interface StepTime {
+  now: number;
+}
+
+export type TimerTime = 'event' | 'processing';
 
 export interface TimerTable {
   /** Index into the snapshot's list of tables. */
   readonly table: number;
   readonly name: string;
+  /** Which of the two orders it falls due in. */
+  readonly time: TimerTime;
 }
 
 export interface BackendOptions {
@@ -60,6 +81,7 @@ export interface BackendOptions {
   readonly timers: readonly TimerTable[];
   /** What a freeze holds: every entry, or those that changed since the last one that was kept. */
   readonly snapshots: 'all' | 'changes';
+  readonly time: StepTime;
 }
 
 export interface KeyedBackend {
@@ -73,15 +95,20 @@ export interface KeyedBackend {
   state(index: number): StateHandle;
   /** The handle of `timers[index]`: always the same object. */
   timer(index: number): TimerHandle;
-  /** The time of the earliest timer, or Infinity. */
-  nextTimer(): number;
+  /** The time of the earliest timer of an order, or Infinity. */
+  nextTimer(time: TimerTime): number;
   /**
-   * Takes out the earliest timer that is due at or before `now` (the one set first among equals) and makes its key
-   * current. Undefined when none is due.
+   * Takes out the earliest timer of an order that is due at or before `now` (the one set first among equals) and makes its
+   * key current. Undefined when none is due.
    */
-  fireTimer(now: number): FiredTimer | undefined;
-  /** Takes out all timers and says how many there were: what the end of input does. */
+  fireTimer(time: TimerTime, now: number): FiredTimer | undefined;
+  /** Takes out all processing-time timers and says how many there were: what the end of input does. */
   dropTimers(): number;
+  /**
+   * Lets go of entries that have expired by `time.now`, at most about `most` of them, in a time that does not grow with
+   * the others; true when none is left in memory. `freeze` does this for all by itself.
+   */
+  expire(most: number): boolean;
   /** Fixes what a snapshot holds, in a time that does not grow with the number of keys, and starts its drain into `out`. */
   freeze(out: EntryWriter): Drain;
   /**
@@ -127,7 +154,26 @@ export interface FiredTimer {
  * the definition knows the type. What user code passes in is checked as far as a wrong type would corrupt state.
  */
 
-export type StateHandle = ValueHandle | NumberHandle | ListHandle | MapHandle;
+export type StateHandle = ValueHandle | NumberHandle | ListHandle | MapHandle | PanesHandle;
+
+/** A window of a key. Whole milliseconds; both ends infinite is the global window. */
+export interface PaneWindow {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The panes of the current key: at most one for each `start`. `get` may give the caller an array or object that it adds
+ * to, if it then calls `set` with the same one. Iterates in no particular order; may be changed while it is iterated.
+ */
+export interface PanesHandle<V = unknown> {
+  get(start: number): V | undefined;
+  set(window: PaneWindow, value: V): void;
+  /** False where there was none. */
+  delete(start: number): boolean;
+  windows(): Iterable<PaneWindow>;
+  readonly size: number;
+}
 
 export interface ValueHandle<T = unknown> {
   get(): T;
