@@ -50,6 +50,7 @@ function backendOf(state: StateTable, snapshots: Mode = 'all'): KeyedBackend {
     states: [state],
     timers: [],
     snapshots,
+    time: { now: 0 },
   });
 }
 

@@ -57,6 +57,7 @@ describe('a row', () => {
       states: [state],
       timers: [],
       snapshots: 'changes',
+      time: { now: 0 },
     });
     const column = new NumberColumn(store, { table: 0, offset: 1, what: 'state "n"' }, state);
     store.columns.push(column);

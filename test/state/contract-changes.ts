@@ -38,6 +38,7 @@ function fill(of: Subject, what: unknown = 1): void {
   of.map.set('m', what);
   of.timers[0].set(10);
   of.timers[1].set(20);
+  of.timers[2].set(30);
 }
 
 /** Takes all of the current key out. */
@@ -53,6 +54,7 @@ function filledLines(key: string, what: unknown = 1): string[] {
     expectedLine(TABLES.map, key, keyBytes('m'), valueBytes(what)),
     expectedLine(TABLES.early, key, timeBytes(10), EMPTY),
     expectedLine(TABLES.late, key, timeBytes(20), EMPTY),
+    expectedLine(TABLES.due, key, timeBytes(30), EMPTY),
   ].sort();
 }
 
@@ -64,6 +66,7 @@ function tombstoneLines(key: string): string[] {
     tombstoneLine(TABLES.map, key, keyBytes('m')),
     tombstoneLine(TABLES.early, key, timeBytes(10)),
     tombstoneLine(TABLES.late, key, timeBytes(20)),
+    tombstoneLine(TABLES.due, key, timeBytes(30)),
   ].sort();
 }
 
@@ -74,7 +77,7 @@ export function whatIsWritten(setup: Setup): void {
       s.select(key);
       fill(s);
     }
-    assert.equal(changes(s).length, 18);
+    assert.equal(changes(s).length, 21);
     assert.deepEqual(changes(s), []);
     s.select('b');
     s.value.update(() => ({ what: 2 }));
@@ -117,7 +120,7 @@ export function whatIsWritten(setup: Setup): void {
       s.timers[0].delete(99);
     }
     empty(s);
-    assert.equal(s.backend.fireTimer(5), undefined);
+    assert.equal(s.backend.fireTimer('processing', 5), undefined);
     assert.deepEqual(changes(s), []);
   });
 
@@ -132,7 +135,7 @@ export function whatIsWritten(setup: Setup): void {
     empty(s);
     assert.deepEqual(changes(s), tombstoneLines('a'));
     assert.deepEqual(changes(s), []);
-    assert.deepEqual(s.backend.fireTimer(10), { index: 0, time: 10, key: 'b' });
+    assert.deepEqual(s.backend.fireTimer('processing', 10), { index: 0, time: 10, key: 'b' });
     s.map.delete('m');
     assert.equal(s.backend.dropTimers(), 1);
     const timers = [[TABLES.early, 10] as const, [TABLES.late, 20] as const];
@@ -157,7 +160,7 @@ export function whatIsWritten(setup: Setup): void {
       empty(s);
       fill(s, 2);
       s.map.delete('m');
-      assert.equal(s.backend.fireTimer(10)?.key, 'a');
+      assert.equal(s.backend.fireTimer('processing', 10)?.key, 'a');
       empty(s);
       assert.deepEqual(changes(s), []);
     }
@@ -231,6 +234,7 @@ export function whatIsWritten(setup: Setup): void {
       entryOf(TABLES.map, 'kept', keyBytes('m'), valueBytes(1)),
       entryOf(TABLES.early, 'kept', timeBytes(10), EMPTY),
       entryOf(TABLES.late, 'kept', timeBytes(20), EMPTY),
+      entryOf(TABLES.due, 'kept', timeBytes(30), EMPTY),
     ];
     for (const entry of entries) adopt(s, entry);
     const other: Entry[] = entries.map((entry) => ({
@@ -255,7 +259,7 @@ export function whileDraining(setup: Setup): void {
     fill(s, 2);
     assert.deepEqual(lines(recording.drained()), filledLines('a'));
     recording.settle(true);
-    const timers = (line: string) => /^(9|2) /.test(line);
+    const timers = (line: string) => /^(9|2|5) /.test(line);
     assert.deepEqual(
       changes(s),
       filledLines('a', 2).filter((line) => !timers(line)),

@@ -118,6 +118,7 @@ export function handles(setup: Setup): void {
       { table: TABLES.map, entries: 5 },
       { table: TABLES.early, entries: 0 },
       { table: TABLES.late, entries: 2 },
+      { table: TABLES.due, entries: 0 },
     ]);
     s.value.clear();
     s.list.clear();
@@ -137,10 +138,14 @@ export function timers(setup: Setup): void {
     s.timers[1].set(10);
     s.timers[0].set(10);
     s.timers[0].set(-5);
-    assert.equal(s.backend.nextTimer(), -5);
+    assert.equal(s.backend.nextTimer('processing'), -5);
     s.select('c');
     const fired = [];
-    for (let timer = s.backend.fireTimer(30); timer !== undefined; timer = s.backend.fireTimer(30)) {
+    for (
+      let timer = s.backend.fireTimer('processing', 30);
+      timer !== undefined;
+      timer = s.backend.fireTimer('processing', 30)
+    ) {
       fired.push([timer.index, timer.time, timer.key]);
       s.number.add(1);
     }
@@ -155,7 +160,7 @@ export function timers(setup: Setup): void {
     assert.equal(s.number.get(), 20);
     s.select(['b', 2]);
     assert.equal(s.number.get(), INITIAL_NUMBER + 3);
-    assert.equal(s.backend.nextTimer(), Number.POSITIVE_INFINITY);
+    assert.equal(s.backend.nextTimer('processing'), Number.POSITIVE_INFINITY);
   });
 
   it('fires nothing early, and forgets what is deleted', () => {
@@ -163,11 +168,11 @@ export function timers(setup: Setup): void {
     s.select('a');
     for (let time = 0; time < 500; time++) s.timers[0].set(time);
     for (let time = 0; time < 500; time++) if (time % 10 !== 7) s.timers[0].delete(time);
-    assert.equal(s.backend.fireTimer(6), undefined);
-    assert.equal(s.backend.fireTimer(7)?.time, 7);
-    assert.equal(s.backend.nextTimer(), 17);
+    assert.equal(s.backend.fireTimer('processing', 6), undefined);
+    assert.equal(s.backend.fireTimer('processing', 7)?.time, 7);
+    assert.equal(s.backend.nextTimer('processing'), 17);
     assert.equal(s.backend.dropTimers(), 49);
-    assert.equal(s.backend.nextTimer(), Number.POSITIVE_INFINITY);
+    assert.equal(s.backend.nextTimer('processing'), Number.POSITIVE_INFINITY);
     assert.equal(liveEntries(s), 0);
   });
 }

@@ -39,6 +39,7 @@ export function restoring(setup: Setup): void {
       s.list.set([i, { i }]);
       s.map.set(i, [i]);
       s.timers[i % 2 === 0 ? 0 : 1].set(i);
+      s.timers[2].set(i + 1);
     }
     const entries = snapshot(s);
     for (const parallelism of [1, 2, 3, 5, MAX_PARALLELISM]) {
@@ -48,7 +49,8 @@ export function restoring(setup: Setup): void {
       for (const item of entries)
         parts[subtaskOf(item.group, parallelism, MAX_PARALLELISM)]?.backend.restore(item);
       assert.deepEqual(lines(parts.flatMap((part) => snapshot(part))), lines(entries));
-      assert.equal(Math.min(...parts.map((part) => part.backend.nextTimer())), 0);
+      assert.equal(Math.min(...parts.map((part) => part.backend.nextTimer('processing'))), 0);
+      assert.equal(Math.min(...parts.map((part) => part.backend.nextTimer('event'))), 1);
     }
   });
 

@@ -18,6 +18,7 @@ import type {
   ListHandle,
   MapHandle,
   NumberHandle,
+  StepTime,
   TimerHandle,
   ValueHandle,
 } from '../../src/state/backend.js';
@@ -37,7 +38,7 @@ export interface Setup {
 export const MAX_PARALLELISM = 16;
 export const ALL: KeyGroupRange = { start: 0, end: MAX_PARALLELISM - 1 };
 export const INITIAL_NUMBER = 7;
-export const TABLES = { value: 3, number: 1, list: 4, map: 0, early: 9, late: 2 } as const;
+export const TABLES = { value: 3, number: 1, list: 4, map: 0, early: 9, late: 2, due: 5 } as const;
 export const keys = keyCodecById('auto');
 /** Small, so that the chunks of a drain change hands often. */
 const CHUNK_BYTES = 512;
@@ -51,7 +52,10 @@ export interface Subject {
   readonly number: NumberHandle;
   readonly list: ListHandle;
   readonly map: MapHandle;
-  readonly timers: readonly [TimerHandle, TimerHandle];
+  /** Two names in processing time, and one in event time. */
+  readonly timers: readonly [TimerHandle, TimerHandle, TimerHandle];
+  /** What the backend goes by. */
+  readonly time: StepTime;
   select(key: Key): void;
 }
 
@@ -61,6 +65,7 @@ export function groupOf(key: Key): number {
 
 export function subject({ create, mode }: Setup, range = ALL): Subject {
   const codec = valueCodec;
+  const time = { now: 0 };
   const backend = create({
     range,
     subtask: 0,
@@ -74,9 +79,11 @@ export function subject({ create, mode }: Setup, range = ALL): Subject {
       { table: TABLES.map, name: 'map', kind: 'map', codec, mapKeys: keys, initial: undefined },
     ],
     timers: [
-      { table: TABLES.early, name: 'early' },
-      { table: TABLES.late, name: 'late' },
+      { table: TABLES.early, name: 'early', time: 'processing' },
+      { table: TABLES.late, name: 'late', time: 'processing' },
+      { table: TABLES.due, name: 'due', time: 'event' },
     ],
+    time,
   });
   return {
     mode,
@@ -86,7 +93,8 @@ export function subject({ create, mode }: Setup, range = ALL): Subject {
     number: backend.state(1) as NumberHandle,
     list: backend.state(2) as ListHandle,
     map: backend.state(3) as MapHandle,
-    timers: [backend.timer(0), backend.timer(1)],
+    timers: [backend.timer(0), backend.timer(1), backend.timer(2)],
+    time,
     select(key) {
       const normal = keys.normalise(key);
       backend.select(normal, keys.identity(normal), groupOf(normal));

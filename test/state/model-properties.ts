@@ -4,6 +4,7 @@ import { it } from 'node:test';
 import fc from 'fast-check';
 import { rangeOf, subtaskOf } from '../../src/base/key-groups.js';
 import { adopt, lines, liveEntries, MAX_PARALLELISM, type Setup, snapshot, subject } from './harness.js';
+import { TIMES } from './model.js';
 import { drainSteps, settleSteps, steps } from './steps.js';
 import { World } from './world.js';
 
@@ -41,8 +42,10 @@ export function modelProperties(setup: Setup): void {
         else part.backend.restore(entry);
       }
       assert.deepEqual(lines(parts.flatMap((part) => snapshot(part))), world.model.lines());
-      const times = parts.map(({ backend }) => backend.nextTimer());
-      assert.equal(Math.min(...times), world.model.next()?.time ?? Number.POSITIVE_INFINITY);
+      for (const time of TIMES) {
+        const times = parts.map(({ backend }) => backend.nextTimer(time));
+        assert.equal(Math.min(...times), world.model.next(time)?.time ?? Number.POSITIVE_INFINITY);
+      }
     });
     fc.assert(property, { numRuns: RUNS });
   });

@@ -1,6 +1,7 @@
 /** The oracle: the state of all keys in plain Maps and arrays, and what a snapshot of it must hold. */
 import type { Key, KeyIdentity } from '../../src/codec/key.js';
 import type { Entry } from '../../src/format/entry.js';
+import type { TimerTime } from '../../src/state/backend.js';
 import { entryOf, keyBytes, keys, lines, TABLES, timeBytes, valueBytes } from './harness.js';
 
 export interface ModelKey {
@@ -13,8 +14,10 @@ export interface ModelKey {
   readonly map: Map<KeyIdentity, { readonly key: Key; value: unknown }>;
 }
 
+export type TimerIndex = 0 | 1 | 2;
+
 export interface ModelTimer {
-  readonly index: 0 | 1;
+  readonly index: TimerIndex;
   readonly time: number;
   readonly key: Key;
 }
@@ -51,10 +54,12 @@ export class Model {
     this.timers = this.timers.filter((timer) => !which(timer));
   }
 
-  /** The earliest, the first set among equals. */
-  next(): ModelTimer | undefined {
+  /** The earliest of an order, the first set among equals. */
+  next(time: TimerTime): ModelTimer | undefined {
     let next: ModelTimer | undefined;
-    for (const timer of this.timers) if (next === undefined || timer.time < next.time) next = timer;
+    for (const timer of this.timers) {
+      if (timeOf(timer) === time && (next === undefined || timer.time < next.time)) next = timer;
+    }
     return next;
   }
 
@@ -81,8 +86,15 @@ export class Model {
   }
 }
 
-export function timerTable(index: 0 | 1): number {
-  return index === 0 ? TABLES.early : TABLES.late;
+export const TIMES: readonly TimerTime[] = ['processing', 'event'];
+const TIMER_TABLES = [TABLES.early, TABLES.late, TABLES.due] as const;
+
+export function timerTable(index: TimerIndex): number {
+  return TIMER_TABLES[index];
+}
+
+export function timeOf({ index }: ModelTimer): TimerTime {
+  return index === 2 ? 'event' : 'processing';
 }
 
 export function sameTimer(a: ModelTimer, b: ModelTimer): boolean {

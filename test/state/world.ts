@@ -17,7 +17,7 @@ import {
   TABLES,
   timeBytes,
 } from './harness.js';
-import { Model, type ModelKey, type ModelTimer, timerTable } from './model.js';
+import { Model, type ModelKey, type ModelTimer, TIMES, timerTable } from './model.js';
 
 interface Running {
   readonly recording: Recording;
@@ -174,11 +174,13 @@ export class World {
   /** Takes all timers out of both, which must be the same in the same order. */
   fireAll(): void {
     const { model, s } = this;
-    for (let next = model.next(); next !== undefined; next = model.next()) {
-      const first = next;
-      assert.deepEqual(s.backend.fireTimer(Number.MAX_SAFE_INTEGER), { ...first });
-      model.deleteTimers((timer) => timer === first);
+    for (const time of TIMES) {
+      for (let next = model.next(time); next !== undefined; next = model.next(time)) {
+        const first = next;
+        assert.deepEqual(s.backend.fireTimer(time, Number.MAX_SAFE_INTEGER), { ...first });
+        model.deleteTimers((timer) => timer === first);
+      }
+      assert.equal(s.backend.fireTimer(time, Number.MAX_SAFE_INTEGER), undefined);
     }
-    assert.equal(s.backend.fireTimer(Number.MAX_SAFE_INTEGER), undefined);
   }
 }

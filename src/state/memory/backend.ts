@@ -16,7 +16,7 @@ import type {
   StateTable,
   TableCount,
   TimerHandle,
-  TimerTable,
+  TimerTime,
 } from '../backend.js';
 import { type Column, decode, type Place } from './column.js';
 import { MemoryDrain } from './drain.js';
@@ -41,7 +41,10 @@ class MemoryBackend implements KeyedBackend {
   readonly #states: readonly StateColumn[];
   readonly #timers: readonly TimerColumn[];
   readonly #byTable: ReadonlyMap<number, Column>;
-  readonly #heap = new TimerHeap();
+  readonly #heaps: Readonly<Record<TimerTime, TimerHeap>> = {
+    event: new TimerHeap(),
+    processing: new TimerHeap(),
+  };
   readonly #rowsPerLook: number;
 
   constructor(options: BackendOptions, rowsPerLook: number) {
@@ -51,7 +54,8 @@ class MemoryBackend implements KeyedBackend {
     this.#store = store;
     this.#states = states.map((state, i) => stateColumn(store, placed(state, 'state', i), state));
     this.#timers = timers.map(
-      (timer, i) => new TimerColumn(store, placed(timer, 'timer', states.length + i), i, this.#heap),
+      (timer, i) =>
+        new TimerColumn(store, placed(timer, 'timer', states.length + i), i, this.#heaps[timer.time]),
     );
     store.columns.push(...this.#states, ...this.#timers);
     this.#byTable = new Map(store.columns.map((column) => [column.table, column]));
@@ -70,12 +74,12 @@ class MemoryBackend implements KeyedBackend {
     return present(this.#timers[index], `timer ${index}`);
   }
 
-  nextTimer(): number {
-    return this.#heap.peek()?.time ?? Number.POSITIVE_INFINITY;
+  nextTimer(time: TimerTime): number {
+    return this.#heaps[time].peek()?.time ?? Number.POSITIVE_INFINITY;
   }
 
-  fireTimer(now: number): FiredTimer | undefined {
-    const cell = this.#heap.peek();
+  fireTimer(time: TimerTime, now: number): FiredTimer | undefined {
+    const cell = this.#heaps[time].peek();
     if (cell === undefined || cell.time > now) return undefined;
     this.#store.selectRow(cell.bucket, cell.row);
     cell.column.remove(cell);
@@ -83,9 +87,13 @@ class MemoryBackend implements KeyedBackend {
   }
 
   dropTimers(): number {
-    const cells = this.#heap.live();
+    const cells = this.#heaps.processing.live();
     for (const cell of cells) cell.column.remove(cell);
     return cells.length;
+  }
+
+  expire(_most: number): boolean {
+    return true;
   }
 
   freeze(out: EntryWriter): Drain {
@@ -119,7 +127,11 @@ class MemoryBackend implements KeyedBackend {
 }
 
 /** Columns lie in the rows in the order of the options, after the key. */
-function placed({ table, name }: TimerTable, kind: 'state' | 'timer', index: number): Place {
+function placed(
+  { table, name }: Pick<StateTable, 'table' | 'name'>,
+  kind: 'state' | 'timer',
+  index: number,
+): Place {
   return { table, offset: index + 1, what: `${kind} ${JSON.stringify(name)}` };
 }
 

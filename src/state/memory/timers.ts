@@ -1,5 +1,5 @@
 /**
- * Timers of one name. A row has its only timer, or a Map of them by time; the heap that all names of a backend share
+ * Timers of one name. A row has its only timer, or a Map of them by time; the heap that all names of one order share
  * has them in the order they fire.
  */
 import { BytesDamaged, ValueRefused } from '../../codec/codec.js';
