@@ -44,6 +44,7 @@ export const CODES = {
   USER_PROMISE: EXIT.jobFailed,
   USER_EXIT: EXIT.jobFailed,
   KEY_REFUSED: EXIT.jobFailed,
+  TIMESTAMP_REFUSED: EXIT.jobFailed,
   VALUE_REFUSED: EXIT.jobFailed,
   SOURCE_FAILED: EXIT.jobFailed,
   SOURCE_DATA: EXIT.jobFailed,

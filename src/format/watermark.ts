@@ -12,6 +12,11 @@ export const END_OF_TIME = 2n ** 63n - 1n;
 /** Milliseconds since 1970, or the end of time. */
 export type Watermark = number | 'end';
 
+/** The value to be written for a watermark; Infinity is the end of time. */
+export function writtenWatermark(watermark: number): number | bigint {
+  return watermark === Number.POSITIVE_INFINITY ? END_OF_TIME : watermark;
+}
+
 /** Throws {@link BytesDamaged}. */
 export function readWatermark(value: Buffer): Watermark {
   const time = valueCodec.read(new ByteReader(value));

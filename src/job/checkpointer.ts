@@ -61,10 +61,15 @@ export interface CheckpointerOptions {
   onEvent(event: RunnerEvent): void;
 }
 
+/** What one that is asked for may ask for more. */
+export type AskedFor = Partial<Pick<Request, 'full' | 'drain'>>;
+
 interface Request {
   readonly kind: AskedKind;
   /** All of the state in one segment, whatever the mode of the job. */
   readonly full: boolean;
+  /** Event time comes to its end before the barrier. */
+  readonly drain: boolean;
   resolve(id: number): void;
   reject(error: TidemarkError): void;
 }
@@ -103,10 +108,10 @@ export class Checkpointer {
   }
 
   /** Asks for a checkpoint; resolves with its id once its sinks have committed. */
-  request(kind: AskedKind, full = false): Promise<number> {
+  request(kind: AskedKind, { full = false, drain = false }: AskedFor = {}): Promise<number> {
     return new Promise((resolve, reject) => {
       if (this.#stopped || (this.#last && this.#running === undefined)) return reject(gone());
-      this.#requests.push({ kind, full, resolve, reject });
+      this.#requests.push({ kind, full, drain, resolve, reject });
       this.#tick();
     });
   }
@@ -207,7 +212,8 @@ export class Checkpointer {
           : new ChainSnapshot(chain, id, mode);
       this.#running = { id, kind, startedAt, file, requests, committing: false };
       this.#lastTriggeredAt = startedAt;
-      attempt.send({ type: 'checkpoint', id, last: this.#last });
+      const drain = requests.some((request) => request.drain);
+      attempt.send({ type: 'checkpoint', id, last: this.#last, drain });
     } catch (error) {
       const refused = toTidemarkError(error);
       for (const request of requests) request.reject(refused);

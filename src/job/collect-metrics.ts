@@ -1,10 +1,13 @@
 /** Reads the metrics of a running dataflow. */
 import { operatorId } from '../base/operator-id.js';
 import type { EntryWriter } from '../format/entry.js';
+import { END_OF_TIME as LAST_TIME } from '../format/watermark.js';
 import type { GraphNode } from '../graph/node.js';
-import type { Compiled } from '../runtime/compile.js';
-import type { ProcessOperator } from '../runtime/process.js';
+import { type Compiled, isKeyed } from '../runtime/compile.js';
+import { END_OF_TIME, NO_WATERMARK } from '../runtime/event-time.js';
+import type { KeyedOperator } from '../runtime/operator.js';
 import type { SourceSubtask } from '../runtime/source.js';
+import { isTimer } from '../runtime/tables.js';
 import type { OperatorMetrics, SplitMetrics, SubtaskMetrics } from './metrics.js';
 
 /** Splits shown per subtask; a source of a million files must not fill the control channel. */
@@ -38,6 +41,7 @@ export function collectOperators(
   compiled: Compiled,
   liveSinks: boolean,
   sizes: Sizes | undefined,
+  now: number,
 ): readonly OperatorMetrics[] {
   return compiled.graph.nodes.flatMap((node) => {
     const instances = compiled.instances.get(node.id);
@@ -51,7 +55,8 @@ export function collectOperators(
         in: counted.in,
         out: counted.out,
         ...stateOf(compiled, node, operator, sizes),
-        watermark: null,
+        ...timeOf(compiled.watermarks.of(node.id), now),
+        late: operator?.late ?? null,
         splits: 'splits' in counted ? splitsOf(counted as SourceSubtask) : [],
       };
     });
@@ -74,7 +79,7 @@ function deliveryOf(transactional: boolean): 'exactly-once' | 'at-least-once' {
 }
 
 function keyTypeOf(compiled: Compiled, node: GraphNode): string | null {
-  if (node.kind !== 'process') return null;
+  if (!isKeyed(node)) return null;
   const keyBy = compiled.graph.nodes[node.input];
   return keyBy?.kind === 'keyBy' ? keyBy.codec.id : null;
 }
@@ -82,10 +87,10 @@ function keyTypeOf(compiled: Compiled, node: GraphNode): string | null {
 function stateOf(
   compiled: Compiled,
   node: GraphNode,
-  operator: ProcessOperator | undefined,
+  operator: KeyedOperator | undefined,
   sizes: Sizes | undefined,
 ): Pick<SubtaskMetrics, 'stateEntries' | 'stateBytes' | 'timers'> {
-  if (operator === undefined || node.kind !== 'process') return { stateEntries: 0, stateBytes: 0, timers: 0 };
+  if (operator === undefined || !isKeyed(node)) return { stateEntries: 0, stateBytes: 0, timers: 0 };
   const counts = new Map(operator.backend.counts().map(({ table, entries }) => [table, entries]));
   const { start, end } = operator.range;
   let stateEntries = 0;
@@ -94,7 +99,7 @@ function stateOf(
   for (const table of compiled.tables) {
     if (table.operator !== node.uid) continue;
     const entries = counts.get(table.id) ?? 0;
-    if (table.kind === 'timer') timers += entries;
+    if (isTimer(table.kind)) timers += entries;
     else stateEntries += entries;
     stateBytes += sizes?.bytesOf(table.id, start, end, entries) ?? 0;
   }
@@ -102,11 +107,21 @@ function stateOf(
 }
 
 function splitsOf(source: SourceSubtask): readonly SplitMetrics[] {
-  return source.splits.slice(0, MAX_SPLITS_SHOWN).map(({ id, position, state }) => ({
+  return source.splits.slice(0, MAX_SPLITS_SHOWN).map(({ id, position, state, time }) => ({
     id,
     position: plain(position),
     state,
+    timestamp: time.greatest === NO_WATERMARK ? null : time.greatest,
   }));
+}
+
+/** JSON has no infinities. */
+const SHOWN_END = Number(LAST_TIME);
+
+function timeOf(watermark: number | undefined, now: number): Pick<SubtaskMetrics, 'watermark' | 'lagMs'> {
+  if (watermark === undefined || watermark === NO_WATERMARK) return { watermark: null, lagMs: null };
+  if (watermark === END_OF_TIME) return { watermark: SHOWN_END, lagMs: null };
+  return { watermark, lagMs: Math.max(0, now - watermark) };
 }
 
 /** A position as JSON, whatever the source made it of. */

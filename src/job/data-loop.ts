@@ -50,7 +50,9 @@ export class DataLoop {
   #woken = false;
   #snapshot: Snapshot | undefined;
   /** A checkpoint that waits until a flush is written. */
-  #asked: { readonly id: number; readonly last: boolean } | undefined;
+  #asked: { readonly id: number; readonly last: boolean; readonly drain: boolean } | undefined;
+  /** The last step had nothing to do. */
+  #quiet = false;
   #prepared = false;
   /** Settles when the transactions of the last barrier are durable, or have failed the attempt. */
   #sealed: Promise<void> = Promise.resolve();
@@ -106,7 +108,9 @@ export class DataLoop {
       }
       if (this.#failure !== undefined) throw this.#failure;
       await this.#maybeFreeze();
-      const stepped = this.#mayStep() && dataflow.step(clock.monotonic());
+      const may = this.#mayStep();
+      const stepped = may && dataflow.step(clock.monotonic());
+      this.#quiet = may && !stepped;
       if (dataflow.waiting.length > 0) await this.#settle();
       const sliced = this.#slice();
       if (!stepped && !this.#stopped && dataflow.ended) this.#sayEnded();
@@ -128,9 +132,12 @@ export class DataLoop {
       case 'checkpoint':
         assert(this.#snapshot === undefined && this.#asked === undefined, 'two checkpoints at a time');
         this.#asked = command;
+        this.#quiet = false;
+        if (command.drain) dataflow.drain();
         return;
       case 'abort-checkpoint':
         if (this.#asked?.id === command.id) this.#asked = undefined;
+        dataflow.undrain();
         if (this.#snapshot?.checkpoint !== command.id) {
           // It may have been drained since this was heard.
           this.#writer.hear(command);
@@ -148,6 +155,7 @@ export class DataLoop {
         return;
       case 'go-on':
         this.#stopped = false;
+        dataflow.undrain();
         return;
       case 'finish':
         this.#finished = true;
@@ -160,8 +168,9 @@ export class DataLoop {
   /** Begins what is due: a checkpoint goes before a flush. */
   async #maybeFreeze(): Promise<void> {
     if (!this.#writer.idle) return;
-    const asked = this.#asked;
-    this.#asked = undefined;
+    // What is drained fires its timers first, and changes are flushed meanwhile as ever.
+    const asked = this.#asked?.drain === true && !this.#quiet ? undefined : this.#asked;
+    if (asked !== undefined) this.#asked = undefined;
     if (asked !== undefined) await this.#freeze(asked.id, asked.last);
     else if (!this.#stopped) this.#writer.maybeFlush();
   }
@@ -320,7 +329,7 @@ export class DataLoop {
     const rate = this.#metricsAt === 0 ? 0 : ((dataflow.elements - this.#metricsElements) * 1000) / elapsed;
     this.#metricsAt = now;
     this.#metricsElements = dataflow.elements;
-    const operators = collectOperators(dataflow.compiled, liveSinks, this.#sizes);
+    const operators = collectOperators(dataflow.compiled, liveSinks, this.#sizes, clock.now());
     const { elements, droppedTimers } = dataflow;
     send({ type: 'metrics', metrics: { at: clock.now(), epoch, elements, rate, droppedTimers, operators } });
   }

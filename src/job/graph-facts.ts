@@ -3,6 +3,7 @@ import { present } from '../base/assert.js';
 import { refuseSharedTargets } from '../graph/check.js';
 import { feedersOf } from '../graph/edges.js';
 import type { Graph, GraphNode } from '../graph/node.js';
+import { isKeyed } from '../runtime/compile.js';
 import type { Dataflow } from '../runtime/dataflow.js';
 import { formerNames } from '../runtime/tables.js';
 import type { GraphFacts, OperatorFacts } from './protocol.js';
@@ -26,12 +27,12 @@ export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): Graph
 }
 
 function operatorFacts(graph: Graph, node: GraphNode): readonly OperatorFacts[] {
-  if (node.kind !== 'source' && node.kind !== 'process' && node.kind !== 'sink') return [];
-  const { uid, formerly, kind } = node;
+  if (node.kind !== 'source' && node.kind !== 'sink' && !isKeyed(node)) return [];
+  const { uid, formerly } = node;
+  const keyed = isKeyed(node);
+  const kind = keyed ? 'process' : node.kind;
   const inputs = feedersOf(graph, node);
-  return [
-    { uid, formerly, kind, keyType: node.kind === 'process' ? keyType(graph, node.input) : null, inputs },
-  ];
+  return [{ uid, formerly, kind, keyType: keyed ? keyType(graph, node.input) : null, inputs }];
 }
 
 function keyType(graph: Graph, id: number): string {

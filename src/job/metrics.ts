@@ -5,6 +5,8 @@ export interface SplitMetrics {
   /** As the source keeps it; what JSON lacks is shown as text. */
   readonly position: unknown;
   readonly state: 'waiting' | 'reading' | 'done';
+  /** The greatest timestamp seen, milliseconds; null where there is none. */
+  readonly timestamp: number | null;
 }
 
 export interface SubtaskMetrics {
@@ -18,7 +20,12 @@ export interface SubtaskMetrics {
   /** Bytes in the last completed checkpoint; 0 before the first. */
   readonly stateBytes: number;
   readonly timers: number;
+  /** How far event time has come, milliseconds; 2^63 − 1 (as a double) at its end, null before it began or without it. */
   readonly watermark: number | null;
+  /** How far that is behind processing time, milliseconds; null where there is none, and at the end. */
+  readonly lagMs: number | null;
+  /** Elements that came too late, since the attempt began; null where there is no such thing. */
+  readonly late: number | null;
   readonly splits: readonly SplitMetrics[];
 }
 

@@ -132,7 +132,8 @@ export type ToData =
       readonly names: readonly string[];
     }
   | { readonly type: 'go'; readonly beginning: Beginning }
-  | { readonly type: 'checkpoint'; readonly id: number; readonly last: boolean }
+  /** `drain`: send the maximum watermark first, and wait for what it sets off. */
+  | { readonly type: 'checkpoint'; readonly id: number; readonly last: boolean; readonly drain: boolean }
   | { readonly type: 'abort-checkpoint'; readonly id: number }
   | { readonly type: 'completed'; readonly id: number }
   | { readonly type: 'buffer'; readonly buffer: Uint8Array }

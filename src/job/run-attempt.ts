@@ -12,7 +12,7 @@ import type { JobRecord, SegmentRecord } from '../catalog/records.js';
 import type { JobSettings } from '../graph/settings.js';
 import { Attempt, type AttemptEvents } from './attempt.js';
 import { AttemptStore, type StoreMetrics } from './attempt-store.js';
-import { type AskedKind, Checkpointer } from './checkpointer.js';
+import { type AskedFor, type AskedKind, Checkpointer } from './checkpointer.js';
 import type { RunnerEvent } from './events.js';
 import { manifestMaker } from './manifest-maker.js';
 import type { AttemptMetrics } from './metrics.js';
@@ -111,21 +111,24 @@ export class RunningAttempt {
   }
 
   /** Takes a checkpoint; resolves with its id once sinks have committed it. */
-  async checkpoint(kind: AskedKind, full = false): Promise<number> {
+  async checkpoint(kind: AskedKind, asked: AskedFor = {}): Promise<number> {
     if (this.#checkpointer === undefined) {
       throw new TidemarkError('JOB_NOT_RUNNING', 'the job is starting; there is nothing to checkpoint yet', {
         hint: 'wait for it: tidemark wait <job> --until running',
       });
     }
-    return this.#checkpointer.request(kind, full);
+    return this.#checkpointer.request(kind, asked);
   }
 
-  /** A checkpoint after whose barrier nothing is processed, until `endStopped` or `goOn`. */
-  async stop(): Promise<number> {
+  /**
+   * A checkpoint after whose barrier nothing is processed, until `endStopped` or `goOn`; with `drain` after the maximum
+   * watermark and all that it sets off.
+   */
+  async stop(drain: boolean): Promise<number> {
     if (this.#ending) throw new TidemarkError('JOB_ENDED', 'the job is ending already');
     this.#stopping = true;
     try {
-      return await this.checkpoint('stop');
+      return await this.checkpoint('stop', { drain });
     } catch (error) {
       this.#stopping = false;
       this.#resumeEnding();

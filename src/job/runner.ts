@@ -300,7 +300,7 @@ export class Runner {
       this.#logSavepoint(both.savepoint);
       return { ...checkpointRow(both.checkpoint), savepoint: both.savepoint };
     }
-    const id = await this.#attemptNow().checkpoint('asked', full);
+    const id = await this.#attemptNow().checkpoint('asked', { full });
     return checkpointRow(catalog.checkpoint(job, id));
   }
 

@@ -61,7 +61,7 @@ export async function takeSavepoint(
 ): Promise<SavepointResult> {
   await refuseBadOutput(request);
   const { attempt } = parts;
-  const id = request.stop ? await attempt.stop() : await attempt.checkpoint('savepoint');
+  const id = request.stop ? await attempt.stop(request.drain) : await attempt.checkpoint('savepoint');
   try {
     return await save(parts, request, id);
   } catch (error) {
@@ -80,7 +80,7 @@ export async function takeBoth(
   { full, ...request }: BesideCheckpoint,
 ): Promise<{ readonly checkpoint: CheckpointRecord; readonly savepoint: SavepointResult }> {
   await refuseBadOutput(request);
-  const id = await parts.attempt.checkpoint('asked', full);
+  const id = await parts.attempt.checkpoint('asked', { full });
   const savepoint = await save(parts, { ...request, stop: false, drain: false }, id);
   return { checkpoint: parts.catalog.checkpoint(parts.job.id, id), savepoint };
 }

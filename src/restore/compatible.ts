@@ -82,6 +82,8 @@ function tableFindings(was: SnapshotTable, graph: NewGraph): readonly Finding[] 
     theirs.find(({ name }) => name === was.name) ??
     theirs.find(({ formerly }) => formerly.includes(was.name));
   if (is === undefined) {
+    // Where event time is not used any more, nothing is lost with how far it came.
+    if (was.kind === 'watermark') return [];
     return was.entries === 0 ? [] : finding(`${label(was)} is not declared any more; it would be lost`, true);
   }
   if (is.kind !== was.kind) return finding(`was a ${was.kind} and is a ${is.kind} now`);
@@ -102,9 +104,16 @@ function tableFindings(was: SnapshotTable, graph: NewGraph): readonly Finding[] 
 
 /** Timers, positions and transactions are looked for among their own kind; keyed state of any kind together. */
 function sameFamily(a: string, b: string): boolean {
-  const special = (kind: string) => kind === 'timer' || kind === 'splits' || kind === 'transactions';
-  return special(a) || special(b) ? a === b : true;
+  return family(a) === family(b);
 }
+
+function family(kind: string): string {
+  if (kind === 'timer' || kind === 'event-timer') return 'timer';
+  return UNNAMED.has(kind) ? kind : 'state';
+}
+
+/** An operator has one of each at most. */
+const UNNAMED: ReadonlySet<string> = new Set(['splits', 'watermark', 'transactions']);
 
 function label(table: SnapshotTable): string {
   return table.name === '' ? table.kind : `${table.kind} state ${table.name} (${table.entries} entries)`;

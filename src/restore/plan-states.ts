@@ -33,7 +33,10 @@ export function planStates(old: Snapshot, graph: NewGraph, allowMissing: boolean
   const findings = incompatibilities(old, graph);
   const plans = old.tables.map((was) => planOne(was, findings, graph, allowMissing));
   const fresh = graph.tables.filter(
-    (is) => is.kind !== 'transactions' && !old.tables.some((was) => takes(is, was, graph)),
+    (is) =>
+      is.kind !== 'transactions' &&
+      is.kind !== 'watermark' &&
+      !old.tables.some((was) => takes(is, was, graph)),
   );
   return [
     ...plans,
@@ -59,6 +62,8 @@ function planOne(
   const [finding] = own;
   if (finding === undefined) {
     const is = graph.tables.find((table) => takes(table, was, graph));
+    if (is === undefined && kind === 'watermark')
+      return { ...base, action: 'dropped', message: 'event time is not used there any more' };
     const moved = is !== undefined && (is.operator !== operator || is.name !== state);
     const message = moved ? `is ${nameOf({ operator: is.operator, state: is.name })} now` : null;
     return { ...base, action: moved ? 'moved' : 'kept', message };

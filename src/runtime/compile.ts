@@ -6,7 +6,8 @@
  */
 import { assert, present, unreachable } from '../base/assert.js';
 import { rangeOf } from '../base/key-groups.js';
-import { keyCodecById } from '../codec/keys.js';
+import { listCodec } from '../codec/list.js';
+import { valueCodec } from '../codec/value.js';
 import {
   type Graph,
   type GraphNode,
@@ -15,18 +16,24 @@ import {
   type ProcessNode,
   type SinkNode,
   type SourceNode,
+  type WindowNode,
 } from '../graph/node.js';
 import type { SourceContext } from '../graph/source.js';
-import type { BackendOptions, KeyedBackend } from '../state/backend.js';
+import type { BackendOptions, KeyedBackend, StateTable, StepTime } from '../state/backend.js';
+import { AssignOperator } from './assign.js';
+import { EventTime, NO_WATERMARK, type OperatorTime } from './event-time.js';
+import { stateTableOf } from './handles.js';
 import { KeyByOperator } from './key-by.js';
-import { type Counted, fanOut, type Input } from './operator.js';
+import { type Counted, fanOut, type Input, type KeyedOperator, type KeyedParts } from './operator.js';
 import { ProcessOperator } from './process.js';
 import type { ProcessingTime } from './processing-time.js';
 import { SinkGroup, SinkOperator } from './sink.js';
 import { SourceGroup, SourceSubtask } from './source.js';
 import { FilterOperator, FlatMapOperator, MapOperator } from './stateless.js';
-import { type Table, tablesOf } from './tables.js';
+import { isTimer, type Table, tablesOf } from './tables.js';
+import { type KeyedTime, Watermarks } from './watermarks.js';
 import type { Where } from './where.js';
+import { createWindowOperator } from './window/window-operator.js';
 
 export type BackendFactory = (options: BackendOptions) => KeyedBackend;
 
@@ -39,7 +46,9 @@ export interface CompileOptions {
   readonly snapshots: BackendOptions['snapshots'];
   readonly context: SourceContext;
   readonly where: Where;
-  readonly time: ProcessingTime;
+  readonly processingTime: ProcessingTime;
+  /** Processing time of the step at hand. */
+  readonly stepTime: StepTime;
   readonly waiting: Promise<void>[];
   wake(): void;
 }
@@ -55,16 +64,47 @@ export interface Compiled {
   readonly sources: readonly SourceGroup[];
   readonly sinks: readonly SinkGroup[];
   /** Keyed operators, all subtasks. */
-  readonly keyed: readonly ProcessOperator[];
-  /** Those of `keyed` that have timers. */
-  readonly timed: readonly ProcessOperator[];
+  readonly keyed: readonly KeyedOperator[];
+  /** Those of `keyed` that have processing-time timers. */
+  readonly timed: readonly KeyedOperator[];
+  /** Those of `keyed` of which something may expire. */
+  readonly expiring: readonly KeyedOperator[];
+  readonly watermarks: Watermarks;
   /** By node and subtask. */
   readonly instances: ReadonlyMap<number, readonly Counted[]>;
-  readonly processes: ReadonlyMap<string, readonly ProcessOperator[]>;
+  /** By uid: the subtasks of keyed operators, and the time they share. */
+  readonly processes: ReadonlyMap<string, readonly KeyedOperator[]>;
+  readonly times: ReadonlyMap<string, OperatorTime>;
 }
 
 export function compile(options: CompileOptions): Compiled {
   return new Compiler(options).run();
+}
+
+/** The side output that a window's late elements go to. */
+const LATE_SIDE = 'late';
+
+type KeyedNode = ProcessNode | WindowNode;
+
+export function isKeyed(node: GraphNode): node is KeyedNode {
+  return node.kind === 'process' || node.kind === 'window';
+}
+
+function expires(node: KeyedNode): boolean {
+  return node.kind === 'process' && Object.values(node.spec.state ?? {}).some(({ ttl }) => ttl !== undefined);
+}
+
+/** What a table of a keyed operator is for its backend, if that keeps it and it is no timer. */
+function stateOf(node: KeyedNode, table: Table): readonly StateTable[] {
+  if (isTimer(table.kind) || table.kind === 'watermark') return [];
+  const { id, name } = table;
+  if (node.kind === 'window') {
+    const codec = table.kind === 'value' ? valueCodec : node.spec.keeps.codec;
+    const kept = table.kind === 'list' ? listCodec(codec) : codec;
+    return [{ table: id, name, kind: 'panes', codec: kept, initial: undefined }];
+  }
+  const declared = node.spec.state?.[name];
+  return declared === undefined ? [] : [stateTableOf(declared, table)];
 }
 
 class Compiler {
@@ -74,7 +114,9 @@ class Compiler {
   /** What a node offers to those that feed it, by node and subtask. */
   readonly #inputs = new Map<number, readonly Input[]>();
   readonly #instances = new Map<number, readonly Counted[]>();
-  readonly #processes = new Map<number, readonly ProcessOperator[]>();
+  readonly #processes = new Map<number, readonly KeyedOperator[]>();
+  readonly #times = new Map<number, KeyedTime>();
+  readonly #eventTime = new EventTime();
   readonly #sources: SourceGroup[] = [];
   readonly #sinks: SinkGroup[] = [];
 
@@ -93,11 +135,12 @@ class Compiler {
   run(): Compiled {
     const { graph, parallelism, maxParallelism, snapshots } = this.#options;
     for (const node of graph.nodes.toReversed()) this.#compile(node);
-    const processNodes = graph.nodes.filter((node) => node.kind === 'process');
-    const keyed = processNodes.flatMap((node) => this.#processes.get(node.id) ?? []);
-    const timed = processNodes
-      .filter((node) => Object.keys(node.spec.timers ?? {}).length > 0)
-      .flatMap((node) => this.#processes.get(node.id) ?? []);
+    const keyedNodes = graph.nodes.filter(isKeyed);
+    const operatorsOf = (nodes: readonly KeyedNode[]) =>
+      nodes.flatMap((node) => this.#processes.get(node.id) ?? []);
+    const has = (node: KeyedNode, kind: Table['kind']) =>
+      this.#tables.some((table) => table.operator === node.uid && table.kind === kind);
+    const sources = this.#sources.reverse();
     return {
       graph,
       parallelism,
@@ -105,12 +148,20 @@ class Compiler {
       snapshots,
       tables: this.#tables,
       names: graph.nodes.map((node) => ('uid' in node ? node.uid : `${node.kind}-${node.id}`)),
-      sources: this.#sources.reverse(),
+      sources,
       sinks: this.#sinks.reverse(),
-      keyed,
-      timed,
+      keyed: operatorsOf(keyedNodes),
+      timed: operatorsOf(keyedNodes.filter((node) => has(node, 'timer'))),
+      expiring: operatorsOf(keyedNodes.filter(expires)),
+      watermarks: new Watermarks({ graph, sources, keyed: this.#times }),
       instances: this.#instances,
-      processes: new Map(processNodes.map((node) => [node.uid, this.#processes.get(node.id) ?? []])),
+      processes: new Map(keyedNodes.map((node) => [node.uid, this.#processes.get(node.id) ?? []])),
+      times: new Map(
+        keyedNodes.map((node) => [
+          node.uid,
+          present(this.#times.get(node.id), 'a time of every operator').time,
+        ]),
+      ),
     };
   }
 
@@ -131,6 +182,11 @@ class Compiler {
           node.id,
           (i) => new FlatMapOperator(node, i, where, this.#outputOf(node.id, i)),
         );
+      case 'assign':
+        return this.#stateless(
+          node.id,
+          (i) => new AssignOperator(node, i, where, this.#eventTime, this.#outputOf(node.id, i)),
+        );
       case 'union':
       case 'side':
         this.#inputs.set(
@@ -141,7 +197,9 @@ class Compiler {
       case 'keyBy':
         return this.#keyBy(node);
       case 'process':
-        return this.#process(node);
+        return this.#keyed(node, (parts) => new ProcessOperator(node, parts));
+      case 'window':
+        return this.#keyed(node, (parts) => createWindowOperator(node, parts));
       case 'sink':
         return this.#sink(node);
       default:
@@ -168,14 +226,14 @@ class Compiler {
   #source(node: SourceNode): void {
     const { context, where, wake } = this.#options;
     const subtasks = this.#each((i) => new SourceSubtask(i, this.#outputOf(node.id, i)));
-    this.#sources.push(new SourceGroup(node, subtasks, context, where, wake));
+    this.#sources.push(new SourceGroup(node, subtasks, context, where, wake, this.#eventTime));
     this.#instances.set(node.id, subtasks);
   }
 
   #keyBy(node: KeyByNode): void {
     const { where, maxParallelism } = this.#options;
     const targets = (this.#users.get(node.id) ?? []).map((user) => {
-      assert(user.kind === 'process', 'only keyed operators read from keyBy');
+      assert(isKeyed(user), 'only keyed operators read from keyBy');
       return present(this.#processes.get(user.id), 'a compiled operator');
     });
     this.#inputs.set(
@@ -184,63 +242,58 @@ class Compiler {
     );
   }
 
-  #process(node: ProcessNode): void {
-    const { graph, parallelism, maxParallelism, time, where, context } = this.#options;
+  #keyed(node: KeyedNode, make: (parts: KeyedParts) => KeyedOperator): void {
+    const { graph, parallelism, maxParallelism, processingTime, where, context } = this.#options;
     const keyBy = present(graph.nodes[node.input], 'the input of a keyed operator');
     assert(keyBy.kind === 'keyBy', 'a keyed operator reads from keyBy');
-    const sides = (this.#users.get(node.id) ?? []).filter((user) => user.kind === 'side');
+    const time: OperatorTime = { watermark: NO_WATERMARK };
     const operators = this.#each((subtask) => {
       const range = rangeOf(subtask, parallelism, maxParallelism);
-      const sideInputs = Object.keys(node.spec.sides ?? {}).map((name) => {
-        const readers = sides
-          .filter(({ side }) => side === name)
-          .map(({ id }) => this.#outputOf(id, subtask));
-        return [name, fanOut(readers)] as const;
-      });
-      return new ProcessOperator(node, {
+      return make({
         subtask,
         parallelism,
         range,
         keys: keyBy.codec,
         backend: this.#backend(node, keyBy, subtask, range),
+        processingTime,
+        eventTime: this.#eventTime,
         time,
         where,
         next: this.#outputOf(node.id, subtask),
-        sides: Object.fromEntries(sideInputs),
+        sides: this.#sidesOf(node, subtask),
         log: context.log,
       });
     });
+    const timed = this.#tables.some(({ operator, kind }) => operator === node.uid && kind === 'event-timer');
+    this.#times.set(node.id, { time, operators, timed });
     this.#processes.set(node.id, operators);
     this.#instances.set(node.id, operators);
   }
 
-  #backend(
-    node: ProcessNode,
-    keyBy: KeyByNode,
-    subtask: number,
-    range: BackendOptions['range'],
-  ): KeyedBackend {
-    const tables = this.#tables.filter(({ operator }) => operator === node.uid);
-    const states = tables.flatMap((table) => {
-      const declared = node.spec.state?.[table.name];
-      if (declared === undefined || table.kind === 'timer') return [];
-      const mapKeys = table.mapKey === null ? {} : { mapKeys: keyCodecById(table.mapKey) };
-      const { name, id } = table;
-      return [
-        {
-          table: id,
-          name,
-          kind: declared.kind,
-          codec: declared.codec,
-          initial: declared.initial,
-          ...mapKeys,
-        },
-      ];
+  #sidesOf(node: KeyedNode, subtask: number): Readonly<Record<string, Input>> {
+    const sides = (this.#users.get(node.id) ?? []).filter((user) => user.kind === 'side');
+    const names = node.kind === 'window' ? [LATE_SIDE] : Object.keys(node.spec.sides ?? {});
+    const inputs = names.map((name) => {
+      const readers = sides.filter(({ side }) => side === name).map(({ id }) => this.#outputOf(id, subtask));
+      return [name, fanOut(readers)] as const;
     });
-    const timers = tables.filter(({ kind }) => kind === 'timer').map(({ id, name }) => ({ table: id, name }));
-    const { maxParallelism, snapshots } = this.#options;
+    return Object.fromEntries(inputs);
+  }
+
+  #backend(node: KeyedNode, keyBy: KeyByNode, subtask: number, range: BackendOptions['range']): KeyedBackend {
+    const tables = this.#tables.filter(({ operator }) => operator === node.uid);
+    const states = tables.flatMap((table) => stateOf(node, table));
+    const timers = tables
+      .filter(({ kind }) => isTimer(kind))
+      .map(({ id, name, kind }) => ({
+        table: id,
+        name,
+        time: kind === 'timer' ? ('processing' as const) : ('event' as const),
+      }));
+    const { maxParallelism, snapshots, stepTime } = this.#options;
     const { codec: keys } = keyBy;
-    return this.#options.backend({ range, maxParallelism, subtask, keys, states, timers, snapshots });
+    const time = stepTime;
+    return this.#options.backend({ range, maxParallelism, subtask, keys, states, timers, snapshots, time });
   }
 
   #sink(node: SinkNode): void {

@@ -12,7 +12,7 @@ import type { Entry, EntryWriter } from '../format/entry.js';
 import type { Graph } from '../graph/node.js';
 import type { SinkContext, Transaction, TransactionId } from '../graph/sink.js';
 import type { SourceContext } from '../graph/source.js';
-import type { BackendOptions } from '../state/backend.js';
+import type { BackendOptions, StepTime } from '../state/backend.js';
 import type { BackendFactory } from './compile.js';
 import { type Compiled, compile } from './compile.js';
 import { Drains } from './drains.js';
@@ -25,6 +25,8 @@ import type { Where } from './where.js';
 
 /** Timers fired in one step at most, so that commands are heard in between. */
 const TIMERS_A_STEP = 256;
+/** Expired entries let go of in one step, about. */
+const EXPIRED_A_STEP = 256;
 
 export interface DataflowOptions {
   readonly graph: Graph;
@@ -57,13 +59,21 @@ export class Dataflow {
   readonly waiting: Promise<void>[] = [];
   droppedTimers = 0;
   elements = 0;
+  readonly #stepTime: StepTime = { now: 0 };
+  /** Nothing is read any more, and event time is at its end. */
+  #draining = false;
   readonly #options: DataflowOptions;
   readonly #restored: Restored;
 
   constructor(options: DataflowOptions) {
     this.#options = options;
     this.time = new ProcessingTime(options.context.clock);
-    this.compiled = compile({ ...options, time: this.time, waiting: this.waiting });
+    this.compiled = compile({
+      ...options,
+      processingTime: this.time,
+      stepTime: this.#stepTime,
+      waiting: this.waiting,
+    });
     this.#restored = new Restored(this.compiled);
     options.where.nameNodes((node) => this.compiled.names[node] ?? `node ${node}`);
   }
@@ -84,6 +94,8 @@ export class Dataflow {
   async open(beginning: Beginning): Promise<void> {
     const { where } = this.#options;
     if (beginning.barrierTime !== undefined) this.time.raise(beginning.barrierTime);
+    this.#stepTime.now = this.time.now();
+    for (const [uid, time] of this.compiled.times) time.watermark = this.#restored.watermark(uid);
     await this.recoverSinks({ writers: true, fromOrigin: beginning.fromOrigin });
     for (const operator of this.compiled.keyed) {
       where.enter();
@@ -126,13 +138,19 @@ export class Dataflow {
   }
 
   /**
-   * One bounded piece of work: due timers, else one batch of one source. False: nothing to do for now.
+   * One bounded piece of work: due event timers, else due processing-time timers, else one batch of one source. False:
+   * nothing to do for now.
    * Throws the failure of user code, even one that user code caught.
    */
   step(monotonic: number): boolean {
     const { where } = this.#options;
     where.enter();
-    const worked = this.#fireTimers() || this.#readBatch(monotonic);
+    this.#stepTime.now = this.time.now();
+    for (const { backend } of this.compiled.expiring) backend.expire(EXPIRED_A_STEP);
+    const worked =
+      this.compiled.watermarks.advance(monotonic, TIMERS_A_STEP) > 0 ||
+      this.#fireTimers() ||
+      (!this.#draining && this.#readBatch(monotonic));
     if (worked) for (const group of this.compiled.sinks) for (const sink of group.operators) sink.flush();
     if (where.failure !== undefined) throw where.failure;
     where.leave();
@@ -144,9 +162,25 @@ export class Dataflow {
     return this.compiled.sources.every((source) => source.ended);
   }
 
+  /**
+   * Sends the maximum watermark: from here on nothing is read, event timers and windows fire, and when `step` has nothing
+   * to do the state is drained.
+   */
+  drain(): void {
+    this.#draining = true;
+    this.compiled.watermarks.end();
+  }
+
+  /** Goes on after a drain that was for nothing. What has fired has fired; event time is behind it again. */
+  undrain(): void {
+    if (!this.#draining) return;
+    this.#draining = false;
+    this.compiled.watermarks.recede();
+  }
+
   /** Milliseconds until there may be something to do without a source waking us. */
   waitMs(monotonic: number): number {
-    let wait = Number.POSITIVE_INFINITY;
+    let wait = this.compiled.watermarks.waitMs(monotonic);
     for (const source of this.compiled.sources) wait = Math.min(wait, source.waitMs(monotonic));
     const next = this.#nextTimer();
     if (next !== Number.POSITIVE_INFINITY) wait = Math.min(wait, Math.max(0, next - this.time.now()));
@@ -161,11 +195,14 @@ export class Dataflow {
   /** The barrier: everything before is in the snapshot, everything after is not. Slow writes must have settled. */
   freeze(checkpoint: number, out: EntryWriter): Snapshot {
     if (this.waiting.length > 0) throw new TidemarkError('INTERNAL', 'a barrier while writes are under way');
-    return new Snapshot(this.compiled, checkpoint, this.time.now(), out, this.#options.context);
+    const now = this.time.now();
+    this.#stepTime.now = now;
+    return new Snapshot(this.compiled, checkpoint, now, out, this.#options.context);
   }
 
   /** Freezes what changed in keyed state, without a barrier: only to write it away. */
   flush(out: EntryWriter): Drains {
+    this.#stepTime.now = this.time.now();
     return new Drains(
       this.compiled.keyed.map(({ backend }) => backend),
       out,
@@ -190,7 +227,8 @@ export class Dataflow {
 
   #nextTimer(): number {
     let next = Number.POSITIVE_INFINITY;
-    for (const operator of this.compiled.timed) next = Math.min(next, operator.backend.nextTimer());
+    for (const operator of this.compiled.timed)
+      next = Math.min(next, operator.backend.nextTimer('processing'));
     return next;
   }
 
@@ -199,7 +237,7 @@ export class Dataflow {
     const now = this.time.now();
     let fired = 0;
     for (const operator of this.compiled.timed) {
-      while (fired < TIMERS_A_STEP && operator.fireTimer(now)) fired++;
+      while (fired < TIMERS_A_STEP && operator.fireTimer('processing', now)) fired++;
     }
     return fired > 0;
   }

@@ -4,26 +4,14 @@ import type { KeyGroupRange } from '../base/key-groups.js';
 import type { Key, KeyCodec } from '../codec/key.js';
 import type { ProcessNode } from '../graph/node.js';
 import type { OpenContext, ProcessContext } from '../graph/process.js';
-import type { KeyedBackend } from '../state/backend.js';
-import { type Counted, type Input, isPromise, type KeyedInput } from './operator.js';
-import type { ProcessingTime } from './processing-time.js';
+import type { KeyedBackend, TimerTime } from '../state/backend.js';
+import type { EventTime, OperatorTime } from './event-time.js';
+import { handleOf } from './handles.js';
+import { type Input, isPromise, type KeyedOperator, type KeyedParts } from './operator.js';
 import type { Where } from './where.js';
 
 type AnyContext = ProcessContext<unknown, never, never, never, unknown>;
 type Callback = (value: unknown, context: AnyContext) => unknown;
-
-export interface ProcessParts {
-  readonly subtask: number;
-  readonly parallelism: number;
-  readonly range: KeyGroupRange;
-  readonly keys: KeyCodec;
-  readonly backend: KeyedBackend;
-  readonly time: ProcessingTime;
-  readonly where: Where;
-  readonly next: Input;
-  readonly sides: Readonly<Record<string, Input>>;
-  log(line: string): void;
-}
 
 /** The context handed to callbacks: one per subtask, its `key` changed for each. */
 class Context {
@@ -34,25 +22,32 @@ class Context {
   readonly subtask: number;
   readonly log: (line: string) => void;
   readonly now: () => number;
+  readonly watermark: () => number;
+  readonly #eventTime: EventTime;
   readonly #operator: ProcessOperator;
   readonly #next: Input;
 
-  constructor(
-    parts: ProcessParts,
-    states: readonly string[],
-    timers: readonly string[],
-    operator: ProcessOperator,
-  ) {
-    this.state = Object.fromEntries(states.map((name, i) => [name, parts.backend.state(i)]));
-    this.timers = Object.fromEntries(timers.map((name, i) => [name, parts.backend.timer(i)]));
+  constructor({ spec }: ProcessNode, parts: KeyedParts, operator: ProcessOperator) {
+    const { backend, processingTime, time } = parts;
+    const states = Object.entries(spec.state ?? {});
+    this.state = Object.fromEntries(states.map(([name, one], i) => [name, handleOf(one, backend.state(i))]));
+    const timers = Object.keys(spec.timers ?? {});
+    this.timers = Object.fromEntries(timers.map((name, i) => [name, backend.timer(i)]));
     this.side = Object.fromEntries(
       Object.entries(parts.sides).map(([name, input]) => [name, (value) => operator.emitTo(input, value)]),
     );
     this.subtask = parts.subtask;
     this.log = parts.log;
-    this.now = () => parts.time.now();
+    this.now = () => processingTime.now();
+    this.watermark = () => time.watermark;
+    this.#eventTime = parts.eventTime;
     this.#operator = operator;
     this.#next = parts.next;
+  }
+
+  get timestamp(): number | undefined {
+    const { timestamp } = this.#eventTime;
+    return Number.isNaN(timestamp) ? undefined : timestamp;
   }
 
   emit(value: unknown): void {
@@ -60,14 +55,18 @@ class Context {
   }
 }
 
-export class ProcessOperator implements KeyedInput, Counted {
+export class ProcessOperator implements KeyedOperator {
   in = 0;
   out = 0;
+  /** Elements at or behind the watermark; of operators with event timers. They are processed like any. */
+  late: number | undefined;
   readonly range: KeyGroupRange;
   readonly backend: KeyedBackend;
   readonly subtask: number;
   readonly #node: ProcessNode;
-  readonly #parts: ProcessParts;
+  readonly #parts: KeyedParts;
+  readonly #eventTime: EventTime;
+  readonly #time: OperatorTime;
   readonly #keys: KeyCodec;
   readonly #where: Where;
   readonly #context: Context;
@@ -76,16 +75,19 @@ export class ProcessOperator implements KeyedInput, Counted {
   #opened = false;
   readonly #onTimer: readonly Callback[];
 
-  constructor(node: ProcessNode, parts: ProcessParts) {
+  constructor(node: ProcessNode, parts: KeyedParts) {
     this.#node = node;
     this.#parts = parts;
+    this.#eventTime = parts.eventTime;
+    this.#time = parts.time;
     this.#keys = parts.keys;
     this.#where = parts.where;
     this.range = parts.range;
     this.backend = parts.backend;
     this.subtask = parts.subtask;
     const timers = Object.keys(node.spec.timers ?? {});
-    this.#context = new Context(parts, Object.keys(node.spec.state ?? {}), timers, this);
+    this.late = Object.values(node.spec.timers ?? {}).includes('event') ? 0 : undefined;
+    this.#context = new Context(node, parts, this);
     this.#typedContext = this.#context as unknown as AnyContext;
     const spec = node.spec as { onElement: Callback; onTimer?: Record<string, Callback> };
     this.#onElement = (value, context) => spec.onElement(value, context);
@@ -118,6 +120,7 @@ export class ProcessOperator implements KeyedInput, Counted {
 
   pushKeyed(value: unknown, key: unknown, group: number, hash: number): void {
     this.in++;
+    if (this.late !== undefined && this.#eventTime.timestamp <= this.#time.watermark) this.late++;
     this.backend.select(key as Key, typeof key === 'string' ? key : this.#keys.identity(key), group, hash);
     this.#context.key = key;
     this.#where.at(this.#node.id, this.subtask);
@@ -130,10 +133,10 @@ export class ProcessOperator implements KeyedInput, Counted {
     if (result !== undefined) this.#refusePromise(result, value);
   }
 
-  /** Fires the earliest timer that is due; false when none is. */
-  fireTimer(now: number): boolean {
-    const timer = this.backend.fireTimer(now);
+  fireTimer(time: TimerTime, now: number): boolean {
+    const timer = this.backend.fireTimer(time, now);
     if (timer === undefined) return false;
+    this.#eventTime.timestamp = time === 'event' ? timer.time : Number.NaN;
     this.#context.key = timer.key;
     this.#where.at(this.#node.id, this.subtask);
     let result: unknown;

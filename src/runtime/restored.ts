@@ -16,10 +16,12 @@ import type { Schema } from '../codec/schema.js';
 import { valueCodec } from '../codec/value.js';
 import { ByteWriter } from '../codec/writer.js';
 import type { Entry } from '../format/entry.js';
+import { readWatermark } from '../format/watermark.js';
 import type { Transaction } from '../graph/sink.js';
-import type { Compiled } from './compile.js';
+import { type Compiled, isKeyed } from './compile.js';
+import { NO_WATERMARK } from './event-time.js';
 import type { SplitPosition } from './source.js';
-import { matchTable, type Table } from './tables.js';
+import { isTimer, matchTable, type Table } from './tables.js';
 
 const stringKeys = keyCodecById('string');
 
@@ -31,6 +33,7 @@ interface Kept<T> {
 export class Restored {
   readonly #compiled: Compiled;
   readonly #splits = new Map<string, Kept<SplitPosition>[]>();
+  readonly #watermarks = new Map<string, number>();
   readonly #transactions = new Map<string, Kept<Transaction<unknown>>[]>();
   /** From the snapshot's table to ours, found once. */
   readonly #match = new Map<number, Table>();
@@ -65,6 +68,14 @@ export class Restored {
     }));
   }
 
+  /**
+   * The watermark of one operator, −Infinity where there is none. The end of time is none: the snapshot was drained or its
+   * input was at its end, and what comes after it all the same is not late for that.
+   */
+  watermark(uid: string): number {
+    return this.#watermarks.get(uid) ?? NO_WATERMARK;
+  }
+
   /** The transactions of one sink. */
   transactions(uid: string, schema: Schema<unknown> | undefined): readonly Transaction<unknown>[] {
     return (this.#transactions.get(uid) ?? []).map(({ value, schemaVersion }) => ({
@@ -78,20 +89,27 @@ export class Restored {
 
   #take(entry: Entry, theirs: Table, kept: boolean): void {
     const { kind, schemaVersion } = theirs;
+    if (kind === 'watermark') return this.#takeWatermark(entry, theirs);
     const uid = kind === 'splits' || kind === 'transactions' ? this.#find(theirs).operator : '';
     if (kind === 'splits') {
-      const { position, done } = valueCodec.read(new ByteReader(entry.value)) as {
-        position: unknown;
-        done: boolean;
-      };
+      const split = valueCodec.read(new ByteReader(entry.value)) as Omit<SplitPosition, 'id'>;
       const id = stringKeys.read(new ByteReader(entry.key)) as string;
-      append(this.#splits, uid, { value: { id, position, done }, schemaVersion });
+      append(this.#splits, uid, { value: { ...split, id }, schemaVersion });
     } else if (kind === 'transactions') {
       const value = valueCodec.read(new ByteReader(entry.value)) as Transaction<unknown>;
       append(this.#transactions, uid, { value, schemaVersion });
     } else {
       this.#keyed(entry, theirs, kept);
     }
+  }
+
+  /** Where the definition does not use event time there any more, there is nothing to be done with it. */
+  #takeWatermark(entry: Entry, theirs: Table): void {
+    const { graph, tables } = this.#compiled;
+    const uid = matchTable(graph, tables, theirs)?.operator;
+    const watermark = readWatermark(entry.value);
+    if (uid === undefined || watermark === 'end') return;
+    this.#watermarks.set(uid, Math.min(watermark, this.#watermarks.get(uid) ?? watermark));
   }
 
   #keyed(entry: Entry, theirs: Table, kept: boolean): void {
@@ -104,10 +122,11 @@ export class Restored {
 
   /** The entry with its value brought to the newest version of its state's schema. */
   #upgraded(entry: Entry, theirs: Table, ours: Table): Entry {
-    if (theirs.schemaVersion === ours.schemaVersion || ours.kind === 'timer') return entry;
+    if (theirs.schemaVersion === ours.schemaVersion || isTimer(ours.kind)) return entry;
     const { graph } = this.#compiled;
-    const node = graph.nodes.find((one) => one.kind === 'process' && one.uid === ours.operator);
-    const declared = node?.kind === 'process' ? node.spec.state?.[ours.name] : undefined;
+    const node = graph.nodes.find((one) => isKeyed(one) && one.uid === ours.operator);
+    const keeps = node?.kind === 'window' && ours.kind !== 'value' ? node.spec.keeps : undefined;
+    const declared = node?.kind === 'process' ? node.spec.state?.[ours.name] : keeps;
     if (declared?.schema === undefined) return entry;
     const { schema } = declared;
     const what = `state ${ours.operator}.${ours.name} of key ${entry.key.toString('hex')}`;

@@ -11,12 +11,16 @@ import { assert } from '../base/assert.js';
 import { keyCodecById } from '../codec/keys.js';
 import { valueCodec } from '../codec/value.js';
 import type { EntryWriter } from '../format/entry.js';
+import { writtenWatermark } from '../format/watermark.js';
 import type { SinkContext } from '../graph/sink.js';
 import type { Compiled } from './compile.js';
 import { Drains } from './drains.js';
+import { NO_WATERMARK } from './event-time.js';
 
 const stringKeys = keyCodecById('string');
 const longKeys = keyCodecById('long');
+/** The watermark of an operator is the least of its inputs, told under one. */
+const ONLY_INPUT = 0;
 
 export class Snapshot {
   readonly checkpoint: number;
@@ -43,6 +47,7 @@ export class Snapshot {
     this.barrierTime = barrierTime;
     this.out = out;
     this.#writePositions();
+    this.#writeWatermarks();
     this.counts = liveEntries(compiled);
     this.drains = new Drains(
       compiled.keyed.map(({ backend }) => backend),
@@ -85,15 +90,25 @@ export class Snapshot {
     for (const source of this.#compiled.sources) {
       const table = this.#tableOf(source.node.uid, 'splits');
       assert(table !== undefined, 'a source without a table');
-      for (const { id, position, done } of source.positions()) {
+      for (const { id, ...split } of source.positions()) {
         this.out.begin(table, 0);
         this.out.key(stringKeys, id);
-        this.out.value(valueCodec, { position, done });
+        this.out.value(valueCodec, split);
       }
     }
   }
 
-  #tableOf(uid: string, kind: 'splits' | 'transactions'): number | undefined {
+  #writeWatermarks(): void {
+    for (const [uid, { watermark }] of this.#compiled.times) {
+      const table = this.#tableOf(uid, 'watermark');
+      if (table === undefined || watermark === NO_WATERMARK) continue;
+      this.out.begin(table, 0);
+      this.out.key(longKeys, ONLY_INPUT);
+      this.out.value(valueCodec, writtenWatermark(watermark));
+    }
+  }
+
+  #tableOf(uid: string, kind: 'splits' | 'watermark' | 'transactions'): number | undefined {
     return this.#compiled.tables.find((table) => table.operator === uid && table.kind === kind)?.id;
   }
 }

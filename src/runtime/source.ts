@@ -9,9 +9,11 @@ import { assert } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
 import type { SourceNode } from '../graph/node.js';
 import type { SourceContext, Split } from '../graph/source.js';
+import { type EventTime, NO_WATERMARK } from './event-time.js';
 import type { Counted, Input } from './operator.js';
 import { show } from './show.js';
 import { SplitReader } from './split-reader.js';
+import type { WatermarkRules } from './watermarks.js';
 import type { Where } from './where.js';
 
 /** Elements a batch should hold at most, and how many batches a second a rate is spread over. */
@@ -39,6 +41,8 @@ export interface SplitPosition {
   readonly id: string;
   readonly position: unknown;
   readonly done: boolean;
+  /** The greatest timestamp seen in it; absent where there was none. */
+  readonly timestamp?: number;
 }
 
 export class SourceGroup {
@@ -47,12 +51,15 @@ export class SourceGroup {
   readonly #where: Where;
   readonly #context: SourceContext;
   readonly #wake: () => void;
+  readonly #time: EventTime;
   readonly #abort = new AbortController();
   readonly #owner = new Map<SplitReader, SourceSubtask>();
   readonly #known = new Set<string>();
   /** Splits with something to look at, oldest first. */
   readonly #ready: SplitReader[] = [];
   #reading = 0;
+  /** Not known to be read to their end. */
+  #open: SplitReader[] = [];
   #tokens = 0;
   #tokensAt: number | undefined;
 
@@ -62,12 +69,14 @@ export class SourceGroup {
     context: SourceContext,
     where: Where,
     wake: () => void,
+    time: EventTime,
   ) {
     this.node = node;
     this.subtasks = subtasks;
     this.#context = context;
     this.#where = where;
     this.#wake = wake;
+    this.#time = time;
   }
 
   /** Lists the splits, takes positions from the snapshot where it has them, deals them out and begins to read. */
@@ -79,7 +88,7 @@ export class SourceGroup {
     ids.forEach((id, index) => {
       const recorded = positions.get(id);
       const position = recorded === undefined ? starts.get(id) : recorded.position;
-      this.#add(new SplitReader(id, position, recorded?.done ?? false), index);
+      this.#add(new SplitReader(id, position, recorded?.done ?? false, recorded?.timestamp), index);
     });
     for (const subtask of this.subtasks) this.#fill(subtask);
   }
@@ -120,7 +129,12 @@ export class SourceGroup {
     subtask.in += elements.length;
     subtask.out += elements.length;
     if (this.node.source.rate !== undefined) this.#tokens -= elements.length;
+    if (elements.length > 0) reader.activeAt = monotonic;
+    const time = this.#time;
+    time.timestamp = Number.NaN;
+    time.split = reader.time;
     for (const element of elements) subtask.next.push(element);
+    time.split = undefined;
     reader.position = batch.position;
     return elements.length;
   }
@@ -135,8 +149,44 @@ export class SourceGroup {
   /** Every split's position: what a snapshot keeps. */
   *positions(): Generator<SplitPosition> {
     for (const { splits } of this.subtasks) {
-      for (const { id, position, state } of splits) yield { id, position, done: state === 'done' };
+      for (const { id, position, state, time } of splits) {
+        const timestamp = time.greatest === NO_WATERMARK ? {} : { timestamp: time.greatest };
+        yield { id, position, done: state === 'done', ...timestamp };
+      }
     }
+  }
+
+  /**
+   * The least over its splits of the greatest timestamp seen in each, of those that hold event time back: not those read to
+   * their end, nor those that give nothing now, by the rules. Undefined when none does.
+   */
+  leastGreatest({ idle, inTurn }: WatermarkRules, monotonic: number): number | undefined {
+    let least: number | undefined;
+    for (const reader of this.#unfinished()) {
+      const { greatest } = reader.time;
+      if (reader.state === 'waiting' ? inTurn && greatest === NO_WATERMARK : isIdle(reader, idle, monotonic))
+        continue;
+      if (least === undefined || greatest < least) least = greatest;
+      if (least === NO_WATERMARK) break;
+    }
+    return least;
+  }
+
+  /** Milliseconds until the next of its splits counts as idle. */
+  idleIn(idle: number, monotonic: number): number {
+    let wait = Number.POSITIVE_INFINITY;
+    for (const reader of this.#unfinished()) {
+      if (reader.state !== 'reading' || !reader.empty || isIdle(reader, idle, monotonic)) continue;
+      wait = Math.min(wait, (reader.activeAt ?? monotonic) + idle - monotonic);
+    }
+    return wait;
+  }
+
+  /** The splits that are not read to their end. Forgets those that are: they are many in the end. */
+  #unfinished(): readonly SplitReader[] {
+    if (this.#open.some(({ state }) => state === 'done'))
+      this.#open = this.#open.filter(({ state }) => state !== 'done');
+    return this.#open;
   }
 
   /** A reader that does not heed its signal is left behind: it must not keep the job from ending. */
@@ -186,6 +236,7 @@ export class SourceGroup {
     subtask.splits.push(reader);
     this.#owner.set(reader, subtask);
     this.#known.add(reader.id);
+    this.#open.push(reader);
   }
 
   /** Opens waiting splits of this subtask up to the source's concurrency. */
@@ -222,6 +273,13 @@ export class SourceGroup {
     const element = `(reading split ${reader.id} from ${show(reader.position)})`;
     return this.#where.fail(error, this.node.id, element, 'SOURCE_FAILED');
   }
+}
+
+/** Nothing came, and nothing is at hand, for as long as that. */
+function isIdle(reader: SplitReader, idle: number | undefined, monotonic: number): boolean {
+  if (idle === undefined || !reader.empty) return false;
+  reader.activeAt ??= monotonic;
+  return monotonic - reader.activeAt >= idle;
 }
 
 function byCodeUnits(a: string, b: string): number {

@@ -5,6 +5,7 @@
  *     waiting ──open──▶ reading ──generator returns──▶ done
  */
 import type { Batch, SourceContext, SourceSpec } from '../graph/source.js';
+import { NO_WATERMARK, type SplitTime } from './event-time.js';
 
 export class SplitReader {
   readonly id: string;
@@ -13,11 +14,15 @@ export class SplitReader {
   state: 'waiting' | 'reading' | 'done';
   /** Set when the generator threw; the next look at this split fails the attempt. */
   failure: { readonly error: unknown } | undefined;
+  readonly time: SplitTime;
+  /** When elements last came, on the monotonic clock; undefined until somebody asks. */
+  activeAt: number | undefined = undefined;
   #ready: Batch<unknown, unknown> | undefined;
   #batches: AsyncIterator<Batch<unknown, unknown>> | undefined;
 
-  constructor(id: string, position: unknown, done: boolean) {
+  constructor(id: string, position: unknown, done: boolean, greatest = NO_WATERMARK) {
     this.id = id;
+    this.time = { greatest };
     this.position = position;
     this.state = done ? 'done' : 'waiting';
   }
@@ -42,6 +47,11 @@ export class SplitReader {
     this.#ready = undefined;
     if (batch !== undefined) this.#ahead(wake);
     return batch;
+  }
+
+  /** Nothing is ready: who waits for this split waits for its input. */
+  get empty(): boolean {
+    return this.#ready === undefined;
   }
 
   #ahead(wake: (reader: SplitReader) => void): void {

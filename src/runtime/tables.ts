@@ -1,15 +1,16 @@
 /** The tables of a snapshot: every kind of state of every operator, numbered in graph order. */
 import { type Schema, unchecked } from '../codec/schema.js';
 import { valueCodec } from '../codec/value.js';
-import type { Graph, ProcessNode } from '../graph/node.js';
-
-export type TableKind = 'value' | 'number' | 'list' | 'map' | 'timer' | 'splits' | 'transactions';
+import type { TableKind } from '../format/manifest.js';
+import type { Graph, ProcessNode, WindowNode } from '../graph/node.js';
+import { reachedByAssign } from './watermarks.js';
+import { PANES, windowTables } from './window/layout.js';
 
 export interface Table {
   readonly id: number;
   /** The operator's uid. */
   readonly operator: string;
-  /** State or timer name; empty for splits and transactions. */
+  /** State or timer name; empty for splits, watermarks and transactions. */
   readonly name: string;
   readonly kind: TableKind;
   readonly codec: { readonly id: string; readonly version: number };
@@ -38,9 +39,13 @@ export function tablesOf(graph: Graph): readonly Table[] {
       mapKey: kind === 'map' ? 'auto' : null,
     });
   };
+  const timestamped = reachedByAssign(graph);
   for (const node of graph.nodes) {
     if (node.kind === 'source') add(node.uid, '', 'splits', node.source.position);
     if (node.kind === 'process') addProcess(node, add);
+    if (node.kind === 'window') addWindow(node, add);
+    if ((node.kind === 'process' || node.kind === 'window') && timestamped.has(node.id))
+      add(node.uid, '', 'watermark');
     if (node.kind === 'sink' && node.sink.committer !== undefined) {
       add(node.uid, '', 'transactions', node.sink.transaction);
     }
@@ -60,7 +65,15 @@ function addProcess(node: ProcessNode, add: Add): void {
   for (const [name, declared] of Object.entries(node.spec.state ?? {})) {
     add(node.uid, name, declared.kind, declared.schema, declared.codec);
   }
-  for (const name of Object.keys(node.spec.timers ?? {})) add(node.uid, name, 'timer');
+  for (const [name, time] of Object.entries(node.spec.timers ?? {}))
+    add(node.uid, name, time === 'event' ? 'event-timer' : 'timer');
+}
+
+function addWindow({ uid, spec }: WindowNode, add: Add): void {
+  windowTables(spec).forEach(({ name, kind }, index) => {
+    if (index === PANES) add(uid, name, kind, spec.keeps.schema, spec.keeps.codec);
+    else add(uid, name, kind);
+  });
 }
 
 /** Names this table's state went by before. */
@@ -68,7 +81,7 @@ export function formerNames(graph: Graph, table: Table): readonly string[] {
   const node = graph.nodes.find(
     (candidate) => candidate.kind === 'process' && candidate.uid === table.operator,
   );
-  if (node?.kind !== 'process' || table.kind === 'timer') return [];
+  if (node?.kind !== 'process' || isTimer(table.kind)) return [];
   return node.spec.state?.[table.name]?.formerly ?? [];
 }
 
@@ -83,4 +96,8 @@ export function matchTable(graph: Graph, tables: readonly Table[], theirs: Table
     candidates.find(({ name }) => name === theirs.name) ??
     candidates.find((table) => formerNames(graph, table).includes(theirs.name))
   );
+}
+
+export function isTimer(kind: TableKind): boolean {
+  return kind === 'timer' || kind === 'event-timer';
 }

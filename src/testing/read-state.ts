@@ -8,6 +8,7 @@ import { ByteWriter } from '../codec/writer.js';
 import type { Entry } from '../format/entry.js';
 import type { Graph, ProcessNode } from '../graph/node.js';
 import type { StateDeclaration } from '../graph/state.js';
+import { isTimer } from '../runtime/tables.js';
 import { entriesOf, type TakenSnapshot } from './taken.js';
 
 export function readState(snapshot: TakenSnapshot, graph: Graph, name: string, key: unknown): unknown {
@@ -15,7 +16,7 @@ export function readState(snapshot: TakenSnapshot, graph: Graph, name: string, k
   const node = graph.nodes.find((one): one is ProcessNode => one.kind === 'process' && one.uid === uid);
   const declared = node?.spec.state?.[stateName ?? ''];
   const table = snapshot.tables.find(
-    (one) => one.operator === uid && one.name === stateName && one.kind !== 'timer',
+    (one) => one.operator === uid && one.name === stateName && !isTimer(one.kind),
   );
   if (node === undefined || declared === undefined || table === undefined) {
     throw new TidemarkError('USAGE', `no state ${name}; write it as uid.name`);

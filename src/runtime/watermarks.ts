@@ -1,0 +1,205 @@
+/**
+ * How event time advances: between two batches, in the order of the graph, every node takes the least watermark of its
+ * inputs, and a keyed operator hands it on once all its event timers up to it have fired.
+ *
+ *     source ─ assign ───── keyBy ─ window ───── keyBy ─ process ─▶
+ *              100 − 5 − 1  94      94, fires     94, after what the window gave
+ *
+ * Invariants: the watermark of an operator only grows, also across a restore, but for `recede`; what an operator's timers
+ * emit reaches the next before its watermark does; an advance that is cut short (a step is bounded) goes on before the next
+ * element is read, so that a snapshot in between holds the timers that are still to fire.
+ */
+import { present } from '../base/assert.js';
+import { type Graph, type GraphNode, inputsOf } from '../graph/node.js';
+import { END_OF_TIME, NO_WATERMARK, type OperatorTime } from './event-time.js';
+import type { KeyedOperator } from './operator.js';
+import type { SourceGroup } from './source.js';
+
+/** A node's output: up to where, and whether it holds back nothing for lack of input. */
+interface Flow {
+  watermark: number;
+  idle: boolean;
+}
+
+export interface WatermarkParts {
+  readonly graph: Graph;
+  readonly sources: readonly SourceGroup[];
+  /** By node: the time of each keyed operator, and its subtasks. */
+  readonly keyed: ReadonlyMap<number, KeyedTime>;
+}
+
+export interface KeyedTime {
+  readonly time: OperatorTime;
+  readonly operators: readonly KeyedOperator[];
+  /** Whether it has event timers. */
+  readonly timed: boolean;
+}
+
+export class Watermarks {
+  /** False where nothing assigns timestamps: then there is nothing to do. */
+  readonly active: boolean;
+  readonly #nodes: readonly GraphNode[];
+  readonly #inputs: readonly (readonly number[])[];
+  readonly #flows: readonly Flow[];
+  readonly #sources: ReadonlyMap<number, SourceGroup>;
+  /** By assign node: the sources that reach it. */
+  readonly #origins: ReadonlyMap<number, readonly SourceGroup[]>;
+  readonly #keyed: WatermarkParts['keyed'];
+  readonly #timestamped: ReadonlySet<number>;
+  /** The end of time has been declared, whatever the sources have left. */
+  #ended = false;
+
+  constructor({ graph, sources, keyed }: WatermarkParts) {
+    this.#nodes = graph.nodes;
+    this.#flows = graph.nodes.map(() => ({ watermark: NO_WATERMARK, idle: false }));
+    this.#sources = new Map(sources.map((source) => [source.node.id, source]));
+    this.#keyed = keyed;
+    this.#timestamped = reachedByAssign(graph);
+    this.#inputs = graph.nodes.map((node) => timeInputs(node, this.#timestamped));
+    this.#origins = new Map(
+      graph.nodes.flatMap((node) =>
+        node.kind === 'assign' ? [[node.id, this.#originsOf(node.id)] as const] : [],
+      ),
+    );
+    this.active = this.#origins.size > 0;
+  }
+
+  /** Lets event time advance as far as the sources have come; fires at most `most` timers, and says how many. */
+  advance(monotonic: number, most: number): number {
+    if (!this.active) return 0;
+    let fired = 0;
+    for (const node of this.#nodes) {
+      const flow = present(this.#flows[node.id], 'a flow of every node');
+      if (node.kind === 'source') this.#ofSource(node.id, flow);
+      else if (node.kind === 'assign') this.#assigned(node.id, node, monotonic, flow);
+      else {
+        this.#merged(node.id, flow);
+        const keyed = this.#keyed.get(node.id);
+        if (keyed !== undefined) fired += this.#raise(keyed, flow, most - fired);
+      }
+    }
+    return fired;
+  }
+
+  /** Says that nothing more will come, as at the end of input. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  /** Takes that back: event time is again what the splits say, behind what has fired. */
+  recede(): void {
+    this.#ended = false;
+    for (const flow of this.#flows) flow.watermark = NO_WATERMARK;
+    for (const { time } of this.#keyed.values()) time.watermark = NO_WATERMARK;
+  }
+
+  /** The watermark a node has come to; undefined where event time does not reach. */
+  of(id: number): number | undefined {
+    if (!this.#timestamped.has(id)) return undefined;
+    return this.#keyed.get(id)?.time.watermark ?? this.#flows[id]?.watermark;
+  }
+
+  /** Milliseconds until a split may count as idle that holds event time back now. */
+  waitMs(monotonic: number): number {
+    let wait = Number.POSITIVE_INFINITY;
+    for (const [id, sources] of this.#origins) {
+      const node = this.#nodes[id];
+      if (node?.kind !== 'assign' || node.idle === undefined) continue;
+      for (const source of sources) wait = Math.min(wait, source.idleIn(node.idle, monotonic));
+    }
+    return wait;
+  }
+
+  #originsOf(id: number): readonly SourceGroup[] {
+    const found = new Set<SourceGroup>();
+    const visit = (at: number): void => {
+      const source = this.#sources.get(at);
+      if (source !== undefined) found.add(source);
+      else for (const input of inputsOf(present(this.#nodes[at], 'an input'))) visit(input);
+    };
+    visit(id);
+    return [...found];
+  }
+
+  #ofSource(id: number, flow: Flow): void {
+    if (this.#ended || this.#sources.get(id)?.ended === true) flow.watermark = END_OF_TIME;
+  }
+
+  #assigned(id: number, rules: WatermarkRules, monotonic: number, flow: Flow): void {
+    let least = END_OF_TIME;
+    let holding = false;
+    let ended = true;
+    for (const source of this.#ended ? [] : present(this.#origins.get(id), 'the sources of an assign node')) {
+      if (source.ended) continue;
+      ended = false;
+      const greatest = source.leastGreatest(rules, monotonic);
+      if (greatest === undefined) continue;
+      holding = true;
+      least = Math.min(least, greatest);
+    }
+    flow.idle = !ended && !holding;
+    const reached = ended ? END_OF_TIME : least - rules.outOfOrderness - 1;
+    if (!flow.idle && reached > flow.watermark) flow.watermark = reached;
+  }
+
+  /** The least of the inputs that are not idle. */
+  #merged(id: number, flow: Flow): void {
+    let least = END_OF_TIME;
+    let idle = true;
+    for (const input of this.#inputs[id] ?? []) {
+      const from = present(this.#flows[input], 'a flow of every node');
+      if (from.idle) continue;
+      idle = false;
+      least = Math.min(least, from.watermark);
+    }
+    flow.idle = idle;
+    if (!idle && least > flow.watermark) flow.watermark = least;
+  }
+
+  /** Raises an operator's watermark and fires what is due; hands on only what it has wholly come to. */
+  #raise({ time, operators, timed }: KeyedTime, flow: Flow, most: number): number {
+    if (flow.watermark > time.watermark) time.watermark = flow.watermark;
+    // What it was restored with may be ahead of what its inputs say.
+    else flow.watermark = time.watermark;
+    if (!timed) return 0;
+    const fired = fireDue(operators, time.watermark, most);
+    if (fired === most && anyDue(operators, time.watermark)) flow.watermark = NO_WATERMARK;
+    return fired;
+  }
+}
+
+/** Fires timers up to a watermark, one subtask's in the order of their times after the other's, at most `most`. */
+function fireDue(operators: readonly KeyedOperator[], watermark: number, most: number): number {
+  let fired = 0;
+  for (const operator of operators) {
+    while (fired < most && operator.fireTimer('event', watermark)) fired++;
+  }
+  return fired;
+}
+
+function anyDue(operators: readonly KeyedOperator[], watermark: number): boolean {
+  return operators.some(({ backend }) => backend.nextTimer('event') <= watermark);
+}
+
+/** What `assignTimestamps` says of its splits. */
+export interface WatermarkRules {
+  readonly outOfOrderness: number;
+  readonly idle: number | undefined;
+  readonly inTurn: boolean;
+}
+
+/** The inputs whose watermarks count. What is broadcast counts only where it has timestamps. */
+function timeInputs(node: GraphNode, timestamped: ReadonlySet<number>): readonly number[] {
+  if (node.kind === 'process' && node.broadcast !== undefined && !timestamped.has(node.broadcast))
+    return [node.input];
+  return inputsOf(node);
+}
+
+/** The nodes that `assignTimestamps` comes before, and those themselves. */
+export function reachedByAssign(graph: Graph): ReadonlySet<number> {
+  const reached = new Set<number>();
+  for (const node of graph.nodes) {
+    if (node.kind === 'assign' || inputsOf(node).some((input) => reached.has(input))) reached.add(node.id);
+  }
+  return reached;
+}
