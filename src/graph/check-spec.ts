@@ -1,8 +1,9 @@
 /** What is wrong with the shape of a source, a sink or an operator. Types tell most of it; plain JavaScript has none. */
 import { isSchema, isStandardSchema } from './declare-state.js';
-import { show } from './names.js';
+import { nameProblem, show } from './names.js';
+import { isOperatorStateDeclaration } from './operator-state.js';
 
-type Kind = 'text' | 'function' | 'schema' | 'boolean' | 'count' | 'rate';
+type Kind = 'text' | 'function' | 'schema' | 'boolean' | 'count' | 'rate' | 'states';
 
 interface Property {
   readonly expected: Kind;
@@ -23,6 +24,7 @@ const SOURCE: Shape = {
   rate: optional('rate'),
   concurrency: optional('count'),
   rediscover: optional('count'),
+  state: optional('states'),
   describe: optional('text'),
 };
 
@@ -32,17 +34,18 @@ const SINK: Shape = {
   committer: optional('function'),
   transaction: optional('schema'),
   target: optional('text'),
+  state: optional('states'),
   describe: optional('text'),
 };
 
 /** Findings on a `SourceSpec`; empty when its shape is right. */
 export function sourceFindings(spec: unknown): string[] {
-  return shapeFindings(spec, SOURCE);
+  return [...shapeFindings(spec, SOURCE), ...stateFindings(spec)];
 }
 
 /** Findings on a `SinkSpec`; empty when its shape is right. */
 export function sinkFindings(spec: unknown): string[] {
-  const findings = shapeFindings(spec, SINK);
+  const findings = [...shapeFindings(spec, SINK), ...stateFindings(spec)];
   if (typeof spec !== 'object' || spec === null) return findings;
   const committer = 'committer' in spec && spec.committer !== undefined;
   const transaction = 'transaction' in spec && spec.transaction !== undefined;
@@ -51,6 +54,41 @@ export function sinkFindings(spec: unknown): string[] {
   if (transaction && !committer)
     findings.push('has a transaction but no committer: give one, or leave both out');
   return findings;
+}
+
+/** What is wrong with the single declarations of `state`, and with their former names. */
+function stateFindings(spec: unknown): string[] {
+  if (typeof spec !== 'object' || spec === null || !('state' in spec)) return [];
+  const states = spec.state;
+  if (!isBag(states)) return [];
+  const findings: string[] = [];
+  /** Former name → the state that claims it. */
+  const claimed = new Map<string, string>();
+  for (const [name, declaration] of Object.entries(states)) {
+    const problem = nameProblem('state', name);
+    if (problem !== undefined) findings.push(problem);
+    if (!isOperatorStateDeclaration(declaration)) {
+      findings.push(
+        `state ${show(name)}: expected state.operatorList(…) or state.operatorUnion(…), found ${show(declaration)}`,
+      );
+      continue;
+    }
+    for (const old of declaration.formerly) {
+      const wrong = nameProblem(`state ${show(name)}, formerly`, old);
+      if (wrong !== undefined) findings.push(wrong);
+      const other = claimed.get(old);
+      if (Object.hasOwn(states, old))
+        findings.push(`state ${show(name)} was formerly ${show(old)}, but that state is still there`);
+      else if (other !== undefined)
+        findings.push(`states ${show(other)} and ${show(name)} were both formerly ${show(old)}`);
+      claimed.set(old, name);
+    }
+  }
+  return findings;
+}
+
+function isBag(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function shapeFindings(spec: unknown, shape: Shape): string[] {
@@ -76,11 +114,13 @@ const WORDS: Readonly<Record<Kind, string>> = {
   boolean: 'true or false',
   count: 'a whole number of at least 1',
   rate: 'a number over 0',
+  states: 'an object of declarations',
 };
 
 function fits(value: unknown, expected: Kind): boolean {
   if (expected === 'text') return typeof value === 'string' && value !== '';
   if (expected === 'schema') return isSchema(value);
+  if (expected === 'states') return isBag(value);
   if (expected === 'count') return Number.isSafeInteger(value) && Number(value) >= 1;
   if (expected === 'rate') return typeof value === 'number' && Number.isFinite(value) && value > 0;
   return typeof value === expected;

@@ -3,10 +3,12 @@ import { parseDuration } from '../base/duration.js';
 import type { Schema } from '../codec/schema.js';
 import { sourceFindings } from './check-spec.js';
 import { graphInvalid } from './graph-invalid.js';
+import type { OperatorStateDeclarations } from './operator-state.js';
 import type { Batch, ReadRequest, SourceContext, SourceSpec, Split } from './source.js';
+import type { Nothing } from './stream.js';
 
 /** What a source says; see `SourceSpec` for each property. */
-export interface SourceDefinition<T, P> {
+export interface SourceDefinition<T, P, S extends OperatorStateDeclarations = Nothing> {
   /** What `plan` calls it. Default `custom`. */
   readonly kind?: string;
   readonly position: Schema<P>;
@@ -16,9 +18,11 @@ export interface SourceDefinition<T, P> {
   readonly concurrency?: number;
   /** How often to ask `splits` again: `'10s'` or milliseconds. */
   readonly rediscover?: string | number;
+  /** Given to `read` as `request.state`; changed by the `state` of a batch. */
+  readonly state?: S;
   readonly describe?: string;
   splits(context: SourceContext): Promise<readonly Split<NoInfer<P>>[]> | readonly Split<NoInfer<P>>[];
-  read(request: ReadRequest<NoInfer<P>>): AsyncIterable<Batch<T, NoInfer<P>>>;
+  read(request: ReadRequest<NoInfer<P>, NoInfer<S>>): AsyncIterable<Batch<T, NoInfer<P>, NoInfer<S>>>;
 }
 
 /**
@@ -40,7 +44,9 @@ export interface SourceDefinition<T, P> {
  *   },
  * });
  */
-export function defineSource<T, P>(definition: SourceDefinition<T, P>): SourceSpec<T, P> {
+export function defineSource<T, P, S extends OperatorStateDeclarations = Nothing>(
+  definition: SourceDefinition<T, P, S>,
+): SourceSpec<T, P> {
   if (typeof definition !== 'object' || definition === null)
     throw graphInvalid('a source', sourceFindings(definition));
   const { rediscover, ...rest } = definition;

@@ -19,6 +19,11 @@
  * For jobs restored from a snapshot: `ahead` names what the target has committed beyond the given lineage, so that
  * going on from there would write it twice; `rewind` sets exactly that aside. Both may be called again after a crash.
  *
+ * State (`state`, one list per subtask): what the snapshot has of it is what it holds when the synchronous part of
+ * `prepare`, up to its first `await`, is over. So what a writer keeps back for the next transaction it puts there
+ * before it first waits, and a restore finds every element either in a transaction or in the state. What `write` changes
+ * in it before its promise settles belongs to the elements it was given.
+ *
  * Duties of the runtime: one committer per sink, one writer per subtask. Calls to one writer do not overlap,
  * except that `write` goes on while `prepare` is pending. Transactions of a failed checkpoint are kept and
  * committed with the next completed one. A rejected promise fails the attempt.
@@ -26,6 +31,7 @@
 import type { Clock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
 import type { Schema } from '../codec/schema.js';
+import type { OperatorStateDeclarations, OperatorStates } from './operator-state.js';
 
 /** Names a transaction once and for all. `job` is the id of the job that created it. */
 export interface TransactionId {
@@ -65,9 +71,11 @@ export interface SinkContext {
   log(line: string): void;
 }
 
-export interface WriterContext extends SinkContext {
+export interface WriterContext<S = OperatorStateDeclarations> extends SinkContext {
   readonly subtask: number;
   readonly parallelism: number;
+  /** This subtask's part of the declared states, restored. Its writer may keep the handles. */
+  readonly state: OperatorStates<S>;
 }
 
 export interface SinkWriter<T, X> {
@@ -92,6 +100,8 @@ export interface SinkSpec<T, X> {
   readonly kind: string;
   /** How prepared transactions are kept; needed with `committer`. */
   readonly transaction?: Schema<X>;
+  /** What each writer remembers beside its transactions. */
+  readonly state?: OperatorStateDeclarations;
   /**
    * A folder that one sink of one job at a time may own. The job's process creates it and holds a lock in it for
    * the job's life; two jobs, even of two homes, never share it, and a graph in which two sinks do is refused, by

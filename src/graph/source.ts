@@ -12,12 +12,19 @@
  * - A generator that returns has reached the end of its split for good.
  * - When `request.signal` aborts, the generator stops waiting and returns; what it holds is released in `finally`.
  *
+ * State (`state`, one list per subtask): a source reads ahead of the elements that are processed, so a handle that it
+ * changes as it likes would run ahead of the barrier: after a restore the state would know of elements that are read
+ * again. State therefore moves as positions do: `request.state` is what the subtask holds when the reading of a split
+ * begins, and a batch may carry new contents, which count from when it is processed. The splits of one subtask share
+ * its state: a batch of one puts its contents in the place of those that a batch of another gave.
+ *
  * Duties of the runtime: one batch is asked for at a time (a bounded look-ahead of one is kept), barriers fall
  * between batches, and a position is only ever handed back to the split it came from.
  */
 import type { Clock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
 import type { Schema } from '../codec/schema.js';
+import type { OperatorChanges, OperatorContents, OperatorStateDeclarations } from './operator-state.js';
 
 export interface Split<P> {
   readonly id: string;
@@ -25,9 +32,11 @@ export interface Split<P> {
   readonly start: P;
 }
 
-export interface Batch<T, P> {
+export interface Batch<T, P, S = OperatorStateDeclarations> {
   readonly elements: readonly T[];
   readonly position: P;
+  /** What the subtask holds once this batch is processed; what is left out stays. Elements are not changed any more. */
+  readonly state?: OperatorChanges<S> | undefined;
 }
 
 /** What a source may use of the outside. */
@@ -40,9 +49,11 @@ export interface SourceContext {
   log(line: string): void;
 }
 
-export interface ReadRequest<P> extends SourceContext {
+export interface ReadRequest<P, S = OperatorStateDeclarations> extends SourceContext {
   readonly split: string;
   readonly position: P;
+  /** What the subtask that reads holds of the declared states. */
+  readonly state: OperatorContents<S>;
   /** How many elements a batch should hold at most; a wish that keeps steps and rates smooth. */
   readonly batch: number;
   readonly signal: AbortSignal;
@@ -61,6 +72,8 @@ export interface SourceSpec<T, P> {
   readonly concurrency?: number;
   /** Ask `splits` again this often, in milliseconds, for ids not seen before. Such a source never ends. */
   readonly rediscover?: number;
+  /** What each subtask remembers beside the positions of its splits. */
+  readonly state?: OperatorStateDeclarations;
   /** One line on what it reads, for `plan` and `status`. */
   readonly describe?: string;
   splits(context: SourceContext): Promise<readonly Split<P>[]> | readonly Split<P>[];

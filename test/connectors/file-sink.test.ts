@@ -344,7 +344,7 @@ describe('a target', () => {
 describe('a writer', () => {
   const open = async <T>(disk: FaultyDisk, options = {}) => {
     await disk.mkdir(TARGET);
-    return fileSink<T>('out', options).open({ ...sinkContext(disk), subtask: 0, parallelism: 1 });
+    return fileSink<T>('out', options).open({ ...sinkContext(disk), subtask: 0, parallelism: 1, state: {} });
   };
 
   test('makes nothing when nothing is written', async () => {
@@ -430,6 +430,7 @@ describe('a writer', () => {
         ...sinkContext(disk, { sink }),
         subtask: 0,
         parallelism: 1,
+        state: {},
       });
       await writer.write([1]);
       const value = await writer.prepare?.(1);

@@ -67,6 +67,7 @@ export class Follower<P> {
       clock: this.#clock,
       log: (line: string) => this.said.push(line),
       signal: this.#stop.signal,
+      state: {},
     };
     this.#batches = source.read(request)[Symbol.asyncIterator]();
   }

@@ -71,6 +71,7 @@ test('a sequence without count goes on until it is told to stop', async () => {
     position: { done: 0 },
     batch: 10,
     signal: stop.signal,
+    state: {},
   };
   let read = 0;
   for await (const { elements } of sequence().read(request)) {

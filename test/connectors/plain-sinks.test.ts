@@ -9,7 +9,7 @@ import { FaultyDisk } from '../helpers/faulty-disk.js';
 import { sinkContext } from './sink-run.js';
 
 function contextTo(print: (text: string) => Promise<void>): WriterContext {
-  return { ...sinkContext(new FaultyDisk()), stdout: print, subtask: 0, parallelism: 1 };
+  return { ...sinkContext(new FaultyDisk()), stdout: print, subtask: 0, parallelism: 1, state: {} };
 }
 
 async function printed<T>(sink: SinkSpec<T, never>, ...batches: T[][]): Promise<string> {

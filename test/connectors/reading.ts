@@ -62,7 +62,7 @@ async function requestOf<T, P>(source: SourceSpec<T, P>, reading: Reading<P>): P
     split = found.id;
     position ??= found.start;
   }
-  return { ...context, split, position, batch, signal: new AbortController().signal };
+  return { ...context, split, position, batch, signal: new AbortController().signal, state: {} };
 }
 
 /** For every position the source yields: what a start from there reads. Element by element this must fit. */

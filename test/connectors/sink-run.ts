@@ -94,7 +94,7 @@ export class SinkRun {
     this.settled = true;
     this.#writers = [];
     for (let subtask = 0; subtask < SUBTASKS; subtask++) {
-      this.#writers.push(await sink.open({ ...context, subtask, parallelism: SUBTASKS }));
+      this.#writers.push(await sink.open({ ...context, subtask, parallelism: SUBTASKS, state: {} }));
     }
   }
 
