@@ -3,6 +3,7 @@
  * What a definition imports from `tidemark`. The only barrel: rooms import each other's files.
  *
  *     defineJob · param · state · type · key · schema        what a job is
+ *     windows · triggers · defineTrigger                     windows of event time
  *     files · sequence · fromArray                           sources
  *     fileSink · stdout · collect                            sinks
  *     defineSource · defineSink                              your own
@@ -29,8 +30,23 @@ export {
 } from './graph/define-sink.js';
 export { defineSource, type SourceDefinition } from './graph/define-source.js';
 export type { Definition } from './graph/definition.js';
+export type { BroadcastConnectedStream, KeyedStream } from './graph/keyed-stream.js';
+export type {
+  OperatorState,
+  OperatorStateDeclaration,
+} from './graph/operator-state.js';
 export { type ParamDeclaration, type ParamValues, param } from './graph/param.js';
-export type { OpenContext, ProcessContext, ProcessSpec, Timer } from './graph/process.js';
+export type {
+  BroadcastContext,
+  BroadcastDeclaration,
+  BroadcastProcessSpec,
+  BroadcastState,
+  OpenContext,
+  ProcessContext,
+  ProcessSpec,
+  ReadonlyBroadcastState,
+  Timer,
+} from './graph/process.js';
 export type { SettingsDeclaration } from './graph/settings.js';
 export type {
   SinkCommitter,
@@ -43,12 +59,37 @@ export type {
 } from './graph/sink.js';
 export type { Batch, ReadRequest, SourceContext, SourceSpec, Split } from './graph/source.js';
 export type {
+  AggregatingState,
   DeepReadonly,
   ListState,
   MapState,
   NumberState,
+  ReducingState,
   StateDeclaration,
+  Ttl,
   ValueState,
 } from './graph/state.js';
-export type { KeyedStream, ProcessStream, SideStreams, Sink, Stream } from './graph/stream.js';
+export type {
+  BroadcastStream,
+  ProcessStream,
+  SideStreams,
+  Sink,
+  Stream,
+  TimestampOptions,
+  WindowStream,
+} from './graph/stream.js';
+export { defineTrigger, type TriggerDefinition, triggers } from './graph/triggers.js';
 export { type TypeTag, type } from './graph/type.js';
+export type {
+  Aggregate,
+  AggregateWindow,
+  AnyTrigger,
+  ApplyWindow,
+  PaneContext,
+  ReduceWindow,
+  TimeWindow,
+  TriggerResult,
+  WindowAssigner,
+  WindowOf,
+} from './graph/window.js';
+export { type OffsetOptions, windows } from './graph/windows.js';

@@ -97,8 +97,8 @@ function timerFindings(timers: unknown, handlers: unknown): string[] {
   const findings: string[] = [];
   for (const [name, time] of Object.entries(declared)) {
     push(findings, nameProblem('timer', name));
-    if (time !== 'processing')
-      findings.push(`timer ${show(name)}: expected 'processing', found ${show(time)}`);
+    if (time !== 'processing' && time !== 'event')
+      findings.push(`timer ${show(name)}: expected 'event' or 'processing', found ${show(time)}`);
     if (!Object.hasOwn(handled, name))
       findings.push(`timer ${show(name)} has no handler: add onTimer: { ${name}(time, ctx) { … } }`);
   }

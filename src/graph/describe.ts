@@ -8,6 +8,7 @@ import {
   type SinkNode,
   type SourceNode,
 } from './node.js';
+import type { TimerTime } from './process.js';
 import type { JobSettings } from './settings.js';
 import type { StateKind } from './state.js';
 
@@ -53,7 +54,7 @@ export interface StateDescription {
 
 export interface TimerDescription {
   readonly name: string;
-  readonly time: 'processing';
+  readonly time: TimerTime;
 }
 
 export interface SourceDescription {

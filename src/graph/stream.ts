@@ -7,10 +7,12 @@
  */
 import type { Key } from '../codec/key.js';
 import { type AnyKeyType, type KeyType, key, keyCodec } from '../codec/keys.js';
+import { isBag, unknownNames } from './bag.js';
 import type { GraphBuilder, UidOptions } from './builder.js';
+import { KeyedStream } from './keyed-stream.js';
+import { readLength } from './lengths.js';
 import { show } from './names.js';
 import type { GraphNode } from './node.js';
-import type { ProcessSpec, SideDeclarations, StateDeclarations, TimerDeclarations } from './process.js';
 import type { SinkSpec } from './sink.js';
 import type { TypeTag } from './type.js';
 
@@ -18,10 +20,26 @@ import type { TypeTag } from './type.js';
 export type Nothing = Record<never, never>;
 
 declare const accepts: unique symbol;
+declare const gives: unique symbol;
 
 /** A sink for a stream of `T`: one whose elements are `T` or something wider. */
 export interface Sink<T, X = unknown> extends SinkSpec<T, X> {
   readonly [accepts]?: (element: T) => void;
+}
+
+export interface TimestampOptions {
+  /**
+   * How much later than one of a greater timestamp an element may come: `'5m'` or milliseconds. The watermark of a split is
+   * its greatest timestamp less this and one millisecond.
+   */
+  readonly outOfOrderness: string | number;
+  /** A split (a file, a partition) that gave nothing for so long does not hold event time back. Default: it always does. */
+  readonly idle?: string | number;
+  /**
+   * The splits of the source follow each other in time, such as files named by their day: one whose turn has not come
+   * does not hold event time back. Default: all splits count from the beginning.
+   */
+  readonly inTurn?: boolean;
 }
 
 /** Elements of type `T` on their way from a source to the sinks. */
@@ -99,6 +117,39 @@ export class Stream<T> {
   }
 
   /**
+   * Gives each element its timestamp, the time at which it happened, and so the job its event time (Flink's
+   * `assignTimestampsAndWatermarks` with bounded out-of-orderness). Windows and timers of event time need it; it stands
+   * before the first keyed operator, once on the way from a source.
+   *
+   * `timestamp` returns whole milliseconds since 1970 (of a Date: `date.getTime()`); anything else fails the job. Event
+   * time is how far the splits of the sources have come: the least of their watermarks.
+   * @example
+   * flights.assignTimestamps((f) => f.time, { outOfOrderness: '5m' })
+   * clicks.assignTimestamps((c) => Date.parse(c.at), { outOfOrderness: '10s', idle: '30s' })
+   */
+  assignTimestamps(timestamp: (value: T) => number, options: TimestampOptions): Stream<T> {
+    this.#graph.expectFunction(timestamp, 'assignTimestamps');
+    const { outOfOrderness, idle, inTurn } = readTimestamps(options, this.#graph);
+    return this.#then<T>((id, input) => ({
+      id,
+      kind: 'assign',
+      input,
+      timestamp: timestamp as (value: unknown) => number,
+      outOfOrderness,
+      idle,
+      inTurn,
+    }));
+  }
+
+  /**
+   * Every subtask of a keyed operator is given every element: for rules and small tables that many keys need.
+   * @example events.keyBy((e) => e.user).connect(rules.broadcast()).process('match', { … })
+   */
+  broadcast(): BroadcastStream<T> {
+    return new BroadcastStream<T>(this.#graph, this.#node);
+  }
+
+  /**
    * Sends each element to the subtask that owns its key, where operators find the state of that key.
    *
    * Without `type` (`key.auto`) a key is a string, number, bigint, boolean or a non-empty tuple of keys. With
@@ -148,62 +199,21 @@ export class Stream<T> {
   }
 }
 
-/** Elements of type `T` by their key `K`; all elements of one key meet in one place. Made by `keyBy`. */
-export class KeyedStream<T, K> {
+/** A stream whose elements reach every subtask of the operator it is connected to. Made by `Stream.broadcast`. */
+export class BroadcastStream<R> {
   readonly #graph: GraphBuilder;
   readonly #node: number;
+  declare readonly [gives]?: R;
 
-  /** Made by `Stream.keyBy` only. */
+  /** Made by `Stream.broadcast` only. */
   constructor(graph: GraphBuilder, node: number) {
     this.#graph = graph;
     this.#node = node;
   }
 
-  /**
-   * An operator with state, timers and side outputs per key (Flink's `KeyedProcessFunction`). `uid` names it for
-   * good: its state is found by it after an upgrade.
-   *
-   * `onElement` runs for each element and `onTimer.<name>` for each timer that falls due, both with `ctx` of the
-   * element's or timer's key. What `emits` names is what `ctx.emit` takes and the returned stream carries.
-   * @example
-   * words.keyBy((word) => word).process('count', {
-   *   state: { seen: state.number(0) },
-   *   timers: { quiet: 'processing' },
-   *   sides: { rare: type<string>() },
-   *   emits: type<{ word: string; seen: number }>(),
-   *   onElement(word, ctx) {
-   *     ctx.state.seen.add(1);
-   *     ctx.timers.quiet.clear();
-   *     ctx.timers.quiet.set(ctx.now() + 60_000);
-   *     ctx.emit({ word, seen: ctx.state.seen.get() });
-   *   },
-   *   onTimer: {
-   *     quiet(at, ctx) {
-   *       if (ctx.state.seen.get() === 1) ctx.side.rare(ctx.key);
-   *     },
-   *   },
-   * })
-   */
-  process<
-    S extends StateDeclarations = Nothing,
-    M extends TimerDeclarations = Nothing,
-    D extends SideDeclarations = Nothing,
-    O = never,
-  >(uid: string, spec: ProcessSpec<T, K, S, M, D, O>): ProcessStream<O, D> {
-    const node = this.#graph.add((id) => ({
-      id,
-      kind: 'process',
-      uid,
-      formerly: spec?.formerly ?? [],
-      input: this.#node,
-      spec: spec as unknown as ProcessSpec<unknown, unknown>,
-    }));
-    return new ProcessStream<O, D>(this.#graph, node, Object.keys(spec?.sides ?? {}));
-  }
-
-  /** Hands the keyed stream to a function and returns what that returns. */
-  via<R>(use: (stream: KeyedStream<T, K>) => R): R {
-    return use(this);
+  /** The node in this graph; undefined for what is no broadcast stream of it. For `KeyedStream.connect`. */
+  static nodeOf(stream: unknown, graph: GraphBuilder): number | undefined {
+    return stream instanceof BroadcastStream && stream.#graph === graph ? stream.#node : undefined;
   }
 }
 
@@ -227,4 +237,40 @@ export class ProcessStream<O, D> extends Stream<O> {
     }
     this.side = streams as unknown as SideStreams<D>;
   }
+}
+
+/** The results of a window. */
+export class WindowStream<O, T> extends Stream<O> {
+  /** The elements that came too late for any result. A stream that nobody uses is dropped; they are counted anyway. */
+  readonly late: Stream<T>;
+
+  /** Made by `KeyedStream.window` only. */
+  constructor(graph: GraphBuilder, node: number) {
+    super(graph, node);
+    const late = graph.add((id) => ({ id, kind: 'side', input: node, side: 'late' }));
+    this.late = new Stream<T>(graph, late);
+  }
+}
+
+const TIMESTAMP_OPTIONS = ['outOfOrderness', 'idle', 'inTurn'];
+
+function readTimestamps(given: unknown, graph: GraphBuilder) {
+  const find = (finding: string) => graph.find(`assignTimestamps: ${finding}`);
+  const options = isBag(given) ? given : {};
+  if (!isBag(given)) find(`expected options such as { outOfOrderness: '5m' }, found ${show(given)}`);
+  else for (const finding of unknownNames(given, TIMESTAMP_OPTIONS)) find(finding);
+  const length = (name: 'outOfOrderness' | 'idle', least: 0 | 1) => {
+    const ms = readLength(options[name], least);
+    if (typeof ms === 'number') return ms;
+    find(`${name}: ${ms}`);
+    return least;
+  };
+  const { idle, inTurn } = options;
+  if (inTurn !== undefined && typeof inTurn !== 'boolean')
+    find(`inTurn: expected true or false, found ${show(inTurn)}`);
+  return {
+    outOfOrderness: isBag(given) ? length('outOfOrderness', 0) : 0,
+    idle: idle === undefined ? undefined : length('idle', 1),
+    inTurn: inTurn === true,
+  };
 }

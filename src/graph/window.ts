@@ -28,10 +28,33 @@ export interface WindowOf<K> extends TimeWindow {
 
 /** Made by `windows.…`; lengths are whole positive milliseconds, offsets may be negative. */
 export type WindowAssigner<T = unknown> =
-  | { readonly kind: 'tumbling'; readonly size: number; readonly offset: number }
-  | { readonly kind: 'sliding'; readonly size: number; readonly slide: number; readonly offset: number }
-  | { readonly kind: 'session'; readonly gap: number | ((element: T) => number) }
-  | { readonly kind: 'global' };
+  | TumblingWindows
+  | SlidingWindows
+  | SessionWindows<T>
+  | GlobalWindows;
+
+export interface TumblingWindows {
+  readonly kind: 'tumbling';
+  readonly size: number;
+  readonly offset: number;
+}
+
+export interface SlidingWindows {
+  readonly kind: 'sliding';
+  readonly size: number;
+  /** From the start of one to the start of the next; where it is more than `size`, there are gaps. */
+  readonly slide: number;
+  readonly offset: number;
+}
+
+export interface SessionWindows<T = unknown> {
+  readonly kind: 'session';
+  readonly gap: number | ((element: T) => number);
+}
+
+export interface GlobalWindows {
+  readonly kind: 'global';
+}
 
 /** What a trigger decides: whether the pane gives its result now, and whether what it keeps is dropped. */
 export type TriggerResult = 'continue' | 'fire' | 'purge' | 'fire-and-purge';
@@ -92,22 +115,23 @@ export interface Keeping<A> {
 /** One value per pane, of the type of the elements; results are that value, or what `result` makes of it. */
 export interface ReduceWindow<T, K, O = T> extends CommonWindow<T>, Keeping<T> {
   /** Associative, and not caring for order; changes neither argument. */
-  reduce(a: DeepReadonly<T>, b: DeepReadonly<T>): T;
+  reduce(a: DeepReadonly<T>, b: DeepReadonly<T>): T | DeepReadonly<T>;
   result?(value: DeepReadonly<T>, window: WindowOf<K>): O;
 }
 
 /** Flink's `AggregateFunction`. */
 export interface Aggregate<T, A, O> {
+  /** Of a key, or a pane, that has seen no element. Its type is that of the accumulator. */
   init(): A;
   /** Returns the new accumulator; changes no argument. */
-  add(accumulator: DeepReadonly<A>, element: T): A;
+  add(accumulator: NoInfer<DeepReadonly<A>>, element: T): NoInfer<A | DeepReadonly<A>>;
   /** Two into one; changes neither. With it, sliding windows are kept in slices; sessions need it. */
-  merge?(a: DeepReadonly<A>, b: DeepReadonly<A>): A;
-  result(accumulator: DeepReadonly<A>): O;
+  merge?(a: NoInfer<DeepReadonly<A>>, b: NoInfer<DeepReadonly<A>>): NoInfer<A | DeepReadonly<A>>;
+  result(accumulator: NoInfer<DeepReadonly<A>>): O;
 }
 
 export interface WindowAggregate<T, K, A, O> extends Omit<Aggregate<T, A, O>, 'result'> {
-  result(accumulator: DeepReadonly<A>, window: WindowOf<K>): O;
+  result(accumulator: NoInfer<DeepReadonly<A>>, window: WindowOf<K>): O;
 }
 
 /** One accumulator per pane. */

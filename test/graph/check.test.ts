@@ -77,7 +77,7 @@ test('one error tells all findings of a definition at once', () => {
     'process "count": timer "close" has no handler: add onTimer: { close(time, ctx) { … } }',
     'source: uid "a.b": contains one of . @ /',
     'uid "in" is used twice: by a source and by a sink',
-    'source "a.b": what it reads reaches no sink and no process operator: add .sink(uid, …)',
+    'source "a.b": what it reads reaches no sink and no operator with state: add .sink(uid, …)',
   ]);
 });
 
@@ -85,7 +85,7 @@ test('a dataflow needs a source, and every source a sink or an operator with sta
   assert.deepEqual(findings(defineJob('empty', {}, () => {})), [
     'the dataflow has no source: begin with job.source(uid, …)',
   ]);
-  const unused = 'source "in": what it reads reaches no sink and no process operator: add .sink(uid, …)';
+  const unused = 'source "in": what it reads reaches no sink and no operator with state: add .sink(uid, …)';
   assert.deepEqual(
     findingsOf(() => {}),
     [unused],
@@ -172,8 +172,8 @@ test('timers and handlers belong together', () => {
   assert.deepEqual(withTimers(undefined, { close() {} }), [
     'process "p": onTimer handles "close", but no such timer is declared: add it to timers',
   ]);
-  assert.deepEqual(withTimers({ close: 'event' }, { close() {} }), [
-    `process "p": timer "close": expected 'processing', found "event"`,
+  assert.deepEqual(withTimers({ close: 'later' }, { close() {} }), [
+    `process "p": timer "close": expected 'event' or 'processing', found "later"`,
   ]);
   assert.deepEqual(withTimers({ close: 'processing' }, { close: 5 }), [
     'process "p": onTimer.close: expected a function, found 5',
