@@ -26,11 +26,16 @@ const COLUMNS = [
   { title: 'TIMERS', right: true },
   { title: 'WATERMARK' },
 ];
+/** Where event time is used. */
+const TIME_COLUMNS = [
+  { title: 'LAG', right: true },
+  { title: 'LATE', right: true },
+];
 
 export function statusView(status: StatusDocument, paint: Paint, now: number): string {
   const parts = [properties(head(status, paint, now))];
   if (status.error !== null) parts.push(errorPart(status.error, paint));
-  if (status.operators.length > 0) parts.push(table(COLUMNS, status.operators.flatMap(operatorRows)));
+  if (status.operators.length > 0) parts.push(operatorTable(status.operators));
   const splits = status.operators.flatMap(splitLines);
   if (splits.length > 0)
     parts.push(
@@ -75,6 +80,24 @@ function errorPart(error: NonNullable<StatusDocument['error']>, paint: Paint): s
   const lines = [...whereLines(error), ...(error.hint === undefined ? [] : [`  hint: ${error.hint}`])];
   const first = `${paint.red('error:')} ${printable(error.message)} (${error.code})`;
   return [first, ...lines.map(printable), ''].join('\n');
+}
+
+function operatorTable(operators: readonly OperatorMetrics[]): string {
+  const timed = operators.some(({ subtasks }) =>
+    subtasks.some(({ watermark, late }) => (watermark ?? null) !== null || (late ?? null) !== null),
+  );
+  if (!timed) return table(COLUMNS, operators.flatMap(operatorRows));
+  const rows = operators.flatMap((operator) =>
+    operatorRows(operator).map((row, at) => [...row, ...timeCells(operator.subtasks[at])]),
+  );
+  return table([...COLUMNS, ...TIME_COLUMNS], rows);
+}
+
+/** What an attempt of an older version kept says nothing of either. */
+function timeCells(subtask: SubtaskMetrics | undefined): readonly string[] {
+  const lag = subtask?.lagMs ?? null;
+  const late = subtask?.late ?? null;
+  return [lag === null ? '-' : formatDuration(lag), late === null ? '-' : count(late)];
 }
 
 function operatorRows(operator: OperatorMetrics): readonly (readonly string[])[] {

@@ -29,7 +29,7 @@ The provenance of an archive is shown as it stands there, its times in milliseco
                          elements, rate, saving: {phase, entries, bytes} | null,
                          operators: [{uid, kind, operatorId, maxParallelism, keyType, delivery, subtasks: [
                                      {subtask, keyGroups, in, out, stateEntries, stateBytes, timers, watermark,
-                                     splits: [{id, position, state}]}]}]
+                                     lagMs, late, splits: [{id, position, state, timestamp}]}]}]
   checkpoints            [{id, state, kind, layout, mode, triggeredAt, durationMs, longestSliceMs,
                            bytes: {own, shared, total}, retainedBy}]
   checkpoint             one row of checkpoints; --with-savepoint: and savepoint, as savepoint prints it

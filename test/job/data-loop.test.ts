@@ -67,10 +67,10 @@ test('what an aborted checkpoint sealed is in the next one, however late it beca
   await dataflow.open({ barrierTime: undefined, fromOrigin: false });
   const running = loop.run();
 
-  loop.command({ type: 'checkpoint', id: 1, last: false });
+  loop.command({ type: 'checkpoint', id: 1, last: false, drain: false });
   await eventually('the first is sealed', () => prepares.length === 1);
   loop.command({ type: 'abort-checkpoint', id: 1 });
-  loop.command({ type: 'checkpoint', id: 2, last: true });
+  loop.command({ type: 'checkpoint', id: 2, last: true, drain: false });
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(prepares.length, 1, 'the second barrier waits until the first is durable');
   prepares[0]?.();

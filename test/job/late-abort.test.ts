@@ -60,7 +60,7 @@ test('an abort that comes as the last of a snapshot is drained leaves room for t
   await dataflow.open({ barrierTime: undefined, fromOrigin: false });
   const running = loop.run();
 
-  loop.command({ type: 'checkpoint', id: 1, last: false });
+  loop.command({ type: 'checkpoint', id: 1, last: false, drain: false });
   await eventually('the first is sealed', () => prepares.length === 1);
   slow = true;
   await eventually('the loop waits for a write', () => writes.length > 0);
@@ -69,7 +69,7 @@ test('an abort that comes as the last of a snapshot is drained leaves room for t
   loop.command({ type: 'abort-checkpoint', id: 1 });
   slow = false;
   for (const written of writes.splice(0)) written();
-  loop.command({ type: 'checkpoint', id: 2, last: true });
+  loop.command({ type: 'checkpoint', id: 2, last: true, drain: false });
   await eventually('the second is sealed', () => prepares.length === 2);
   prepares[1]?.();
   await eventually('the second is drained', () => drained(2));

@@ -5,6 +5,7 @@ import { systemClock } from '../../src/base/clock.js';
 import { TidemarkError } from '../../src/base/errors.js';
 import { files } from '../../src/connectors/files.js';
 import type { SourceSpec } from '../../src/graph/source.js';
+import { EventTime } from '../../src/runtime/event-time.js';
 import { SourceGroup, SourceSubtask, type SplitPosition } from '../../src/runtime/source.js';
 import { Where } from '../../src/runtime/where.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
@@ -16,7 +17,7 @@ function source(disk: FaultyDisk, spec: SourceSpec<unknown, unknown>) {
   const subtask = new SourceSubtask(0, { push: (value) => elements.push(value) });
   const context = { cwd: '/data', disk, clock: systemClock, log: (line: string) => log.push(line) };
   let woken = () => {};
-  const group = new SourceGroup(node, [subtask], context, new Where(), () => woken());
+  const group = new SourceGroup(node, [subtask], context, new Where(), () => woken(), new EventTime());
   const drain = async () => {
     while (!group.ended) {
       if (group.step(0) !== undefined) continue;
