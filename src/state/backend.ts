@@ -48,7 +48,8 @@ export interface StateTable {
   readonly initial: unknown;
   /**
    * For `value` and `map`: how long an entry lives, whole milliseconds from when it was last set, or also read. Its entry
-   * carries the stamp of when it expires: the current step's time then, and `after`.
+   * carries the stamp of when it expires: the current step's time then, and `after`. To read is to `get` it, or to go
+   * past it in `entries`; not `has`, `keys` or `size`.
    */
   readonly ttl?: { readonly after: number; readonly refresh: 'write' | 'read' } | undefined;
 }

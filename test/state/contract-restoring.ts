@@ -89,8 +89,9 @@ export function restoring(setup: Setup): void {
     'bytes after the value': { value: Buffer.concat([valueBytes('v'), Buffer.from([0])]) },
     'bytes after the key': { key: Buffer.concat([keyBytes('k'), Buffer.from([0])]) },
     'a tombstone': { tombstone: true, value: Buffer.alloc(0) },
-    'a stamp': { stamp: 1n },
+    'a timer with a stamp': { table: TABLES.early, mapKey: timeBytes(1), stamp: 1n, value: Buffer.alloc(0) },
     'a namespace': { namespace: { kind: 'global' } },
+    'a window': { namespace: { kind: 'window', start: 0n, end: 10n } },
   };
   for (const [what, changes] of Object.entries(damaged)) {
     it(`refuses ${what}`, () => {

@@ -20,10 +20,13 @@ import type {
 } from '../backend.js';
 import { type Column, decode, type Place } from './column.js';
 import { MemoryDrain } from './drain.js';
+import { FadingMapColumn } from './fading-map.js';
+import { FadingValueColumn } from './fading-value.js';
 import { ListColumn } from './list.js';
 import { MapColumn } from './map.js';
 import { NumberColumn } from './number.js';
 import { ROWS_PER_LOOK } from './pace.js';
+import { PanesColumn } from './panes.js';
 import { Store } from './store.js';
 import { TimerHeap } from './timer-heap.js';
 import { TimerColumn } from './timers.js';
@@ -40,6 +43,8 @@ class MemoryBackend implements KeyedBackend {
   readonly #store: Store;
   readonly #states: readonly StateColumn[];
   readonly #timers: readonly TimerColumn[];
+  /** Those whose entries expire. */
+  readonly #fading: readonly Column[];
   readonly #byTable: ReadonlyMap<number, Column>;
   readonly #heaps: Readonly<Record<TimerTime, TimerHeap>> = {
     event: new TimerHeap(),
@@ -58,6 +63,7 @@ class MemoryBackend implements KeyedBackend {
         new TimerColumn(store, placed(timer, 'timer', states.length + i), i, this.#heaps[timer.time]),
     );
     store.columns.push(...this.#states, ...this.#timers);
+    this.#fading = this.#states.filter((column) => column.fading);
     this.#byTable = new Map(store.columns.map((column) => [column.table, column]));
     assert(this.#byTable.size === store.columns.length, 'a table is given twice');
   }
@@ -75,15 +81,15 @@ class MemoryBackend implements KeyedBackend {
   }
 
   nextTimer(time: TimerTime): number {
-    return this.#heaps[time].peek()?.time ?? Number.POSITIVE_INFINITY;
+    return this.#heaps[time].peek()?.at ?? Number.POSITIVE_INFINITY;
   }
 
   fireTimer(time: TimerTime, now: number): FiredTimer | undefined {
     const cell = this.#heaps[time].peek();
-    if (cell === undefined || cell.time > now) return undefined;
+    if (cell === undefined || cell.at > now) return undefined;
     this.#store.selectRow(cell.bucket, cell.row);
     cell.column.remove(cell);
-    return { index: cell.column.index, time: cell.time, key: this.#store.current() };
+    return { index: cell.column.index, time: cell.at, key: this.#store.current() };
   }
 
   dropTimers(): number {
@@ -92,11 +98,16 @@ class MemoryBackend implements KeyedBackend {
     return cells.length;
   }
 
-  expire(_most: number): boolean {
-    return true;
+  expire(most: number): boolean {
+    const { key, group, hash, options } = this.#store;
+    let looked = 0;
+    for (const column of this.#fading) looked += column.expire(most - looked);
+    if (looked > 0 && key !== undefined) this.#store.select(key, options.keys.identity(key), group, hash);
+    return looked < most;
   }
 
   freeze(out: EntryWriter): Drain {
+    this.expire(Number.POSITIVE_INFINITY);
     return new MemoryDrain(this.#store, out, this.#rowsPerLook);
   }
 
@@ -107,9 +118,10 @@ class MemoryBackend implements KeyedBackend {
 
   restore(entry: Entry, table = entry.table, kept = false): void {
     const column = present(this.#byTable.get(table), `table ${table}`);
-    const { keys, maxParallelism } = this.#store.options;
-    if (entry.tombstone || entry.stamp !== undefined || entry.namespace.kind !== 'none') {
-      throw new BytesDamaged(`${column.what} holds an entry with a tombstone, a stamp or a namespace`, 0);
+    const { keys, maxParallelism, time } = this.#store.options;
+    if (entry.tombstone || (entry.namespace.kind !== 'none') !== column.windowed) {
+      const found = entry.tombstone ? 'a tombstone' : `an entry with namespace ${entry.namespace.kind}`;
+      throw new BytesDamaged(`${column.what} holds ${found}`, 0);
     }
     const key = decode(keys, entry.key);
     const hash = keys.hash(key);
@@ -118,10 +130,14 @@ class MemoryBackend implements KeyedBackend {
       throw new BytesDamaged(`${column.what} has a key of group ${group} under ${entry.group}`, 0);
     }
     this.#store.select(key, keys.identity(key), group, hash);
-    column.restore(entry, kept);
+    const { stamp } = entry;
+    if (stamp !== undefined && Number(stamp) <= time.now) return;
+    // What a kept drain holds with a stamp and this has without one, or the other way round, has changed.
+    column.restore(entry, kept, kept && (stamp !== undefined) === column.fading);
   }
 
   counts(): readonly TableCount[] {
+    this.expire(Number.POSITIVE_INFINITY);
     return this.#store.columns.map((column) => ({ table: column.table, entries: column.live }));
   }
 }
@@ -138,12 +154,18 @@ function placed(
 function stateColumn(store: Store, place: Place, state: StateTable): StateColumn {
   switch (state.kind) {
     case 'value':
-      return new ValueColumn(store, place, state);
+      return state.ttl === undefined
+        ? new ValueColumn(store, place, state)
+        : new FadingValueColumn(store, place, state);
     case 'number':
       return new NumberColumn(store, place, state);
     case 'list':
       return new ListColumn(store, place, state);
     case 'map':
-      return new MapColumn(store, place, state);
+      return state.ttl === undefined
+        ? new MapColumn(store, place, state)
+        : new FadingMapColumn(store, place, state);
+    case 'panes':
+      return new PanesColumn(store, place, state);
   }
 }

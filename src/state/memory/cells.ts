@@ -22,6 +22,9 @@ export class Cell {
     this.mark = mark;
     this.owner = owner;
   }
+
+  /** A kept drain may hold what was taken out before in this one's place. */
+  follows(_before: Cell): void {}
 }
 
 export class Cells extends Map<KeyIdentity, Cell> {

@@ -32,6 +32,10 @@ export abstract class Column {
   readonly what: string;
   /** How many entries there are. */
   live = 0;
+  /** Whether its entries have the namespace of a window. */
+  readonly windowed: boolean = false;
+  /** Whether its entries have stamps. */
+  readonly fading: boolean = false;
 
   constructor(store: Store, place: Place) {
     this.store = store;
@@ -63,8 +67,16 @@ export abstract class Column {
   /** That drain is over: what it was handed is kept now, or has changed as before. */
   abstract settle(kept: boolean): void;
 
-  /** Puts one entry into the current key: as a change, or as `kept` already. */
-  abstract restore(entry: Entry, kept: boolean): void;
+  /**
+   * Puts one entry into the current key. `kept`: a kept drain holds one with its identity; `clean`: just this one, so that
+   * it is no change.
+   */
+  abstract restore(entry: Entry, kept: boolean, clean: boolean): void;
+
+  /** Lets go of at most so many entries that have expired, and gives how many it looked at. */
+  expire(_most: number): number {
+    return 0;
+  }
 
   /** The current key's value, or undefined where it has none. */
   protected currentValue(): unknown {

@@ -3,7 +3,7 @@
  */
 import { BytesDamaged, type Codec } from '../../codec/codec.js';
 import type { Key, KeyIdentity } from '../../codec/key.js';
-import type { Entry } from '../../format/entry.js';
+import type { Entry, EntryWriter } from '../../format/entry.js';
 import { refused } from '../refused.js';
 import type { Bucket } from './bucket.js';
 import { Column, decode, type Extent, type Place } from './column.js';
@@ -48,12 +48,16 @@ export abstract class EntryColumn extends Column {
     this.#graves.settle(kept);
   }
 
-  restore(entry: Entry, kept: boolean): void {
+  restore(entry: Entry, kept: boolean, clean: boolean): void {
     if (entry.mapKey !== undefined) throw new BytesDamaged('a map key where none belongs', 0);
     if (this.currentValue() !== undefined) throw new BytesDamaged(`${this.what} has this key twice`, 0);
-    const value = this.restored(decode(this.codec, entry.value));
+    const value = this.restored(decode(this.codec, entry.value), entry, kept);
     const { store } = this;
-    if (!kept || !store.tracking) return this.put(value);
+    if (!clean || !store.tracking) {
+      this.put(value);
+      if (kept && store.tracking) this.setMark(KEPT, 0);
+      return;
+    }
     const row = store.row < 0 ? store.addRow() : store.row;
     store.bucket.records[row + this.offset] = value;
     store.bucket.setMark(row + this.offset, KEPT);
@@ -61,12 +65,20 @@ export abstract class EntryColumn extends Column {
   }
 
   /** What the records hold for what the codec read. Checks it. */
-  protected abstract restored(value: unknown): unknown;
+  protected abstract restored(value: unknown, entry: Entry, kept: boolean): unknown;
 
-  /** What is written for a value of the records. */
-  protected content(value: unknown): unknown {
-    return value;
+  /** Writes a value of the records. */
+  protected write(out: EntryWriter, value: unknown): void {
+    out.value(this.codec, value);
   }
+
+  /** Until when the entry of a kept drain may be seen, if a value of the records is taken out: for its tomb. */
+  protected seenUntil(_value: unknown): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** A value is about to be put where one was taken out that may be seen in a kept drain. */
+  protected exhumed(_tomb: Tomb): void {}
 
   /** Stores the current key's value, after what must happen before it changes. */
   protected put(value: unknown): void {
@@ -113,11 +125,18 @@ export abstract class EntryColumn extends Column {
     const key = bucket.keyOf(row);
     try {
       store.out.key(store.options.keys, key);
-      store.out.value(this.codec, this.content(bucket.records[at]));
+      this.write(store.out, bucket.records[at]);
     } catch (error) {
       throw this.refused(error, key);
     }
     bucket.setMark(at, store.floor | KEPT);
+  }
+
+  /** Sets and clears bits of the mark of the current key's value. */
+  protected setMark(set: number, clear: number): void {
+    const { bucket, row } = this.store;
+    const at = row + this.offset;
+    bucket.setMark(at, (bucket.mark(at) | set) & ~clear);
   }
 
   protected refused(error: unknown, key: Key | undefined): unknown {
@@ -142,17 +161,22 @@ export abstract class EntryColumn extends Column {
     const at = row + this.offset;
     this.secure(bucket, row);
     if (!store.tracking || (bucket.mark(at) & KEPT) === 0) return;
-    this.#graves.now.set(store.identity(), new Tomb(store.group, store.current()));
+    const tomb = new Tomb(store.group, store.current(), this.seenUntil(bucket.records[at]));
+    this.#graves.now.set(store.identity(), tomb);
   }
 
   /** Takes the tomb of a key away, and says whether there was one: KEPT or 0. */
   #exhume(identity: KeyIdentity): number {
     const { now, frozen } = this.#graves;
-    if (now.delete(identity)) return KEPT;
-    const tomb = frozen.get(identity);
+    const recent = now.get(identity);
+    const tomb = recent ?? frozen.get(identity);
     if (tomb === undefined) return 0;
-    this.#secureTomb(tomb);
-    frozen.delete(identity);
+    if (recent !== undefined) now.delete(identity);
+    else {
+      this.#secureTomb(tomb);
+      frozen.delete(identity);
+    }
+    this.exhumed(tomb);
     return KEPT;
   }
 

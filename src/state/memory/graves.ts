@@ -11,12 +11,15 @@ import type { Key, KeyIdentity } from '../../codec/key.js';
 export class Tomb {
   readonly group: number;
   readonly key: Key;
+  /** A kept drain may show the entry before this time, not later. */
+  readonly until: number;
   /** When the tombstone was written: see marks.ts. */
   mark = 0;
 
-  constructor(group: number, key: Key) {
+  constructor(group: number, key: Key, until = Number.POSITIVE_INFINITY) {
     this.group = group;
     this.key = key;
+    this.until = until;
   }
 }
 

@@ -30,7 +30,11 @@ export class MapChanges {
   /** A cell was put into the current key's map, where there was none. */
   added(mapIdentity: KeyIdentity, cell: Cell): void {
     cell.mark = this.#store.changed;
-    if (!this.#graves.empty) cell.mark |= this.#exhume(mapIdentity);
+    const before = this.#graves.empty ? undefined : this.#exhume(mapIdentity);
+    if (before !== undefined) {
+      cell.mark |= KEPT;
+      cell.follows(before);
+    }
     this.#list.now.push(cell);
   }
 
@@ -108,15 +112,15 @@ export class MapChanges {
     return grave;
   }
 
-  /** Takes the tomb of a map key of the current key away, and says whether there was one: KEPT or 0. */
-  #exhume(mapIdentity: KeyIdentity): number {
+  /** Takes the tomb of a map key of the current key away, and gives it where it was needed. */
+  #exhume(mapIdentity: KeyIdentity): Cell | undefined {
     const { now, frozen } = this.#graves;
     const recent = takeOut(now, this.#store.identity(), mapIdentity);
-    if (recent !== undefined) return this.#needsTomb(recent) ? KEPT : 0;
+    if (recent !== undefined) return this.#needsTomb(recent) ? recent : undefined;
     const older = takeOut(frozen, this.#store.identity(), mapIdentity);
-    if (older === undefined) return 0;
+    if (older === undefined) return undefined;
     this.#secureTomb(older);
-    return older.mark & KEPT;
+    return (older.mark & KEPT) === 0 ? undefined : older;
   }
 
   /** Writes the tombstone of a frozen grave if it is pending. */

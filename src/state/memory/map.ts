@@ -24,7 +24,7 @@ const NO_CELLS = new Cells(NO_GROUP, '');
 
 export class MapColumn extends Column implements MapHandle {
   readonly #codec: Codec<unknown>;
-  readonly #mapKeys: KeyCodec;
+  protected readonly mapKeys: KeyCodec;
   readonly #changes: MapChanges;
   /** Cleared while a drain of everything ran, before all in them was written. */
   #detached: Cells[] = [];
@@ -34,7 +34,7 @@ export class MapColumn extends Column implements MapHandle {
   constructor(store: Store, place: Place, state: StateTable) {
     super(store, place);
     this.#codec = state.codec;
-    this.#mapKeys = present(state.mapKeys, `the codec of the map keys of ${this.what}`);
+    this.mapKeys = present(state.mapKeys, `the codec of the map keys of ${this.what}`);
     this.#changes = new MapChanges(store, {
       write: (cell) => this.#write(cell),
       writeTombstone: (cell) => this.#writeTombstone(cell),
@@ -42,49 +42,42 @@ export class MapColumn extends Column implements MapHandle {
   }
 
   get(key: unknown): unknown {
-    const cell = this.#find(key);
-    return cell === undefined ? undefined : this.#handOut(cell);
+    const cell = this.find(key);
+    return cell === undefined ? undefined : this.handOut(cell);
   }
 
   has(key: unknown): boolean {
-    return this.#find(key) !== undefined;
+    return this.find(key) !== undefined;
   }
 
   set(key: unknown, value: unknown): void {
-    const identity = this.#identify(key);
+    const identity = this.identify(key);
     const { store } = this;
-    const cells = this.#current() ?? this.#attach();
+    const cells = this.current() ?? this.#attach();
     const cell = cells.get(identity);
     if (cell === undefined) {
-      const added = new Cell(this.#mapKeys.normalise(key), value, store.changed, cells);
+      const added = this.newCell(this.mapKeys.normalise(key), value, cells);
       cells.set(identity, added);
       this.live++;
       if (store.tracking) this.#changes.added(identity, added);
       return;
     }
-    if (store.marking && cell.mark < store.changed) {
-      this.#secure(cell);
-      if (store.tracking) this.#changes.changed(cell);
-    }
+    this.touch(cell);
     cell.value = value;
   }
 
   delete(key: unknown): boolean {
-    const identity = this.#identify(key);
-    const cells = this.#current();
+    const identity = this.identify(key);
+    const cells = this.current();
     const cell = cells?.get(identity);
     if (cells === undefined || cell === undefined) return false;
-    this.#secure(cell);
-    cells.delete(identity);
-    this.live--;
-    if (this.store.tracking) this.#changes.deleted(identity, cell);
-    if (cells.size === 0) this.#leave(cells);
+    this.take(cells, identity, cell);
     return true;
   }
 
   clear(): void {
     const { store } = this;
-    const cells = this.#current();
+    const cells = this.current();
     if (cells === undefined) return;
     this.live -= cells.size;
     const fresh = cells.replace(store.changed);
@@ -94,21 +87,21 @@ export class MapColumn extends Column implements MapHandle {
   }
 
   get size(): number {
-    return this.#current()?.size ?? 0;
+    return this.current()?.size ?? 0;
   }
 
   keys(): IterableIterator<unknown> {
-    return eachKey(this.#current() ?? this.#spareOfKey());
+    return eachKey(this.current() ?? this.#spareOfKey());
   }
 
   entries(): IterableIterator<[unknown, unknown]> {
-    return this.#each(this.#current() ?? this.#spareOfKey());
+    return this.#each(this.current() ?? this.#spareOfKey());
   }
 
   *#each(cells: Cells): Generator<[unknown, unknown], void> {
     const cursor = new CellCursor(cells);
     for (let cell = cursor.next(); cell !== undefined; cell = cursor.next()) {
-      yield [cell.key, this.#handOut(cell)];
+      yield [cell.key, this.handOut(cell)];
     }
   }
 
@@ -125,7 +118,7 @@ export class MapColumn extends Column implements MapHandle {
     // Cells added from here on come last and are not pending, so this many are enough.
     let left = cells.size;
     for (const cell of cells.values()) {
-      this.#secure(cell);
+      this.secure(cell);
       if (--left === 0) return;
       if (pace.due()) yield;
     }
@@ -151,35 +144,68 @@ export class MapColumn extends Column implements MapHandle {
     this.#changes.settle(kept);
   }
 
-  restore(entry: Entry, kept: boolean): void {
-    const key = decode(this.#mapKeys, mapKeyOf(entry));
-    const identity = this.#mapKeys.identity(key);
-    const current = this.#current();
+  restore(entry: Entry, kept: boolean, clean: boolean): void {
+    const key = decode(this.mapKeys, mapKeyOf(entry));
+    const identity = this.mapKeys.identity(key);
+    const current = this.current();
     if (current?.has(identity)) throw new BytesDamaged(`${this.what} has a map key twice`, 0);
     const value = decode(this.#codec, entry.value);
     const cells = current ?? this.#attach();
-    const cell = new Cell(key, value, kept ? KEPT : this.store.changed, cells);
+    const plain = new Cell(key, value, clean ? KEPT : this.store.changed, cells);
+    const cell = this.restoredCell(plain, entry, kept);
     cells.set(identity, cell);
     this.live++;
-    if (this.store.tracking && !kept) this.#changes.added(identity, cell);
+    if (!this.store.tracking) return;
+    if (!clean) this.#changes.added(identity, cell);
+    if (kept) cell.mark |= KEPT;
+  }
+
+  protected newCell(key: Key, value: unknown, owner: Cells): Cell {
+    return new Cell(key, value, this.store.changed, owner);
+  }
+
+  /** What is put into a map for a cell that is restored. */
+  protected restoredCell(cell: Cell, _entry: Entry, _kept: boolean): Cell {
+    return cell;
+  }
+
+  /** To be called before a cell changes. */
+  protected touch(cell: Cell): void {
+    const { store } = this;
+    if (!store.marking || cell.mark >= store.changed) return;
+    this.secure(cell);
+    if (store.tracking) this.#changes.changed(cell);
+  }
+
+  /** Takes a cell out of the current key's map. */
+  protected take(cells: Cells, identity: KeyIdentity, cell: Cell): void {
+    this.secure(cell);
+    cells.delete(identity);
+    this.live--;
+    if (this.store.tracking) this.#changes.deleted(identity, cell);
+    if (cells.size === 0) this.#leave(cells);
+  }
+
+  protected writeValue(cell: Cell): void {
+    this.store.out.value(this.#codec, cell.value);
   }
 
   /** The Map identity of a user's map key, checked. */
-  #identify(key: unknown): KeyIdentity {
+  protected identify(key: unknown): KeyIdentity {
     try {
-      this.#mapKeys.hash(key);
+      this.mapKeys.hash(key);
     } catch (error) {
       throw refused(error, `map key of ${this.what}`, this.store.key);
     }
-    return this.#mapKeys.identity(key);
+    return this.mapKeys.identity(key);
   }
 
-  #find(key: unknown): Cell | undefined {
-    const identity = this.#identify(key);
-    return this.#current()?.get(identity);
+  protected find(key: unknown): Cell | undefined {
+    const identity = this.identify(key);
+    return this.current()?.get(identity);
   }
 
-  #current(): Cells | undefined {
+  protected current(): Cells | undefined {
     return this.currentValue() as Cells | undefined;
   }
 
@@ -215,14 +241,14 @@ export class MapColumn extends Column implements MapHandle {
   }
 
   /** A cell's value for user code, which may change it, allowed or not, if it is an object. */
-  #handOut(cell: Cell): unknown {
+  protected handOut(cell: Cell): unknown {
     const { value } = cell;
-    if (typeof value === 'object' && value !== null) this.#secure(cell);
+    if (typeof value === 'object' && value !== null) this.secure(cell);
     return value;
   }
 
   /** Writes the cell if it is pending. */
-  #secure(cell: Cell): void {
+  protected secure(cell: Cell): void {
     const { store } = this;
     if (cell.mark < store.floor && cell.mark >= store.clean) this.#write(cell);
   }
@@ -233,8 +259,8 @@ export class MapColumn extends Column implements MapHandle {
     out.begin(this.table, group);
     try {
       out.key(options.keys, key);
-      out.mapKey(this.#mapKeys, cell.key);
-      out.value(this.#codec, cell.value);
+      out.mapKey(this.mapKeys, cell.key);
+      this.writeValue(cell);
     } catch (error) {
       throw refused(error, `${this.what}, map key ${shownKey(cell.key)},`, key);
     }
@@ -246,7 +272,7 @@ export class MapColumn extends Column implements MapHandle {
     const { group, key } = cell.owner;
     out.begin(this.table, group);
     out.key(options.keys, key);
-    out.mapKey(this.#mapKeys, cell.key);
+    out.mapKey(this.mapKeys, cell.key);
     out.tombstone();
     cell.mark = floor | KEPT;
   }

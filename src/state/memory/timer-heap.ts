@@ -2,24 +2,17 @@
  * Timers by time: a binary heap, earliest first, among equals the one set first. A timer that is taken out elsewhere
  * is only marked; it leaves when it comes to the top, or when more than half of the heap is such.
  */
-import { assert } from '../../base/assert.js';
 import type { Bucket } from './bucket.js';
+import { SlotCell } from './slot-cell.js';
 import type { TimerColumn } from './timers.js';
 
 /** Below this many, dead timers are not worth clearing away. */
 const LEAST_COMPACTED = 64;
 
-export class TimerCell {
-  readonly time: number;
+export class TimerCell extends SlotCell {
   /** Counts settings, so that equal times have an order. */
   readonly sequence: number;
   readonly column: TimerColumn;
-  readonly bucket: Bucket;
-  /** Stays the key's row as long as the timer is live. */
-  readonly row: number;
-  /** See marks.ts. */
-  mark: number;
-  live = true;
 
   constructor(
     column: TimerColumn,
@@ -29,12 +22,9 @@ export class TimerCell {
     sequence: number,
     mark: number,
   ) {
+    super(time, bucket, row, mark);
     this.column = column;
-    this.bucket = bucket;
-    this.row = row;
-    this.time = time;
     this.sequence = sequence;
-    this.mark = mark;
   }
 }
 
@@ -67,10 +57,8 @@ export class TimerHeap {
     return this.#cells.filter((cell) => cell.live);
   }
 
-  /** To be called once for each timer that is in the heap and shall not be. */
-  bury(cell: TimerCell): void {
-    assert(cell.live, 'a timer dies once');
-    cell.live = false;
+  /** To be called once for each timer in the heap that is live no more. */
+  bury(): void {
     if (++this.#dead * 2 > this.#cells.length && this.#cells.length >= LEAST_COMPACTED) this.#compact();
   }
 
@@ -120,5 +108,5 @@ export class TimerHeap {
 }
 
 function before(a: TimerCell, b: TimerCell): boolean {
-  return a.time < b.time || (a.time === b.time && a.sequence < b.sequence);
+  return a.at < b.at || (a.at === b.at && a.sequence < b.sequence);
 }

@@ -1,4 +1,5 @@
 /** Values of any type, one per key. */
+import type { EntryWriter } from '../../format/entry.js';
 import type { StateTable, ValueHandle } from '../backend.js';
 import type { Place } from './column.js';
 import { EntryColumn } from './entry-column.js';
@@ -40,8 +41,8 @@ export class ValueColumn extends EntryColumn implements ValueHandle {
     this.remove();
   }
 
-  protected override content(value: unknown): unknown {
-    return value === SET_UNDEFINED ? undefined : value;
+  protected override write(out: EntryWriter, value: unknown): void {
+    out.value(this.codec, value === SET_UNDEFINED ? undefined : value);
   }
 
   protected restored(value: unknown): unknown {
