@@ -23,6 +23,7 @@ import { checkpointCost } from './checkpoint-cost.js';
 import { checkpointMemory } from './checkpoint-memory.js';
 import { cliStart } from './cli-start.js';
 import { diskCount } from './disk-count.js';
+import { eventTime } from './event-time.js';
 import type { Figure, Row } from './figure.js';
 import { incremental, incrementalParts } from './incremental.js';
 import { inspect } from './inspect.js';
@@ -38,6 +39,7 @@ import { progressLine, renderRow } from './table.js';
 
 const ROWS: readonly Row[] = [
   keyedCount,
+  eventTime,
   changesCount,
   checkpointCost,
   incremental,
