@@ -1,7 +1,9 @@
 /** What is wrong with the shape of a source, a sink or an operator. Types tell most of it; plain JavaScript has none. */
-import { isSchema, isStandardSchema } from './declare-state.js';
+
+import { isBag } from './bag.js';
 import { nameProblem, show } from './names.js';
 import { isOperatorStateDeclaration } from './operator-state.js';
+import { isSchema, isStandardSchema } from './schemas.js';
 
 type Kind = 'text' | 'function' | 'schema' | 'boolean' | 'count' | 'rate' | 'states';
 
@@ -85,10 +87,6 @@ function stateFindings(spec: unknown): string[] {
     }
   }
   return findings;
-}
-
-function isBag(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function shapeFindings(spec: unknown, shape: Shape): string[] {

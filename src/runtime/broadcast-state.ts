@@ -15,6 +15,7 @@ import type { Entry, EntryWriter } from '../format/entry.js';
 import type { BroadcastDeclaration, BroadcastDeclarations, BroadcastState } from '../graph/process.js';
 import { refused } from '../state/refused.js';
 import type { Table } from './tables.js';
+import type { UnkeyedStates } from './unkeyed.js';
 import { readKept } from './upgrade.js';
 
 const mapKeys = keyCodecById('auto');
@@ -27,7 +28,7 @@ interface Phase {
   changing: boolean;
 }
 
-export class BroadcastStates implements Phase {
+export class BroadcastStates implements UnkeyedStates, Phase {
   changing = false;
   /** What user code is given, by name; refuses to change anything but while `changing`. */
   readonly handles: Readonly<Record<string, BroadcastState<Key, unknown>>>;
@@ -43,13 +44,11 @@ export class BroadcastStates implements Phase {
     this.handles = Object.fromEntries(this.#states.map((state) => [state.name, state]));
   }
 
-  /** Takes an entry of a snapshot into `table`, whose values were written under `schemaVersion`. */
   restore(entry: Entry, table: number, schemaVersion: number): void {
     const state = this.#states.find((one) => one.table === table);
     present(state, 'a broadcast state').restore(entry, schemaVersion);
   }
 
-  /** Writes all of it. @throws TidemarkError VALUE_REFUSED */
   write(out: EntryWriter): void {
     for (const state of this.#states) state.write(out);
   }

@@ -18,19 +18,24 @@ import {
   type SourceNode,
   type WindowNode,
 } from '../graph/node.js';
+import type { OperatorStateDeclarations } from '../graph/operator-state.js';
 import type { SourceContext } from '../graph/source.js';
 import type { BackendOptions, KeyedBackend, StateTable, StepTime } from '../state/backend.js';
 import { AssignOperator } from './assign.js';
+import { BroadcastInput } from './broadcast-input.js';
+import { BroadcastStates } from './broadcast-state.js';
 import { EventTime, NO_WATERMARK, type OperatorTime } from './event-time.js';
 import { stateTableOf } from './handles.js';
 import { KeyByOperator } from './key-by.js';
 import { type Counted, fanOut, type Input, type KeyedOperator, type KeyedParts } from './operator.js';
+import { OperatorStateStore } from './operator-state.js';
 import { ProcessOperator } from './process.js';
 import type { ProcessingTime } from './processing-time.js';
 import { SinkGroup, SinkOperator } from './sink.js';
 import { SourceGroup, SourceSubtask } from './source.js';
 import { FilterOperator, FlatMapOperator, MapOperator } from './stateless.js';
 import { isTimer, type Table, tablesOf } from './tables.js';
+import { broadcastDeclarations, type UnkeyedStates } from './unkeyed.js';
 import { type KeyedTime, Watermarks } from './watermarks.js';
 import type { Where } from './where.js';
 import { createWindowOperator } from './window/window-operator.js';
@@ -75,6 +80,8 @@ export interface Compiled {
   /** By uid: the subtasks of keyed operators, and the time they share. */
   readonly processes: ReadonlyMap<string, readonly KeyedOperator[]>;
   readonly times: ReadonlyMap<string, OperatorTime>;
+  /** By uid: state that belongs to no key. */
+  readonly unkeyed: ReadonlyMap<string, UnkeyedStates>;
 }
 
 export function compile(options: CompileOptions): Compiled {
@@ -116,6 +123,7 @@ class Compiler {
   readonly #instances = new Map<number, readonly Counted[]>();
   readonly #processes = new Map<number, readonly KeyedOperator[]>();
   readonly #times = new Map<number, KeyedTime>();
+  readonly #unkeyed = new Map<string, UnkeyedStates>();
   readonly #eventTime = new EventTime();
   readonly #sources: SourceGroup[] = [];
   readonly #sinks: SinkGroup[] = [];
@@ -162,6 +170,7 @@ class Compiler {
           present(this.#times.get(node.id), 'a time of every operator').time,
         ]),
       ),
+      unkeyed: this.#unkeyed,
     };
   }
 
@@ -197,7 +206,7 @@ class Compiler {
       case 'keyBy':
         return this.#keyBy(node);
       case 'process':
-        return this.#keyed(node, (parts) => new ProcessOperator(node, parts));
+        return this.#process(node);
       case 'window':
         return this.#keyed(node, (parts) => createWindowOperator(node, parts));
       case 'sink':
@@ -225,7 +234,8 @@ class Compiler {
 
   #source(node: SourceNode): void {
     const { context, where, wake } = this.#options;
-    const subtasks = this.#each((i) => new SourceSubtask(i, this.#outputOf(node.id, i)));
+    const states = this.#operatorState(node.uid, node.source.state);
+    const subtasks = this.#each((i) => new SourceSubtask(i, this.#outputOf(node.id, i), states));
     this.#sources.push(new SourceGroup(node, subtasks, context, where, wake, this.#eventTime));
     this.#instances.set(node.id, subtasks);
   }
@@ -240,6 +250,26 @@ class Compiler {
       node.id,
       this.#each((i) => new KeyByOperator(node, i, maxParallelism, where, targets)),
     );
+  }
+
+  #process(node: ProcessNode): void {
+    if (node.broadcast === undefined) return this.#keyed(node, (parts) => new ProcessOperator(node, parts));
+    const states = new BroadcastStates(node.uid, broadcastDeclarations(node), this.#tables);
+    const inputs: Input[] = [];
+    this.#unkeyed.set(node.uid, states);
+    // What `keyBy` feeds is found among the processes; as an input the node is that of what is broadcast to it.
+    this.#inputs.set(node.id, inputs);
+    this.#keyed(node, (parts) => {
+      const operator = new ProcessOperator(node, parts, states);
+      inputs.push(new BroadcastInput(node, parts, states, operator));
+      return operator;
+    });
+  }
+
+  #operatorState(uid: string, declared: OperatorStateDeclarations = {}): OperatorStateStore {
+    const states = new OperatorStateStore(uid, declared, this.#tables, this.#options.parallelism);
+    this.#unkeyed.set(uid, states);
+    return states;
   }
 
   #keyed(node: KeyedNode, make: (parts: KeyedParts) => KeyedOperator): void {
@@ -301,6 +331,7 @@ class Compiler {
     const operators = this.#each((i) => new SinkOperator(node, i, where, waiting));
     this.#inputs.set(node.id, operators);
     this.#instances.set(node.id, operators);
-    this.#sinks.push(new SinkGroup(node, operators, where));
+    const states = this.#operatorState(node.uid, node.sink.state);
+    this.#sinks.push(new SinkGroup(node, operators, where, states));
   }
 }

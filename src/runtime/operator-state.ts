@@ -22,6 +22,7 @@ import type {
 } from '../graph/operator-state.js';
 import { dealRuns } from './deal-runs.js';
 import type { Table } from './tables.js';
+import type { UnkeyedStates } from './unkeyed.js';
 import { readKept } from './upgrade.js';
 
 const places = keyCodecById('tuple(long,long)');
@@ -31,7 +32,7 @@ const NO_GROUP = 0;
 /** New contents of some states, by name. */
 export type Changes = Readonly<Record<string, readonly unknown[] | undefined>>;
 
-export class OperatorStateStore {
+export class OperatorStateStore implements UnkeyedStates {
   readonly #uid: string;
   readonly #states: readonly SharedState[];
 
@@ -50,7 +51,6 @@ export class OperatorStateStore {
     });
   }
 
-  /** Takes an entry of a snapshot into `table`, whose elements were written under `schemaVersion`. Before all else. */
   restore(entry: Entry, table: number, schemaVersion: number): void {
     const state = this.#states.find((one) => one.table === table);
     present(state, 'an operator state').restore(entry, schemaVersion);
@@ -79,7 +79,6 @@ export class OperatorStateStore {
     }
   }
 
-  /** Writes all of it. @throws TidemarkError VALUE_REFUSED */
   write(out: EntryWriter): void {
     for (const state of this.#states) state.write(out);
   }

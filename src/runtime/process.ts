@@ -5,6 +5,7 @@ import type { Key, KeyCodec } from '../codec/key.js';
 import type { ProcessNode } from '../graph/node.js';
 import type { OpenContext, ProcessContext } from '../graph/process.js';
 import type { KeyedBackend, TimerTime } from '../state/backend.js';
+import type { BroadcastStates } from './broadcast-state.js';
 import type { EventTime, OperatorTime } from './event-time.js';
 import { handleOf } from './handles.js';
 import { type Input, isPromise, type KeyedOperator, type KeyedParts } from './operator.js';
@@ -19,6 +20,8 @@ class Context {
   readonly state: Record<string, unknown>;
   readonly timers: Record<string, unknown>;
   readonly side: Record<string, (value: unknown) => void>;
+  /** Of operators that a stream is broadcast to. */
+  readonly broadcast: unknown;
   readonly subtask: number;
   readonly log: (line: string) => void;
   readonly now: () => number;
@@ -27,7 +30,12 @@ class Context {
   readonly #operator: ProcessOperator;
   readonly #next: Input;
 
-  constructor({ spec }: ProcessNode, parts: KeyedParts, operator: ProcessOperator) {
+  constructor(
+    { spec }: ProcessNode,
+    parts: KeyedParts,
+    broadcast: BroadcastStates | undefined,
+    operator: ProcessOperator,
+  ) {
     const { backend, processingTime, time } = parts;
     const states = Object.entries(spec.state ?? {});
     this.state = Object.fromEntries(states.map(([name, one], i) => [name, handleOf(one, backend.state(i))]));
@@ -36,6 +44,7 @@ class Context {
     this.side = Object.fromEntries(
       Object.entries(parts.sides).map(([name, input]) => [name, (value) => operator.emitTo(input, value)]),
     );
+    this.broadcast = broadcast?.handles;
     this.subtask = parts.subtask;
     this.log = parts.log;
     this.now = () => processingTime.now();
@@ -75,7 +84,7 @@ export class ProcessOperator implements KeyedOperator {
   #opened = false;
   readonly #onTimer: readonly Callback[];
 
-  constructor(node: ProcessNode, parts: KeyedParts) {
+  constructor(node: ProcessNode, parts: KeyedParts, broadcast?: BroadcastStates) {
     this.#node = node;
     this.#parts = parts;
     this.#eventTime = parts.eventTime;
@@ -87,7 +96,7 @@ export class ProcessOperator implements KeyedOperator {
     this.subtask = parts.subtask;
     const timers = Object.keys(node.spec.timers ?? {});
     this.late = Object.values(node.spec.timers ?? {}).includes('event') ? 0 : undefined;
-    this.#context = new Context(node, parts, this);
+    this.#context = new Context(node, parts, broadcast, this);
     this.#typedContext = this.#context as unknown as AnyContext;
     const spec = node.spec as { onElement: Callback; onTimer?: Record<string, Callback> };
     this.#onElement = (value, context) => spec.onElement(value, context);

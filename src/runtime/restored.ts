@@ -1,14 +1,14 @@
 /**
  * Takes a snapshot's entries one by one to where they belong: keyed state and timers to the subtask that owns the
- * key group now, positions and transactions to wait for their source or sink.
+ * key group now, state without a key to its operator, positions and transactions to wait for their source or sink.
  *
  * The snapshot's tables are matched to this graph's by operator uid, name and kind; that all of them have a match
  * was checked before (restore/compatible.ts).
  */
-import { assert } from '../base/assert.js';
+import { assert, present } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
 import { subtaskOf } from '../base/key-groups.js';
-import { BytesDamaged, ValueRefused } from '../codec/codec.js';
+import { BytesDamaged } from '../codec/codec.js';
 import { keyCodecById } from '../codec/keys.js';
 import { listCodec } from '../codec/list.js';
 import { ByteReader } from '../codec/reader.js';
@@ -22,6 +22,8 @@ import { type Compiled, isKeyed } from './compile.js';
 import { NO_WATERMARK } from './event-time.js';
 import type { SplitPosition } from './source.js';
 import { isTimer, matchTable, type Table } from './tables.js';
+import { isUnkeyedState } from './unkeyed.js';
+import { upgrade } from './upgrade.js';
 
 const stringKeys = keyCodecById('string');
 
@@ -98,6 +100,8 @@ export class Restored {
     } else if (kind === 'transactions') {
       const value = valueCodec.read(new ByteReader(entry.value)) as Transaction<unknown>;
       append(this.#transactions, uid, { value, schemaVersion });
+    } else if (isUnkeyedState(kind)) {
+      this.#unkeyed(entry, theirs);
     } else {
       this.#keyed(entry, theirs, kept);
     }
@@ -118,6 +122,13 @@ export class Restored {
     const owner = processes.get(ours.operator)?.[subtaskOf(entry.group, parallelism, maxParallelism)];
     assert(owner !== undefined, `no owner for ${ours.operator}`);
     owner.backend.restore(this.#upgraded(entry, theirs, ours), ours.id, kept);
+  }
+
+  /** State of subtasks and of whole operators: all of it is written anew with every snapshot. */
+  #unkeyed(entry: Entry, theirs: Table): void {
+    const ours = this.#find(theirs);
+    const owner = present(this.#compiled.unkeyed.get(ours.operator), `an owner for ${ours.operator}`);
+    owner.restore(entry, ours.id, theirs.schemaVersion);
   }
 
   /** The entry with its value brought to the newest version of its state's schema. */
@@ -157,15 +168,4 @@ function append<T>(map: Map<string, T[]>, key: string, value: T): void {
   const list = map.get(key);
   if (list === undefined) map.set(key, [value]);
   else list.push(value);
-}
-
-function upgrade(schema: Schema<unknown>, value: unknown, version: number, what: string): unknown {
-  try {
-    return schema.upgrade(value, version);
-  } catch (error) {
-    if (!(error instanceof ValueRefused)) throw error;
-    throw new TidemarkError('INCOMPATIBLE', `${what} does not match its schema: ${error.message}`, {
-      cause: error,
-    });
-  }
 }

@@ -13,6 +13,7 @@ import type {
   TransactionId,
 } from '../graph/sink.js';
 import type { Counted, Input } from './operator.js';
+import type { OperatorStateStore } from './operator-state.js';
 import type { Where } from './where.js';
 
 /** Elements gathered before the writer is called in the middle of a step. */
@@ -100,14 +101,16 @@ export class SinkGroup {
   readonly node: SinkNode;
   readonly operators: readonly SinkOperator[];
   readonly #where: Where;
+  readonly #states: OperatorStateStore;
   #committer: SinkCommitter<unknown> | undefined;
   /** Prepared and not known to be committed, oldest first. Every snapshot holds all of them. */
   #open: Transaction<unknown>[] = [];
 
-  constructor(node: SinkNode, operators: readonly SinkOperator[], where: Where) {
+  constructor(node: SinkNode, operators: readonly SinkOperator[], where: Where, states: OperatorStateStore) {
     this.node = node;
     this.operators = operators;
     this.#where = where;
+    this.#states = states;
   }
 
   /** Commits what the snapshot holds and drops what is newer, then opens the writers. Mute sinks do neither. */
@@ -124,7 +127,9 @@ export class SinkGroup {
       if (!options.writers) return;
       for (const operator of this.operators) {
         const { subtask } = operator;
-        operator.writer = await sink.open({ ...context, subtask, parallelism: this.operators.length });
+        const state = this.#states.handles(subtask);
+        const parallelism = this.operators.length;
+        operator.writer = await sink.open({ ...context, subtask, parallelism, state });
       }
     });
   }

@@ -4,8 +4,8 @@
  *     freeze (constructor, synchronous) ──▶ slice … slice ──▶ finish
  *                                       └─▶ prepared (sinks durable)
  *
- * The constructor cuts: positions are written, backends frozen, transactions sealed. `slice` writes frozen state
- * while the job runs on. `finish` adds the transactions, once they are durable and all slices are done.
+ * The constructor cuts: positions are written, backends frozen, transactions sealed, and then state that belongs to no
+ * key is written. `slice` writes frozen state while the job runs on. `finish` adds the transactions, once they are durable and all slices are done.
  */
 import { assert } from '../base/assert.js';
 import { keyCodecById } from '../codec/keys.js';
@@ -58,6 +58,8 @@ export class Snapshot {
     );
     // Whoever waits for it hears of a rejection; until then it must not count as unhandled.
     this.prepared.catch(() => undefined);
+    // A writer keeps back in its state what it does not put into the transaction that it seals.
+    for (const states of compiled.unkeyed.values()) states.write(out);
   }
 
   /** Writes frozen state until `deadline` or until all is written; true when all is. */

@@ -11,6 +11,7 @@ import type { SourceNode } from '../graph/node.js';
 import type { SourceContext, Split } from '../graph/source.js';
 import { type EventTime, NO_WATERMARK } from './event-time.js';
 import type { Counted, Input } from './operator.js';
+import type { Changes, OperatorStateStore } from './operator-state.js';
 import { show } from './show.js';
 import { SplitReader } from './split-reader.js';
 import type { WatermarkRules } from './watermarks.js';
@@ -30,10 +31,12 @@ export class SourceSubtask implements Counted {
   readonly subtask: number;
   readonly next: Input;
   readonly splits: SplitReader[] = [];
+  readonly states: OperatorStateStore;
 
-  constructor(subtask: number, next: Input) {
+  constructor(subtask: number, next: Input, states: OperatorStateStore) {
     this.subtask = subtask;
     this.next = next;
+    this.states = states;
   }
 }
 
@@ -136,6 +139,7 @@ export class SourceGroup {
     for (const element of elements) subtask.next.push(element);
     time.split = undefined;
     reader.position = batch.position;
+    if (batch.state !== undefined) this.#changeState(subtask, reader, batch.state);
     return elements.length;
   }
 
@@ -239,6 +243,14 @@ export class SourceGroup {
     this.#open.push(reader);
   }
 
+  #changeState(subtask: SourceSubtask, reader: SplitReader, changes: Changes): void {
+    try {
+      subtask.states.replace(subtask.subtask, changes);
+    } catch (error) {
+      throw this.#failed(reader, error);
+    }
+  }
+
   /** Opens waiting splits of this subtask up to the source's concurrency. */
   #fill(subtask: SourceSubtask): void {
     const { source } = this.node;
@@ -249,7 +261,8 @@ export class SourceGroup {
       if (reader.state !== 'waiting') continue;
       reading++;
       this.#reading++;
-      reader.open(source, this.#context, this.#batch(), this.#abort.signal, this.#onReady);
+      const context = { ...this.#context, state: subtask.states.contents(subtask.subtask) };
+      reader.open(source, context, this.#batch(), this.#abort.signal, this.#onReady);
     }
   }
 

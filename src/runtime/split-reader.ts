@@ -4,8 +4,12 @@
  *
  *     waiting ──open──▶ reading ──generator returns──▶ done
  */
-import type { Batch, SourceContext, SourceSpec } from '../graph/source.js';
+import type { Batch, ReadRequest, SourceContext, SourceSpec } from '../graph/source.js';
 import { NO_WATERMARK, type SplitTime } from './event-time.js';
+import { copyChanges } from './operator-state.js';
+
+/** What of a request is not the split's own. */
+export type Reading = SourceContext & Pick<ReadRequest<unknown>, 'state'>;
 
 export class SplitReader {
   readonly id: string;
@@ -30,7 +34,7 @@ export class SplitReader {
   /** Starts reading. `wake` is called whenever there is something to look at: a batch, the end, or a failure. */
   open(
     source: SourceSpec<unknown, unknown>,
-    context: SourceContext,
+    context: Reading,
     batch: number,
     signal: AbortSignal,
     wake: (reader: SplitReader) => void,
@@ -60,7 +64,7 @@ export class SplitReader {
     this.#batches?.next().then(
       (result) => {
         if (result.done === true) this.state = 'done';
-        else this.#ready = result.value;
+        else this.#arrived(result.value);
         wake(this);
       },
       (error: unknown) => {
@@ -68,6 +72,15 @@ export class SplitReader {
         wake(this);
       },
     );
+  }
+
+  #arrived(batch: Batch<unknown, unknown>): void {
+    try {
+      // The generator goes on before this batch is processed, and may go on with its arrays.
+      this.#ready = batch.state === undefined ? batch : { ...batch, state: copyChanges(batch.state) };
+    } catch (error) {
+      this.failure = { error };
+    }
   }
 
   async close(): Promise<void> {

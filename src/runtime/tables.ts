@@ -2,7 +2,8 @@
 import { type Schema, unchecked } from '../codec/schema.js';
 import { valueCodec } from '../codec/value.js';
 import type { TableKind } from '../format/manifest.js';
-import type { Graph, ProcessNode, WindowNode } from '../graph/node.js';
+import type { Graph, GraphNode, ProcessNode, WindowNode } from '../graph/node.js';
+import { isUnkeyedState, unkeyedDeclarations } from './unkeyed.js';
 import { reachedByAssign } from './watermarks.js';
 import { PANES, windowTables } from './window/layout.js';
 
@@ -36,7 +37,7 @@ export function tablesOf(graph: Graph): readonly Table[] {
       kind,
       codec: { id, version },
       schemaVersion: (schema ?? unchecked()).version,
-      mapKey: kind === 'map' ? 'auto' : null,
+      mapKey: kind === 'map' || kind === 'broadcast' ? 'auto' : null,
     });
   };
   const timestamped = reachedByAssign(graph);
@@ -49,9 +50,12 @@ export function tablesOf(graph: Graph): readonly Table[] {
     if (node.kind === 'sink' && node.sink.committer !== undefined) {
       add(node.uid, '', 'transactions', node.sink.transaction);
     }
+    if ('uid' in node) addUnkeyed(node, add);
   }
   return tables;
 }
+
+type NamedNode = Extract<GraphNode, { readonly uid: string }>;
 
 type Add = (
   operator: string,
@@ -76,13 +80,17 @@ function addWindow({ uid, spec }: WindowNode, add: Add): void {
   });
 }
 
+function addUnkeyed(node: NamedNode, add: Add): void {
+  for (const [name, { kind, schema, codec }] of Object.entries(unkeyedDeclarations(node)))
+    add(node.uid, name, kind, schema, codec);
+}
+
 /** Names this table's state went by before. */
 export function formerNames(graph: Graph, table: Table): readonly string[] {
-  const node = graph.nodes.find(
-    (candidate) => candidate.kind === 'process' && candidate.uid === table.operator,
-  );
-  if (node?.kind !== 'process' || isTimer(table.kind)) return [];
-  return node.spec.state?.[table.name]?.formerly ?? [];
+  const node = graph.nodes.find((candidate) => 'uid' in candidate && candidate.uid === table.operator);
+  if (node === undefined || isTimer(table.kind)) return [];
+  if (isUnkeyedState(table.kind)) return unkeyedDeclarations(node)[table.name]?.formerly ?? [];
+  return node.kind === 'process' ? (node.spec.state?.[table.name]?.formerly ?? []) : [];
 }
 
 /** The table that takes what a snapshot holds under `theirs`: by uid and name, else by former ones. */

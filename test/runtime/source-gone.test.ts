@@ -6,6 +6,7 @@ import { TidemarkError } from '../../src/base/errors.js';
 import { files } from '../../src/connectors/files.js';
 import type { SourceSpec } from '../../src/graph/source.js';
 import { EventTime } from '../../src/runtime/event-time.js';
+import { OperatorStateStore } from '../../src/runtime/operator-state.js';
 import { SourceGroup, SourceSubtask, type SplitPosition } from '../../src/runtime/source.js';
 import { Where } from '../../src/runtime/where.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
@@ -14,7 +15,11 @@ function source(disk: FaultyDisk, spec: SourceSpec<unknown, unknown>) {
   const elements: unknown[] = [];
   const log: string[] = [];
   const node = { kind: 'source', id: 0, uid: 'in', formerly: [], source: spec } as const;
-  const subtask = new SourceSubtask(0, { push: (value) => elements.push(value) });
+  const subtask = new SourceSubtask(
+    0,
+    { push: (value) => elements.push(value) },
+    new OperatorStateStore('in', {}, [], 1),
+  );
   const context = { cwd: '/data', disk, clock: systemClock, log: (line: string) => log.push(line) };
   let woken = () => {};
   const group = new SourceGroup(node, [subtask], context, new Where(), () => woken(), new EventTime());
