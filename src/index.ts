@@ -21,7 +21,13 @@ export { fromArray } from './connectors/from-array.js';
 export { sequence } from './connectors/sequence.js';
 export { stdout } from './connectors/stdout.js';
 export type { UidOptions } from './graph/builder.js';
-export { type InitialOptions, type StateOptions, state } from './graph/declare-state.js';
+export {
+  type InitialOptions,
+  type Reduce,
+  type SharedStateOptions,
+  type StateOptions,
+  state,
+} from './graph/declare-state.js';
 export { defineJob, type JobBuilder, type JobOptions } from './graph/define.js';
 export {
   defineSink,
@@ -47,6 +53,7 @@ export type {
   ReadonlyBroadcastState,
   Timer,
 } from './graph/process.js';
+export type { TtlOption } from './graph/read-declaration.js';
 export type { SettingsDeclaration } from './graph/settings.js';
 export type {
   SinkCommitter,

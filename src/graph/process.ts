@@ -69,16 +69,20 @@ export interface ReadonlyBroadcastState<K, V> {
   readonly size: number;
 }
 
-/** `state.broadcast<K, V>()`: a map that all subtasks of an operator share, small enough for memory. */
-export interface BroadcastDeclaration<K = never, V = unknown> {
+/** A declaration of broadcast state, whatever it holds: no type is inferred from it. */
+export interface AnyBroadcastDeclaration {
   readonly kind: 'broadcast';
   readonly codec: Codec<unknown>;
   readonly schema: Schema<unknown> | undefined;
   readonly formerly: readonly string[];
+}
+
+/** `state.broadcast<K, V>()`: a map that all subtasks of an operator share, small enough for memory. */
+export interface BroadcastDeclaration<K = never, V = unknown> extends AnyBroadcastDeclaration {
   readonly holds?: (key: K) => V;
 }
 
-export type BroadcastDeclarations = { readonly [name: string]: BroadcastDeclaration<never, unknown> };
+export type BroadcastDeclarations = { readonly [name: string]: AnyBroadcastDeclaration };
 export type BroadcastHandles<B> = {
   readonly [N in keyof B]: B[N] extends BroadcastDeclaration<infer K, infer V> ? BroadcastState<K, V> : never;
 };

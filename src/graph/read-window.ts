@@ -1,10 +1,9 @@
 /** Reads what `KeyedStream.window` was given into a `WindowSpec`, and finds what is wrong with it. Pure. */
-import { schema } from '../codec/schema.js';
 import { valueCodec } from '../codec/value.js';
-import { aggregateFindings, type Bag, isBag, unknownNames } from './bag.js';
-import { isSchema, isStandardSchema } from './declare-state.js';
+import { aggregateFindings, type Bag, isBag, isCodec, unknownNames } from './bag.js';
 import { readLength } from './lengths.js';
 import { show } from './names.js';
+import { readSchema } from './schemas.js';
 import { isEventTime, isTrigger } from './triggers.js';
 import type { Trigger, WindowAssigner, WindowKeeps, WindowSpec } from './window.js';
 
@@ -85,10 +84,9 @@ function bodyFindings(name: (typeof FUNCTIONS)[number], body: unknown): string[]
 
 function keepingFindings({ schema: shape, codec }: Bag): string[] {
   const findings: string[] = [];
-  if (shape !== undefined && !isSchema(shape) && !isStandardSchema(shape))
+  if (shape !== undefined && readSchema(shape) === undefined)
     findings.push(`schema: expected a schema, found ${show(shape)}`);
-  const kept = isBag(codec) && typeof codec['write'] === 'function' && typeof codec['read'] === 'function';
-  if (codec !== undefined && !kept) findings.push(`codec: expected a codec, found ${show(codec)}`);
+  if (codec !== undefined && !isCodec(codec)) findings.push(`codec: expected a codec, found ${show(codec)}`);
   return findings;
 }
 
@@ -121,11 +119,8 @@ function ownTrigger(trigger: Trigger<unknown, unknown> | undefined): Trigger<unk
 
 /** The functions are known to be such; their types are what the definition was compiled with. */
 function keeps(given: Bag): WindowKeeps {
-  const shape = given['schema'];
-  const kept = {
-    codec: (given['codec'] ?? valueCodec) as WindowKeeps['codec'],
-    schema: isSchema(shape) ? shape : isStandardSchema(shape) ? schema(shape) : undefined,
-  };
+  const codec = given['codec'];
+  const kept = { codec: isCodec(codec) ? codec : valueCodec, schema: readSchema(given['schema']) };
   const of = <K extends WindowKeeps['kind']>() => given as unknown as Extract<WindowKeeps, { kind: K }>;
   if (given['aggregate'] !== undefined)
     return { ...kept, kind: 'aggregating', aggregate: of<'aggregating'>().aggregate };

@@ -10,7 +10,7 @@
  */
 import type { Codec } from '../codec/codec.js';
 import type { Schema } from '../codec/schema.js';
-import type { AnySchema } from './declare-state.js';
+import type { AnySchema } from './schemas.js';
 import type { DeepReadonly } from './state.js';
 
 export interface TimeWindow {
