@@ -7,7 +7,7 @@ import type { SortRules } from '../store/sort-buffer.js';
 export { snapshotCorrupt } from '../store/corrupt.js';
 
 /** A table before it is known what it holds. */
-export type TableShape = Omit<ManifestTable, 'entries' | 'bytes' | 'subtasks'>;
+export type TableShape = Omit<ManifestTable, 'entries' | 'bytes' | 'subtasks' | 'expiries'>;
 
 export interface CanonicalTable extends TableShape {
   /** Key groups, or 1 for tables that have none. */

@@ -215,6 +215,7 @@ function canonicalContradiction({ tables, members }: ArchiveManifest): string | 
   if (wrong !== undefined) return `members[${wrong}] is ${found[wrong]}, expected ${expected[wrong]}`;
   if (tables.some(({ kind }) => kind === 'transactions')) return 'transactions in a canonical archive';
   if (tables.some(({ subtasks }) => subtasks !== undefined)) return 'subtasks in a canonical archive';
+  if (tables.some(({ expiries }) => expiries !== undefined)) return 'expiries in a canonical archive';
   return undefined;
 }
 

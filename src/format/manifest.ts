@@ -16,6 +16,8 @@ import { MAX_TABLES } from './entry.js';
 export const MANIFEST_VERSION = 1;
 /** The most operators a manifest may list. */
 export const MAX_OPERATORS = 16_384;
+/** The most spans in which the entries of one table and subtask that expire may be counted. */
+export const MAX_EXPIRIES = 1024;
 export { MAX_NAME_LENGTH } from './checks.js';
 
 /** Kinds of table whose entries belong to a key; theirs move by key group, the others are in group 0. */
@@ -63,6 +65,9 @@ export interface ManifestOperator {
   readonly inputs?: readonly string[] | undefined;
 }
 
+/** How many entries expire after the processing time `after` and until `until`, the latter included, milliseconds. */
+export type Expiry = readonly [after: number, until: number, entries: number];
+
 export interface ManifestTable {
   /** The number that entries carry. */
   readonly id: number;
@@ -81,6 +86,11 @@ export interface ManifestTable {
   readonly bytes: number;
   /** Live entries by subtask, where a job that is recovered in place cannot count them. */
   readonly subtasks?: readonly number[] | undefined;
+  /**
+   * Of those, by subtask, the ones that expire, in spans that ascend and do not overlap. Where there are any, `entries` and
+   * `subtasks` may count some that have expired by the barrier: at most those of spans that began before it.
+   */
+  readonly expiries?: readonly (readonly Expiry[])[] | undefined;
 }
 
 export interface Manifest {
@@ -111,6 +121,9 @@ export const operatorSchema = v.strictObject({
   inputs: v.optional(v.pipe(v.array(feeder), v.maxLength(MAX_OPERATORS))),
 });
 
+const time = v.pipe(v.number(), v.safeInteger());
+const expiry = v.strictTuple([time, time, whole]);
+
 export const tableSchema = v.strictObject({
   id: v.pipe(whole, v.maxValue(MAX_TABLES - 1)),
   operator: name,
@@ -122,6 +135,9 @@ export const tableSchema = v.strictObject({
   entries: whole,
   bytes: whole,
   subtasks: v.optional(v.pipe(v.array(whole), v.maxLength(MAX_PARALLELISM))),
+  expiries: v.optional(
+    v.pipe(v.array(v.pipe(v.array(expiry), v.maxLength(MAX_EXPIRIES))), v.maxLength(MAX_PARALLELISM)),
+  ),
 });
 
 const manifestSchema = v.strictObject({
@@ -191,17 +207,35 @@ export function tableContradiction(listing: Listing): string | undefined {
     if (id !== operatorId(uid)) return `operator id ${id} is not that of '${uid}'`;
   }
   const ids = new Set<number>();
-  for (const { id, operator, kind, mapKey, entries, subtasks } of listing.tables) {
+  for (const table of listing.tables) {
+    const { id, operator, kind, mapKey, entries, subtasks } = table;
     if (ids.has(id)) return `table ${id} is listed twice`;
     ids.add(id);
     if (!uids.has(operator)) return `table ${id} belongs to '${operator}', which is not listed`;
     if ((mapKey !== null) !== hasMapKeys(kind)) return `table ${id} of kind ${kind} has mapKey ${mapKey}`;
     const parts = subtasks?.reduce((total, part) => total + part, 0) ?? entries;
     if (parts !== entries) return `${parts} entries in the subtasks of table ${id}, ${entries} in all`;
+    const wrong = expiryContradiction(table);
+    if (wrong !== undefined) return `${wrong} in the expiries of table ${id}`;
   }
   for (const count of ['entries', 'bytes'] as const) {
     const sum = listing.tables.reduce((total, table) => total + table[count], 0);
     if (sum !== listing[count]) return `${sum} ${count} in its tables, ${listing[count]} in all`;
+  }
+  return undefined;
+}
+
+function expiryContradiction({ subtasks, expiries }: ManifestTable): string | undefined {
+  if (expiries === undefined) return undefined;
+  if (expiries.length !== subtasks?.length) return `${expiries.length} subtasks, not ${subtasks?.length}`;
+  for (const [subtask, spans] of expiries.entries()) {
+    let [passed, sum] = [Number.NEGATIVE_INFINITY, 0];
+    for (const [after, until, entries] of spans) {
+      if (after < passed || until <= after) return `a span from ${after} to ${until} behind ${passed}`;
+      passed = until;
+      sum += entries;
+    }
+    if (sum > (subtasks[subtask] ?? 0)) return `${sum} entries, ${subtasks[subtask]} in all,`;
   }
   return undefined;
 }

@@ -24,7 +24,7 @@
  * - An empty list or map, and a key with nothing in it, are absent: no entry, no memory.
  * - An entry whose stamp is at or before `time.now` is not seen any more: not by handles, not by `counts`, not by a drain
  *   of a freeze at that time. It needs no tombstone where every kept drain that may hold it has a stamp no later.
- *   A backend that keeps entries elsewhere may count some that have expired until the next freeze, never too few.
+ *   A backend that keeps entries elsewhere may count some that expired within the last 64th of their TTL, never too few.
  * - A value that its codec refuses is a TidemarkError VALUE_REFUSED that names state, key and path; what was
  *   pending is pending still.
  * - Nothing restored points into the buffers of the entry, as long as the codecs do not.
@@ -33,6 +33,7 @@ import type { KeyGroupRange } from '../base/key-groups.js';
 import type { Codec } from '../codec/codec.js';
 import type { Key, KeyCodec, KeyIdentity } from '../codec/key.js';
 import type { Entry, EntryWriter } from '../format/entry.js';
+import type { Expiry } from '../format/manifest.js';
 
 export interface StateTable {
   /** Index into the snapshot's list of tables. */
@@ -141,6 +142,8 @@ export interface Drain {
 export interface TableCount {
   readonly table: number;
   readonly entries: number;
+  /** Of a backend that keeps entries elsewhere: those of `entries` that expire, for who goes on from this snapshot in place. */
+  readonly expiries?: readonly Expiry[] | undefined;
 }
 
 export interface FiredTimer {

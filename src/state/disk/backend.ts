@@ -8,6 +8,7 @@ import { keyGroupOf } from '../../base/key-groups.js';
 import { BytesDamaged } from '../../codec/codec.js';
 import type { Key, KeyIdentity } from '../../codec/key.js';
 import type { Entry, EntryWriter } from '../../format/entry.js';
+import type { Expiry } from '../../format/manifest.js';
 import type {
   BackendOptions,
   Drain,
@@ -17,6 +18,7 @@ import type {
   StateTable,
   TableCount,
   TimerHandle,
+  TimerTime,
 } from '../backend.js';
 import { createMemoryBackend } from '../memory/backend.js';
 import { decode, type Place } from '../memory/column.js';
@@ -26,6 +28,7 @@ import { DiskDrain } from './drain.js';
 import { ListColumn } from './list.js';
 import { MapColumn } from './map.js';
 import { NumberColumn } from './number.js';
+import { PanesColumn } from './panes.js';
 import { Rows } from './rows.js';
 import type { SegmentStore } from './segment-store.js';
 import { ValueColumn } from './value.js';
@@ -35,8 +38,13 @@ export interface Shared {
   readonly store: SegmentStore;
   readonly budget: Budget;
   readonly rowsPerLook: number;
-  /** Live entries of a table that the store held at first, in a subtask. */
-  adopted(table: number, subtask: number): number;
+}
+
+/** What the store has of a table, by subtask: live entries, and those of them that expire. */
+export interface AdoptedTable {
+  readonly id: number;
+  readonly subtasks: readonly number[];
+  readonly expiries?: readonly (readonly Expiry[])[] | undefined;
 }
 
 type StateColumn = Column & StateHandle;
@@ -77,12 +85,12 @@ export class DiskBackend implements KeyedBackend {
     return present(this.#timers, 'a declared timer').timer(index);
   }
 
-  nextTimer(): number {
-    return this.#timers?.nextTimer() ?? Number.POSITIVE_INFINITY;
+  nextTimer(time: TimerTime): number {
+    return this.#timers?.nextTimer(time) ?? Number.POSITIVE_INFINITY;
   }
 
-  fireTimer(now: number): FiredTimer | undefined {
-    const fired = this.#timers?.fireTimer(now);
+  fireTimer(time: TimerTime, now: number): FiredTimer | undefined {
+    const fired = this.#timers?.fireTimer(time, now);
     if (fired === undefined) return undefined;
     const { keys, maxParallelism } = this.#options;
     const hash = keys.hash(fired.key);
@@ -92,6 +100,22 @@ export class DiskBackend implements KeyedBackend {
 
   dropTimers(): number {
     return this.#timers?.dropTimers() ?? 0;
+  }
+
+  /**
+   * There is nothing to let go of here, so none is left. What has expired is not seen; if it is clean, it leaves memory
+   * with its row, by eviction, or with changes of its map (cells.ts); if it is dirty, by the next freeze, which comes soon
+   * where much is dirty (budget.ts). On disk, merges drop it.
+   */
+  expire(_most: number): boolean {
+    return true;
+  }
+
+  /** Counts what the store has at first. Before any element. */
+  adopt(tables: readonly AdoptedTable[]): void {
+    const { subtask } = this.#options;
+    for (const { id, subtasks, expiries } of tables)
+      this.#byTable.get(id)?.census.adopt(subtasks[subtask] ?? 0, expiries?.[subtask] ?? []);
   }
 
   freeze(out: EntryWriter): Drain {
@@ -110,9 +134,7 @@ export class DiskBackend implements KeyedBackend {
     if (column === undefined) return present(this.#timers, `table ${table}`).restore(entry, table, kept);
     assert(!kept, `${column.what} is read where the store has it`);
     const { keys, maxParallelism } = this.#options;
-    if (entry.tombstone || entry.stamp !== undefined || entry.namespace.kind !== 'none') {
-      throw new BytesDamaged(`${column.what} holds an entry with a tombstone, a stamp or a namespace`, 0);
-    }
+    if (entry.tombstone) throw new BytesDamaged(`${column.what} holds a tombstone`, 0);
     const key = decode(keys, entry.key);
     const hash = keys.hash(key);
     const group = keyGroupOf(hash, maxParallelism);
@@ -124,11 +146,9 @@ export class DiskBackend implements KeyedBackend {
   }
 
   counts(): readonly TableCount[] {
-    const { subtask } = this.#options;
-    const states = this.#states.map(({ table, live }) => ({
-      table,
-      entries: this.#shared.adopted(table, subtask) + live,
-    }));
+    const states = this.#states.map(({ table, census: { live, expiries } }) =>
+      expiries.length === 0 ? { table, entries: live } : { table, entries: live, expiries },
+    );
     return [...states, ...(this.#timers?.counts() ?? [])];
   }
 }
@@ -145,5 +165,7 @@ function stateColumn(rows: Rows, state: StateTable, slot: number): StateColumn {
       return new ListColumn(rows, place, state);
     case 'map':
       return new MapColumn(rows, place, state);
+    case 'panes':
+      return new PanesColumn(rows, place, state);
   }
 }

@@ -12,6 +12,9 @@
  * What was not kept is dirty still: its list waits for the next freeze. A cell may then be in two lists; it is written
  * once, for `written` says so.
  *
+ * What has expired at the time of a freeze is no value to its drain. Of a cell that the store has a value of, which has
+ * expired too, no tombstone is needed: time does not go back, so nobody will read that one.
+ *
  * Invariants
  * - Every dirty cell is in `#dirty` or in one of `#lists`; one that lost its value is forgotten only if neither the store
  *   nor a drain that may be kept has a value of it.
@@ -21,13 +24,21 @@
 import { assert, present } from '../../base/assert.js';
 import type { Key, KeyCodec } from '../../codec/key.js';
 import type { EntryWriter } from '../../format/entry.js';
+import type { StepTime } from '../backend.js';
 import type { Pace } from '../memory/pace.js';
 import type { Budget } from './budget.js';
+import { NEVER } from './census.js';
 import type { Cell, Row } from './row.js';
 
 const NONE = 0;
 /** How many cells that the store has forgotten, too, are taken out of memory with each change. */
 const BURIED_A_CHANGE = 2;
+
+/** The value of a cell, and when it expires. */
+interface Held {
+  readonly value: unknown;
+  readonly until: number;
+}
 
 export class Changes {
   /** Of changes from now on. Plain fields, for the hot path. */
@@ -39,6 +50,9 @@ export class Changes {
   draining = false;
   readonly #keys: KeyCodec;
   readonly #budget: Budget;
+  readonly #time: StepTime;
+  /** The time of the freeze that is being drained. */
+  #frozenAt = 0;
   #out: EntryWriter | undefined = undefined;
 
   #dirty: Cell[] = [];
@@ -47,14 +61,15 @@ export class Changes {
   #dirtyBytes = 0;
   #frozenBytes = 0;
   /** What is pending of cells that have lost it. */
-  readonly #held = new Map<Cell, unknown>();
+  readonly #held = new Map<Cell, Held>();
   /** Cells without a value that the drain came by; those of the last kept one can be forgotten. */
   #graves: Cell[] = [];
   #buriable: Cell[] = [];
 
-  constructor(keys: KeyCodec, budget: Budget) {
+  constructor(keys: KeyCodec, budget: Budget, time: StepTime) {
     this.#keys = keys;
     this.#budget = budget;
+    this.#time = time;
   }
 
   /** Notes that a cell has changed. Before that, it was secured or held. */
@@ -71,7 +86,7 @@ export class Changes {
 
   /** Whether a cell that lost its value must stay, for a tombstone that is, or may come to be, needed. */
   outlives(cell: Cell): boolean {
-    if (this.#stored(cell)) return true;
+    if (this.#stored(cell, this.#time.now)) return true;
     return this.frozen !== NONE && (cell.written === this.frozen || this.#held.has(cell));
   }
 
@@ -92,7 +107,8 @@ export class Changes {
 
   /** Keeps the value of a cell for the drain if it is pending: the cell is about to lose it. */
   hold(cell: Cell): void {
-    if (this.draining && this.#pending(cell) && !this.#held.has(cell)) this.#held.set(cell, cell.value);
+    if (!this.draining || !this.#pending(cell) || this.#held.has(cell)) return;
+    this.#held.set(cell, { value: cell.value, until: cell.life?.until ?? NEVER });
   }
 
   /** Whether all of a row is in the store. */
@@ -120,6 +136,7 @@ export class Changes {
   freeze(out: EntryWriter): void {
     assert(this.frozen === NONE, 'frozen before the last freeze was settled');
     this.frozen = this.epoch++;
+    this.#frozenAt = this.#time.now;
     this.draining = true;
     this.#out = out;
     if (this.#dirty.length > 0) this.#lists.push(this.#dirty);
@@ -173,41 +190,50 @@ export class Changes {
     return changed > this.kept && changed <= this.frozen && cell.written !== this.frozen;
   }
 
-  /** Whether the kept runs have a value of the cell. What a drain wrote counts once that is kept. */
-  #stored(cell: Cell): boolean {
+  /** Whether the kept runs have a value of the cell that expires after `at`. What a drain wrote counts once that is kept. */
+  #stored(cell: Cell, at: number): boolean {
+    const { life } = cell;
     if (cell.written !== NONE && cell.written <= this.kept) {
       cell.stored = cell.wrote;
+      if (life !== undefined) life.stored = life.wrote;
       cell.written = NONE;
     }
-    return cell.stored;
+    return cell.stored && (life === undefined || life.stored > at);
   }
 
   #write(cell: Cell): void {
-    const stored = this.#stored(cell);
-    const value = this.#held.has(cell) ? this.#held.get(cell) : cell.value;
-    if (value !== undefined || stored) this.#writeEntry(cell, value);
+    const { life } = cell;
+    const stored = this.#stored(cell, this.#frozenAt);
+    const held = this.#held.get(cell);
+    const until = held?.until ?? life?.until ?? NEVER;
+    let value = held === undefined ? cell.value : held.value;
+    if (until <= this.#frozenAt) value = undefined;
+    if (value !== undefined || stored) this.#writeEntry(cell, value, until);
     if (cell.value === undefined) this.#graves.push(cell);
     this.#held.delete(cell);
     cell.wrote = value !== undefined;
+    if (life !== undefined) life.wrote = until;
     cell.written = this.frozen;
   }
 
-  #writeEntry({ row, column, mapKey }: Cell, value: unknown): void {
+  #writeEntry({ row, column, part }: Cell, value: unknown, until: number): void {
     const out = present(this.#out, 'the writer of a drain');
     const { bucket } = row;
     const key: Key = bucket.keyOf(row.at);
     out.begin(column.table, bucket.group);
     out.key(this.#keys, key);
-    column.write(out, key, mapKey, value);
+    column.write(out, key, part, value, until);
   }
 
   /** Forgets some of the cells that have no value, neither here nor in the store. */
   #buryFew(): void {
+    const { now } = this.#time;
     for (let i = 0; i < BURIED_A_CHANGE; i++) {
       const cell = this.#buriable.pop();
       if (cell === undefined) return;
       const { row } = cell;
-      if (cell.value === undefined && cell.changed <= this.kept && !this.#stored(cell)) row.owner.bury(cell);
+      if (cell.value === undefined && cell.changed <= this.kept && !this.#stored(cell, now))
+        row.owner.bury(cell);
     }
   }
 }

@@ -6,14 +6,18 @@ import { BytesDamaged, type Codec } from '../../codec/codec.js';
 import type { Key } from '../../codec/key.js';
 import { ByteReader } from '../../codec/reader.js';
 import type { Entry, EntryWriter } from '../../format/entry.js';
+import type { StateTable, StepTime } from '../backend.js';
 import { decode, type Place } from '../memory/column.js';
 import { refused } from '../refused.js';
+import { Census, NEVER } from './census.js';
 import type { Changes } from './changes.js';
 import type { Probe } from './probe.js';
-import { CELL_BYTES, Cell, type Row, SLOT_BYTES } from './row.js';
+import { CELL_BYTES, Cell, LIFE_BYTES, Life, type Part, type Row, SLOT_BYTES } from './row.js';
 import type { Rows } from './rows.js';
 import type { Found } from './segment-store.js';
 import { sizeOf } from './size.js';
+
+const MAX_STAMP = BigInt(Number.MAX_SAFE_INTEGER);
 
 export abstract class Column {
   readonly rows: Rows;
@@ -25,15 +29,19 @@ export abstract class Column {
   readonly what: string;
   /** What a row takes for its slot. */
   readonly slotBytes: number = SLOT_BYTES;
-  /** How many entries came since what the store held at first, less those that went. */
-  live = 0;
+  readonly time: StepTime;
+  readonly ttl: StateTable['ttl'];
+  readonly census: Census;
 
-  constructor(rows: Rows, { table, offset, what }: Place) {
+  constructor(rows: Rows, { table, offset, what }: Place, ttl?: StateTable['ttl']) {
     this.rows = rows;
     this.changes = rows.changes;
     this.table = table;
     this.slot = offset;
     this.what = what;
+    this.time = rows.options.time;
+    this.ttl = ttl;
+    this.census = new Census(this.time, ttl?.after);
   }
 
   /** Puts what the store has of a key into its new row, and counts the cells and their size there. */
@@ -42,11 +50,49 @@ export abstract class Column {
   /** Puts one entry into the current key. */
   abstract restore(entry: Entry): void;
 
-  /** Writes what follows the key of an entry; a tombstone where the value is undefined. */
-  abstract write(out: EntryWriter, key: Key, mapKey: Key | undefined, value: unknown): void;
+  /** Writes what follows the key of an entry; a tombstone where the value is undefined. `until`: when it expires. */
+  abstract write(out: EntryWriter, key: Key, part: Part | undefined, value: unknown, until: number): void;
 
   /** Takes a cell without a value out of its slot; false when it is not there. */
   abstract release(cell: Cell): boolean;
+
+  /** When what is set, or read, now expires. */
+  protected until(): number {
+    return this.ttl === undefined ? NEVER : this.time.now + this.ttl.after;
+  }
+
+  /** Whether a cell is to be seen, if it has a value. */
+  protected lives({ life }: Cell): boolean {
+    return life === undefined || life.until > this.time.now;
+  }
+
+  /** Gives a cell that was just made, without a value, a life that ends then, in tables that have a TTL. */
+  protected enliven(cell: Cell, until: number): void {
+    if (this.ttl !== undefined) cell.life = new Life(until);
+  }
+
+  /**
+   * Tells a cell that was just made what the store has. What has a stamp where the table has no TTL any more loses it, and
+   * is a change for that reason: merges would drop the entry by its stamp.
+   */
+  protected loaded(cell: Cell, until: number): void {
+    if (this.ttl !== undefined) {
+      cell.life = new Life(until);
+      cell.life.stored = until;
+    } else if (until !== NEVER) this.rows.unstamped(cell, until);
+  }
+
+  /** Makes a cell live on for as long as if it were set now, if reading does that. */
+  protected refresh(cell: Cell): void {
+    const { life, row } = cell;
+    if (life === undefined || this.ttl?.refresh !== 'read' || row !== this.rows.row) return;
+    const until = this.until();
+    if (until === life.until) return;
+    this.changes.secure(cell);
+    this.census.move(life.until, until);
+    life.until = until;
+    this.rows.changed(cell, cell.size);
+  }
 
   protected row(): Row {
     return this.rows.row ?? this.rows.load();
@@ -63,32 +109,42 @@ export abstract class Column {
 /** A column with one entry per row: values, numbers and lists. */
 export abstract class EntryColumn extends Column {
   readonly codec: Codec<unknown>;
+  readonly cellBytes: number;
 
-  constructor(rows: Rows, place: Place, codec: Codec<unknown>) {
-    super(rows, place);
+  constructor(rows: Rows, place: Place, codec: Codec<unknown>, ttl?: StateTable['ttl']) {
+    super(rows, place, ttl);
     this.codec = codec;
+    this.cellBytes = ttl === undefined ? CELL_BYTES : CELL_BYTES + LIFE_BYTES;
   }
 
   load(row: Row, probe: Probe): void {
     const found = this.rows.store.find(this.table, probe);
     if (found === undefined) return;
+    const until = stampOf(found);
+    if (until <= this.time.now) return;
     const { value, bytes } = readValue(this.codec, found, (decoded) => this.accept(decoded));
-    const cell = new Cell(row, this, undefined, true, CELL_BYTES + Math.max(bytes, sizeOf(value)));
+    const cell = new Cell(row, this, undefined, true, this.cellBytes + Math.max(bytes, sizeOf(value)));
     cell.value = value;
+    this.loaded(cell, until);
     row.setSlot(this.slot, cell);
     row.count++;
     row.size += cell.size;
   }
 
   restore(entry: Entry): void {
+    noNamespace(entry, this.what);
     if (entry.mapKey !== undefined) throw new BytesDamaged('a map key where none belongs', 0);
     if (this.current()?.value !== undefined) throw new BytesDamaged(`${this.what} has this key twice`, 0);
-    this.put(this.accept(decode(this.codec, entry.value)));
+    const value = this.accept(decode(this.codec, entry.value));
+    const until = restoredUntil(entry);
+    if (until > this.time.now)
+      this.put(value, this.cellBytes + sizeOf(value), this.ttl === undefined ? NEVER : until);
   }
 
-  write(out: EntryWriter, key: Key, _mapKey: Key | undefined, value: unknown): void {
+  write(out: EntryWriter, key: Key, _part: Part | undefined, value: unknown, until: number): void {
     if (value === undefined) return out.tombstone();
     try {
+      if (until !== NEVER) out.stamp(BigInt(until));
       out.value(this.codec, this.content(value));
     } catch (error) {
       throw this.refused(error, key);
@@ -115,15 +171,19 @@ export abstract class EntryColumn extends Column {
   }
 
   /** Sets the current key's value, after what must happen before it changes. */
-  protected put(value: unknown, size = CELL_BYTES + sizeOf(value)): void {
+  protected put(value: unknown, size = this.cellBytes + sizeOf(value), until = this.until()): void {
     let cell = this.current();
     if (cell === undefined) {
       const row = this.row();
       cell = new Cell(row, this, undefined, false, size);
+      this.enliven(cell, until);
       row.setSlot(this.slot, cell);
       this.rows.added(cell);
     } else this.changes.secure(cell);
-    if (cell.value === undefined) this.live++;
+    const { life } = cell;
+    if (cell.value === undefined) this.census.add(until);
+    else if (life !== undefined) this.census.move(life.until, until);
+    if (life !== undefined) life.until = until;
     cell.value = value;
     this.rows.changed(cell, size);
   }
@@ -134,8 +194,8 @@ export abstract class EntryColumn extends Column {
     if (cell?.value === undefined) return;
     this.changes.secure(cell);
     cell.value = undefined;
-    this.live--;
-    if (this.changes.outlives(cell)) return this.rows.changed(cell, CELL_BYTES);
+    this.census.remove(cell.life?.until ?? NEVER);
+    if (this.changes.outlives(cell)) return this.rows.changed(cell, this.cellBytes);
     this.release(cell);
     this.rows.dropped(cell);
   }
@@ -153,7 +213,6 @@ export function readValue<T>(
 ): { readonly value: T; readonly bytes: number } {
   const { scan, bytes } = found;
   try {
-    if (scan.flags !== 0) throw new BytesDamaged('an entry with a stamp', scan.identityEnd);
     const from = new ByteReader(bytes, scan.valueAt, scan.end);
     const value = accept(codec.read(from));
     if (from.remaining > 0) throw new BytesDamaged(`${from.remaining} bytes too many`, from.position);
@@ -161,4 +220,23 @@ export function readValue<T>(
   } catch (error) {
     throw error instanceof BytesDamaged ? found.damaged(error) : error;
   }
+}
+
+/** When an entry in the store expires. Whatever the table says now: merges go by stamps alone. */
+export function stampOf({ scan, bytes }: Found): number {
+  return scan.flags === 0 ? NEVER : untilOf(scan.stamp(bytes));
+}
+
+export function noNamespace({ namespace }: Entry, what: string): void {
+  if (namespace.kind !== 'none') throw new BytesDamaged(`${what} holds an entry with a namespace`, 0);
+}
+
+/** When an entry that is restored expires. */
+export function restoredUntil({ stamp }: Entry): number {
+  return untilOf(stamp);
+}
+
+/** Stamps beyond what numbers can tell apart are no time that comes. */
+function untilOf(stamp: bigint | undefined): number {
+  return stamp === undefined || stamp > MAX_STAMP ? NEVER : Number(stamp);
 }

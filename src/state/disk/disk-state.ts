@@ -18,7 +18,7 @@
 import type { SyncDisk } from '../../base/disk.js';
 import type { BackendOptions, KeyedBackend } from '../backend.js';
 import { ROWS_PER_LOOK } from '../memory/pace.js';
-import { DiskBackend } from './backend.js';
+import { type AdoptedTable, DiskBackend } from './backend.js';
 import { BLOCK_SHARE, Budget } from './budget.js';
 import { SegmentStore } from './segment-store.js';
 
@@ -32,17 +32,11 @@ export interface DiskStateOptions {
   readonly rowsPerLook?: number;
 }
 
-/** How many live entries the store has of a table, by subtask. */
-export interface AdoptedTable {
-  readonly id: number;
-  readonly subtasks: readonly number[];
-}
-
 export class DiskState {
   readonly #store: SegmentStore;
   readonly #budget: Budget;
   readonly #rowsPerLook: number;
-  #adopted = new Map<number, readonly number[]>();
+  readonly #backends: DiskBackend[] = [];
 
   constructor({ disk, folder, cacheBytes, rowsPerLook = ROWS_PER_LOOK }: DiskStateOptions) {
     this.#store = new SegmentStore(disk, folder, cacheBytes * BLOCK_SHARE);
@@ -51,13 +45,15 @@ export class DiskState {
   }
 
   /** A backend on this store; its options ask for changes. */
-  readonly create = (options: BackendOptions): KeyedBackend =>
-    new DiskBackend(options, {
+  readonly create = (options: BackendOptions): KeyedBackend => {
+    const backend = new DiskBackend(options, {
       store: this.#store,
       budget: this.#budget,
       rowsPerLook: this.#rowsPerLook,
-      adopted: (table, subtask) => this.#adopted.get(table)?.[subtask] ?? 0,
     });
+    this.#backends.push(backend);
+    return backend;
+  };
 
   /**
    * The runs to read from now on, oldest first. When one cannot be opened all stays as it is.
@@ -67,9 +63,9 @@ export class DiskState {
     this.#store.setRuns(names);
   }
 
-  /** Says what the runs hold, for `counts`. Before any element. */
+  /** Says what the runs hold, for `counts`, or what they hold more than was said before. Before any element. */
   adopt(tables: readonly AdoptedTable[]): void {
-    this.#adopted = new Map(tables.map(({ id, subtasks }) => [id, subtasks]));
+    for (const backend of this.#backends) backend.adopt(tables);
   }
 
   /** Changes take more than their share: a freeze should come soon. */

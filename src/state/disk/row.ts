@@ -1,6 +1,6 @@
 /**
  * What is in memory of one key: a row, with a slot per declared state. A slot holds the cell of a value, number or list,
- * or the cells of a map. The slots lie in the records of the key group's bucket, so that a key that is found leads
+ * or the cells of a map or of panes. The slots lie in the records of the key group's bucket, so that a key that is found leads
  * straight to its cells; only a row that is in no bucket has them itself.
  *
  *     records   identity, row, used, slot per state │ identity, …          used: since the clock's hand last passed
@@ -14,9 +14,14 @@
  *
  * A cell without a value stays in its row as long as the store may hold one, for its tombstone is still to be written
  * or to be kept.
+ *
+ * A cell of a table with a TTL has a `life`: when what it is now expires, and what the store knows of. One that has
+ * expired stays with its value until it is set, its row goes, or its map comes by it; nobody is shown it.
  */
 import type { Key, KeyIdentity } from '../../codec/key.js';
+import type { PaneWindow } from '../backend.js';
 import { type Bucket, NO_ROW } from '../memory/bucket.js';
+import { NEVER } from './census.js';
 import type { Column } from './column.js';
 import type { Rows } from './rows.js';
 
@@ -31,6 +36,21 @@ export const ROW_BYTES = 176;
 export const SLOT_BYTES = 8;
 export const MAP_BYTES = 192;
 export const MAP_CELL_BYTES = CELL_BYTES + 48;
+export const LIFE_BYTES = 88;
+
+/** What tells an entry of a key from the key's others: a map key, or a window. */
+export type Part = Key | PaneWindow;
+
+/** When values expire, milliseconds of processing time: `until` that of the cell now; the others go with its fields. */
+export class Life {
+  until: number;
+  stored = NEVER;
+  wrote = NEVER;
+
+  constructor(until: number) {
+    this.until = until;
+  }
+}
 
 export class Cell {
   // Both are looked at for each element: side by side.
@@ -41,27 +61,32 @@ export class Cell {
   stored: boolean;
   readonly row: Row;
   readonly column: Column;
-  /** Of a map's cell. */
-  readonly mapKey: Key | undefined;
+  /** Of a cell of a map, or of panes. */
+  readonly part: Part | undefined;
+  life: Life | undefined = undefined;
   /** Where it stands in the list of dirty cells, while `changed` is the current epoch. */
   at = 0;
   /** About what it takes on the heap, value included. */
   size: number;
 
-  constructor(row: Row, column: Column, mapKey: Key | undefined, stored: boolean, size: number) {
+  constructor(row: Row, column: Column, part: Part | undefined, stored: boolean, size: number) {
     this.row = row;
     this.column = column;
-    this.mapKey = mapKey;
+    this.part = part;
     this.stored = stored;
     this.size = size;
   }
 }
 
-/** The cells of one map. Iterators of `live` carry user code over whatever changes meanwhile. */
+/** The cells of one map, or the panes of one key. Iterators of `live` carry user code over whatever changes meanwhile. */
 export class MapCells {
   readonly live = new Map<KeyIdentity, Cell>();
-  /** Without a value, and not to be forgotten yet. */
+  /** Without a value, and not to be forgotten yet; by identity of the entry. */
   gone: Map<KeyIdentity, Cell> | undefined = undefined;
+  /** None of them expires before. */
+  earliest = NEVER;
+  /** Where the look for expired ones stands. */
+  sweep: Iterator<Cell> | undefined = undefined;
 }
 
 export type Slot = Cell | MapCells | undefined;

@@ -12,6 +12,7 @@ import type { Key, KeyIdentity } from '../../codec/key.js';
 import type { BackendOptions } from '../backend.js';
 import { Bucket, NO_ROW } from '../memory/bucket.js';
 import type { Budget } from './budget.js';
+import { NEVER } from './census.js';
 import { Changes } from './changes.js';
 import type { Column } from './column.js';
 import { Probe } from './probe.js';
@@ -47,11 +48,13 @@ export class Rows {
   readonly #buckets: Bucket[];
   readonly #probe = new Probe();
   #emptyBytes = ROW_BYTES;
+  /** Cells of the row being loaded that are to be written otherwise than they are. */
+  #loadedChanged: { readonly cell: Cell; readonly until: number }[] = [];
 
   constructor(options: BackendOptions, store: SegmentStore, budget: Budget) {
     const { start, end } = options.range;
     this.options = options;
-    this.changes = new Changes(options.keys, budget);
+    this.changes = new Changes(options.keys, budget, options.time);
     this.store = store;
     this.#budget = budget;
     this.#first = start;
@@ -93,6 +96,7 @@ export class Rows {
   /** Gives the current key its row, from the store if it has anything of it. */
   load(): Row {
     const key = this.current();
+    this.#loadedChanged = [];
     const slots = new Array<Slot>(this.columns.length).fill(undefined);
     const row = new Row(this, this.#none, slots, this.#emptyBytes + sizeOf(key));
     if (!this.store.empty) {
@@ -102,7 +106,13 @@ export class Rows {
     this.row = row;
     if (row.count > 0) this.#attach(row);
     else this.#stand(slots, 0);
+    if (this.#loadedChanged.length > 0) this.#unstamp();
     return row;
+  }
+
+  /** Takes a cell of the row being loaded for changed, once that is there: it has no stamp any more. */
+  unstamped(cell: Cell, until: number): void {
+    this.#loadedChanged.push({ cell, until });
   }
 
   /** Counts a new cell of the current row. */
@@ -158,6 +168,14 @@ export class Rows {
     bucket.remove(at);
     row.at = NO_ROW;
     this.#budget.remove(row);
+  }
+
+  #unstamp(): void {
+    for (const { cell, until } of this.#loadedChanged) {
+      cell.column.census.move(until, NEVER);
+      this.changes.mark(cell);
+    }
+    this.#loadedChanged = [];
   }
 
   #attach(row: Row): void {

@@ -9,7 +9,7 @@ export class ValueColumn extends EntryColumn implements ValueHandle {
   readonly initial: unknown;
 
   constructor(rows: Rows, place: Place, state: StateTable) {
-    super(rows, place, state.codec);
+    super(rows, place, state.codec, state.ttl);
     this.initial = state.initial;
   }
 
@@ -17,6 +17,10 @@ export class ValueColumn extends EntryColumn implements ValueHandle {
     const cell = this.current();
     const value = cell?.value;
     if (cell === undefined || value === undefined) return this.initial;
+    if (cell.life !== undefined) {
+      if (!this.lives(cell)) return this.initial;
+      this.refresh(cell);
+    }
     if (typeof value !== 'object' || value === null) return value === SET_UNDEFINED ? undefined : value;
     // An object that is handed out may be changed by who gets it, allowed or not.
     this.changes.secure(cell);
