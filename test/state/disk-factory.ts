@@ -4,6 +4,7 @@
  */
 import { present } from '../../src/base/assert.js';
 import type { Entry, EntryWriter } from '../../src/format/entry.js';
+import type { Expiry } from '../../src/format/manifest.js';
 import type { BackendOptions, Drain, KeyedBackend } from '../../src/state/backend.js';
 import { DiskState } from '../../src/state/disk/disk-state.js';
 import { collector, FOLDER, MemoryFiles, merged, writeEntry } from './disk-files.js';
@@ -63,6 +64,7 @@ export class Kept {
     const entries = merged(
       some.map((run) => run.entries),
       from === 0,
+      this.#options.time.now,
     );
     const name = entries.length > 0 ? [{ name: this.files.write(entries), entries }] : [];
     this.runs.splice(from, some.length, ...name);
@@ -72,31 +74,35 @@ export class Kept {
     return merged(
       this.runs.map(({ entries }) => entries),
       true,
+      this.#options.time.now,
     );
   }
 
   /** Takes an entry of a state as if the store had held it at the start. */
   adopt(entry: Entry): void {
     this.install([entry]);
-    this.#adopt();
+    this.#adopt([entry]);
   }
 
   /** As a recovery does: the runs, their counts, and the timers one by one. */
   #recover(): void {
     this.state.setRuns(this.runs.map(({ name }) => name));
-    this.#adopt();
-    for (const entry of this.live()) {
+    const live = this.live();
+    this.#adopt(live);
+    for (const entry of live) {
       if (!this.isState(entry.table)) this.backend.restore(entry, entry.table, true);
     }
   }
 
-  #adopt(): void {
+  #adopt(live: readonly Entry[]): void {
     const { subtask, states } = this.#options;
-    const live = this.live();
     const adopted = states.map(({ table }) => {
+      const own = live.filter((entry) => entry.table === table);
       const subtasks: number[] = [];
-      subtasks[subtask] = live.filter((other) => other.table === table).length;
-      return { id: table, subtasks };
+      const expiries: Expiry[][] = [];
+      subtasks[subtask] = own.length;
+      expiries[subtask] = expiriesOf(own);
+      return { id: table, subtasks, expiries };
     });
     this.state.adopt(adopted);
   }
@@ -106,6 +112,14 @@ export class Kept {
   }
 }
 
+/** A span for each stamp. */
+function expiriesOf(entries: readonly Entry[]): Expiry[] {
+  const counts = new Map<number, number>();
+  for (const { stamp } of entries)
+    if (stamp !== undefined) counts.set(Number(stamp), (counts.get(Number(stamp)) ?? 0) + 1);
+  return [...counts].sort(([a], [b]) => a - b).map(([stamp, count]) => [stamp - 1, stamp, count]);
+}
+
 function wrap(kept: Kept): KeyedBackend {
   const { backend } = kept;
   let drained: readonly Entry[] | undefined;
@@ -113,9 +127,10 @@ function wrap(kept: Kept): KeyedBackend {
     select: (key, identity, group, hash) => backend.select(key, identity, group, hash),
     state: (index) => backend.state(index),
     timer: (index) => backend.timer(index),
-    nextTimer: () => backend.nextTimer(),
-    fireTimer: (now) => backend.fireTimer(now),
+    nextTimer: (time) => backend.nextTimer(time),
+    fireTimer: (time, now) => backend.fireTimer(time, now),
     dropTimers: () => backend.dropTimers(),
+    expire: (most) => backend.expire(most),
     counts: () => backend.counts(),
     freeze(out) {
       drained = undefined;

@@ -41,7 +41,12 @@ const raw = { write: (bytes: Buffer, out: { raw(bytes: Buffer): void }) => out.r
 export function writeEntry(out: EntryWriter, entry: Entry): void {
   out.begin(entry.table, entry.group);
   out.key(raw, entry.key);
+  const { namespace, stamp } = entry;
+  if (namespace.kind === 'window') out.window(namespace.start, namespace.end);
+  else if (namespace.kind === 'global') out.global();
+  else if (namespace.kind === 'value') out.namespace(raw, namespace.bytes);
   if (entry.mapKey !== undefined) out.mapKey(raw, entry.mapKey);
+  if (stamp !== undefined) out.stamp(stamp);
   if (entry.tombstone) out.tombstone();
   else out.value(raw, entry.value);
 }
@@ -142,9 +147,23 @@ export function identityOf(entry: Entry): string {
   return `${scan.table} ${scan.group} ${identityIn({ bytes, scan }).toString('hex')}`;
 }
 
-/** Runs of entries, oldest first, as one: the newest of each identity; `live` leaves tombstones out. */
-export function merged(runs: readonly (readonly Entry[])[], live: boolean): Entry[] {
+/**
+ * Runs of entries, oldest first, as one: the newest of each identity, a tombstone where that has expired; `live` leaves
+ * those out.
+ */
+export function merged(
+  runs: readonly (readonly Entry[])[],
+  live: boolean,
+  now = Number.NEGATIVE_INFINITY,
+): Entry[] {
   const newest = new Map<string, Entry>();
   for (const run of runs) for (const entry of run) newest.set(identityOf(entry), entry);
-  return [...newest.values()].filter(({ tombstone }) => !(live && tombstone));
+  const entries = [...newest.values()].map((entry) =>
+    entry.stamp === undefined || entry.stamp > now ? entry : tombstoneOf(entry),
+  );
+  return entries.filter(({ tombstone }) => !(live && tombstone));
+}
+
+function tombstoneOf(entry: Entry): Entry {
+  return { ...entry, stamp: undefined, tombstone: true, value: Buffer.alloc(0) };
 }

@@ -239,10 +239,10 @@ const work = [
     w.touch(index === 0 ? TABLES.early : TABLES.late, at);
   }),
   step(time, (w, now) => {
-    const fired = w.s.backend.fireTimer(now);
+    const fired = w.s.backend.fireTimer('processing', now);
     assert.equal(
       fired?.time,
-      w.model.timers.some((timer) => timer.time <= now) ? w.model.next()?.time : undefined,
+      w.model.timers.some((timer) => timer.time <= now) ? w.model.next('processing')?.time : undefined,
     );
     if (fired === undefined) return;
     const { index, key } = fired;

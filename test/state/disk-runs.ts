@@ -5,7 +5,7 @@ import { keyCodecById } from '../../src/codec/keys.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { EntryWriter } from '../../src/format/entry.js';
 import { segmentPath } from '../../src/format/segment.js';
-import type { KeyedBackend, StateTable } from '../../src/state/backend.js';
+import type { KeyedBackend, StateTable, StepTime } from '../../src/state/backend.js';
 import { DiskState } from '../../src/state/disk/disk-state.js';
 import { DeltaWriter } from '../../src/store/delta-writer.js';
 import { mergeRuns } from '../../src/store/merge.js';
@@ -28,10 +28,15 @@ export class DiskRuns {
   readonly state: DiskState;
   readonly backend: KeyedBackend;
   readonly keys = keyCodecById('auto');
+  readonly time: StepTime = { now: 0 };
   /** Oldest first. */
   runs: WrittenRun[] = [];
 
-  constructor(folder: string, cacheBytes: number, states: readonly Pick<StateTable, 'kind' | 'initial'>[]) {
+  constructor(
+    folder: string,
+    cacheBytes: number,
+    states: readonly Pick<StateTable, 'kind' | 'initial' | 'ttl'>[],
+  ) {
     const { keys } = this;
     this.folder = folder;
     this.state = new DiskState({ disk: realSyncDisk, folder, cacheBytes });
@@ -49,6 +54,7 @@ export class DiskRuns {
         ...(state.kind === 'map' ? { mapKeys: keys } : {}),
       })),
       timers: [],
+      time: this.time,
     });
   }
 
@@ -101,6 +107,7 @@ export class DiskRuns {
       unkeyed: NONE,
       keepUnkeyed: 'none',
       dropTombstones: from === 0,
+      expiredAt: BigInt(this.time.now),
     });
     for (const reader of readers) await reader.close();
     this.runs.splice(from, inputs.length, await out.finish(() => undefined));
