@@ -1,68 +1,94 @@
 /** What is wrong with a `process` operator: its states, timers, sides and handlers, and how they fit together. */
 import { ValueRefused } from '../codec/codec.js';
 import { ByteWriter } from '../codec/writer.js';
-import { isStateDeclaration } from './declare-state.js';
+import { type Bag, isBag, unknownNames } from './bag.js';
+import { isBroadcastDeclaration, isStateDeclaration } from './declare-state.js';
 import { nameProblem, show } from './names.js';
 import type { StateDeclaration } from './state.js';
 
 const KNOWN = ['state', 'timers', 'sides', 'emits', 'formerly', 'open', 'onElement', 'onTimer', 'close'];
-
-type Bag = Readonly<Record<string, unknown>>;
+const OF_BROADCAST = ['broadcast', 'onBroadcast'];
 
 interface Loose {
   readonly state?: unknown;
+  readonly broadcast?: unknown;
   readonly timers?: unknown;
   readonly sides?: unknown;
   readonly onTimer?: unknown;
 }
 
-/** Findings on a `ProcessSpec`, as clauses without the operator's name; empty when it is right. */
-export function processFindings(spec: unknown): string[] {
+/**
+ * Findings on a `ProcessSpec`, or on a `BroadcastProcessSpec` where a broadcast stream reaches it, as clauses without the
+ * operator's name; empty when it is right.
+ */
+export function processFindings(spec: unknown, connected = false): string[] {
   if (!isBag(spec)) return [`expected an object with onElement, found ${show(spec)}`];
-  const findings = Object.keys(spec)
-    .filter((name) => !KNOWN.includes(name))
-    .map((name) => `no property ${show(name)}; expected one of: ${KNOWN.join(', ')}`);
-  for (const name of ['open', 'close', 'onElement']) {
-    const value = spec[name];
-    if (value === undefined && name === 'onElement') findings.push('onElement is missing');
-    else if (value !== undefined && typeof value !== 'function')
-      findings.push(`${name}: expected a function, found ${show(value)}`);
-  }
-  const { state, timers, sides, onTimer }: Loose = spec;
+  const { state, broadcast, timers, sides, onTimer }: Loose = spec;
   return [
-    ...findings,
-    ...stateFindings(state),
+    ...propertyFindings(spec, connected),
+    ...functionFindings(spec, connected ? ['onElement', 'onBroadcast'] : ['onElement']),
+    ...declarationFindings(state, broadcast),
     ...timerFindings(timers, onTimer),
-    ...sharedNames(state, timers),
+    ...sharedNames([
+      ['a state', state],
+      ['a broadcast state', broadcast],
+      ['a timer', timers],
+    ]),
     ...sideFindings(sides),
   ];
 }
 
-/** `uid.name` names one of them: on the command line, and where a restore leaves one behind. */
-function sharedNames(states: unknown, timers: unknown): string[] {
-  if (!isBag(states) || !isBag(timers)) return [];
-  return Object.keys(timers)
-    .filter((name) => Object.hasOwn(states, name))
-    .map((name) => `a state and a timer are both called ${show(name)}: give one of them another name`);
+function propertyFindings(spec: Bag, connected: boolean): string[] {
+  if (connected) return unknownNames(spec, [...KNOWN, ...OF_BROADCAST]);
+  const { broadcast, onBroadcast, ...rest } = spec;
+  const findings = unknownNames(rest, KNOWN);
+  if (broadcast !== undefined || onBroadcast !== undefined)
+    findings.push(
+      'broadcast and onBroadcast need a broadcast stream: .connect(stream.broadcast()).process(uid, …)',
+    );
+  return findings;
 }
 
-function stateFindings(states: unknown): string[] {
-  if (states === undefined) return [];
-  if (!isBag(states)) return [`state: expected an object of declarations, found ${show(states)}`];
+function functionFindings(spec: Bag, required: readonly string[]): string[] {
   const findings: string[] = [];
+  for (const name of ['open', 'close', ...required]) {
+    const value = spec[name];
+    if (value === undefined && required.includes(name)) findings.push(`${name} is missing`);
+    else if (value !== undefined && typeof value !== 'function')
+      findings.push(`${name}: expected a function, found ${show(value)}`);
+  }
+  return findings;
+}
+
+/** `uid.name` names one of them: on the command line, and where a restore leaves one behind. */
+function sharedNames(groups: readonly (readonly [what: string, named: unknown])[]): string[] {
+  const findings: string[] = [];
+  const seen = new Map<string, string>();
+  for (const [what, named] of groups) {
+    for (const name of isBag(named) ? Object.keys(named) : []) {
+      const other = seen.get(name);
+      if (other === undefined) seen.set(name, what);
+      else findings.push(`${other} and ${what} are both called ${show(name)}: give one of them another name`);
+    }
+  }
+  return findings;
+}
+
+/** States of keys and broadcast states: former names are looked for among both. */
+function declarationFindings(states: unknown, broadcast: unknown): string[] {
+  const findings: string[] = [];
+  const found = [
+    ...declared('state', states, isStateDeclaration, 'state.value(…) or its like', findings),
+    ...declared('broadcast', broadcast, isBroadcastDeclaration, 'state.broadcast(…)', findings),
+  ];
+  const current = new Set(found.map(({ name }) => name));
   /** Former name → the state that claims it. */
   const claimed = new Map<string, string>();
-  for (const [name, declaration] of Object.entries(states)) {
-    push(findings, nameProblem('state', name));
-    if (!isStateDeclaration(declaration)) {
-      findings.push(`state ${show(name)}: expected state.value(…) or its like, found ${show(declaration)}`);
-      continue;
-    }
-    push(findings, initialFinding(name, declaration));
-    for (const old of declaration.formerly) {
+  for (const { name, formerly } of found) {
+    for (const old of formerly) {
       push(findings, nameProblem(`state ${show(name)}, formerly`, old));
       const other = claimed.get(old);
-      if (Object.hasOwn(states, old))
+      if (current.has(old))
         findings.push(`state ${show(name)} was formerly ${show(old)}, but that state is still there`);
       else if (other !== undefined)
         findings.push(`states ${show(other)} and ${show(name)} were both formerly ${show(old)}`);
@@ -70,6 +96,41 @@ function stateFindings(states: unknown): string[] {
     }
   }
   return findings;
+}
+
+interface Declared {
+  readonly name: string;
+  readonly formerly: readonly string[];
+}
+
+/** What of one property is rightly declared. */
+function declared(
+  property: 'state' | 'broadcast',
+  given: unknown,
+  fits: (value: unknown) => value is { readonly formerly: readonly string[] },
+  expected: string,
+  findings: string[],
+): readonly Declared[] {
+  if (given === undefined) return [];
+  if (!isBag(given)) {
+    findings.push(`${property}: expected an object of declarations, found ${show(given)}`);
+    return [];
+  }
+  return Object.entries(given).flatMap(([name, declaration]) => {
+    push(findings, nameProblem(property, name));
+    if (!fits(declaration)) {
+      findings.push(`${property} ${show(name)}: expected ${expected}, found ${what(declaration)}`);
+      return [];
+    }
+    if (isStateDeclaration(declaration)) push(findings, initialFinding(name, declaration));
+    return [{ name, formerly: declaration.formerly }];
+  });
+}
+
+/** A declaration of another kind by its name, anything else as messages show it. */
+function what(value: unknown): string {
+  if (!isBag(value) || !('codec' in value)) return show(value);
+  return `a declaration of kind ${show(value['kind'])}`;
 }
 
 function initialFinding(name: string, declaration: StateDeclaration): string | undefined {
@@ -117,10 +178,6 @@ function sideFindings(sides: unknown): string[] {
   return Object.keys(sides)
     .map((name) => nameProblem('side', name))
     .filter((problem) => problem !== undefined);
-}
-
-function isBag(value: unknown): value is Bag {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function push(findings: string[], finding: string | undefined): void {

@@ -7,6 +7,7 @@
 import { normalize, resolve } from 'node:path';
 import { processFindings } from './check-process.js';
 import { sinkFindings, sourceFindings } from './check-spec.js';
+import { timeFindings } from './check-time.js';
 import { graphInvalid } from './graph-invalid.js';
 import { nameProblem, show } from './names.js';
 import {
@@ -29,6 +30,7 @@ export function checkGraph(graph: Graph): string[] {
     ...uidFindings(named),
     ...targetFindings(graph.nodes),
     ...reachFindings(graph.nodes),
+    ...timeFindings(graph),
   ];
 }
 
@@ -44,7 +46,7 @@ function specFindings(node: NamedNode): string[] {
   if (node.kind === 'source') return sourceFindings(node.source);
   if (node.kind === 'sink') return sinkFindings(node.sink);
   // What a window was given is read, and found wrong, where it is given: read-window.ts.
-  return node.kind === 'window' ? [] : processFindings(node.spec);
+  return node.kind === 'window' ? [] : processFindings(node.spec, node.broadcast !== undefined);
 }
 
 function uidFindings(named: readonly NamedNode[]): string[] {

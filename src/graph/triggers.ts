@@ -93,12 +93,16 @@ function purging<T>(trigger: AnyTrigger<T>): AnyTrigger<T> {
     throw graphInvalid('triggers.purging', [`expected a trigger, found ${show(trigger)}`]);
   const of: Trigger<unknown, unknown> = trigger;
   const purge = (result: TriggerResult) => (result === 'fire' ? 'fire-and-purge' : result);
+  const { onEventTime, onProcessingTime } = of;
   const made: Trigger<unknown, unknown> = {
     ...of,
     kind: `purging(${of.kind})`,
     onElement: (element, pane) => purge(of.onElement(element, pane)),
-    onEventTime: (time, pane) => purge(of.onEventTime?.(time, pane) ?? 'continue'),
-    onProcessingTime: (time, pane) => purge(of.onProcessingTime?.(time, pane) ?? 'continue'),
+    // Only what is there: what has an onEventTime needs event time.
+    ...(onEventTime && { onEventTime: (time, pane) => purge(onEventTime.call(of, time, pane)) }),
+    ...(onProcessingTime && {
+      onProcessingTime: (time, pane) => purge(onProcessingTime.call(of, time, pane)),
+    }),
   };
   return made;
 }
