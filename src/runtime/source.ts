@@ -163,17 +163,28 @@ export class SourceGroup {
   /**
    * The least over its splits of the greatest timestamp seen in each, of those that hold event time back: not those read to
    * their end, nor those that give nothing now, by the rules. Undefined when none does.
+   *
+   * Of splits that follow each other, one to come is no earlier than those before it, and so needs not count beside them;
+   * but where it is the first that is not read to its end, for a moment or while another subtask reads on, it holds back
+   * what it may give.
    */
   leastGreatest({ idle, inTurn }: WatermarkRules, monotonic: number): number | undefined {
     let least: number | undefined;
+    let first = false;
+    let reading = false;
     for (const reader of this.#unfinished()) {
       const { greatest } = reader.time;
-      if (reader.state === 'waiting' ? inTurn && greatest === NO_WATERMARK : isIdle(reader, idle, monotonic))
+      if (reader.state === 'waiting' && inTurn && greatest === NO_WATERMARK) {
+        first ||= least === undefined;
         continue;
+      }
+      reading = true;
+      if (reader.state === 'reading' && isIdle(reader, idle, monotonic)) continue;
+      if (first) return NO_WATERMARK;
       if (least === undefined || greatest < least) least = greatest;
       if (least === NO_WATERMARK) break;
     }
-    return least;
+    return least ?? (first && !reading ? NO_WATERMARK : undefined);
   }
 
   /** Milliseconds until the next of its splits counts as idle. */

@@ -48,6 +48,8 @@ export class Watermarks {
   readonly #timestamped: ReadonlySet<number>;
   /** The end of time has been declared, whatever the sources have left. */
   #ended = false;
+  /** By node: how far its operator had come when it was. */
+  #before = new Map<number, number>();
 
   constructor({ graph, sources, keyed }: WatermarkParts) {
     this.#nodes = graph.nodes;
@@ -83,14 +85,15 @@ export class Watermarks {
 
   /** Says that nothing more will come, as at the end of input. */
   end(): void {
+    if (!this.#ended) this.#before = new Map([...this.#keyed].map(([id, { time }]) => [id, time.watermark]));
     this.#ended = true;
   }
 
-  /** Takes that back: event time is again what the splits say, behind what has fired. */
+  /** Takes that back: event time is where it was before, behind what has fired since. */
   recede(): void {
     this.#ended = false;
     for (const flow of this.#flows) flow.watermark = NO_WATERMARK;
-    for (const { time } of this.#keyed.values()) time.watermark = NO_WATERMARK;
+    for (const [id, { time }] of this.#keyed) time.watermark = this.#before.get(id) ?? NO_WATERMARK;
   }
 
   /** The watermark a node has come to; undefined where event time does not reach. */
