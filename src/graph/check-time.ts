@@ -31,9 +31,12 @@ export function timeFindings(graph: Graph): string[] {
     };
     if (node.kind === 'assign') findings.push(...assignFindings(reach, assigned));
     const needs = needsTime(node);
-    if (needs !== undefined && reach.untimed.size > 0)
+    // What is broadcast may go without: then it does not hold back the time of the elements.
+    const { untimed } =
+      node.kind === 'process' ? present(reaches[node.input], 'the reach of an input') : reach;
+    if (needs !== undefined && untimed.size > 0)
       findings.push(
-        `${needs}, but ${theirs(reach.untimed)} have no timestamps: add .assignTimestamps(fn, { outOfOrderness: '5m' })`,
+        `${needs}, but ${theirs(untimed)} have no timestamps: add .assignTimestamps(fn, { outOfOrderness: '5m' })`,
       );
     reaches.push(after(node, reach));
   }
