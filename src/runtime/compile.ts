@@ -77,6 +77,9 @@ export interface Compiled {
   readonly watermarks: Watermarks;
   /** By node and subtask. */
   readonly instances: ReadonlyMap<number, readonly Counted[]>;
+  /** What a node offers to those that feed it, by node and subtask: where a test pushes elements. */
+  readonly inputs: ReadonlyMap<number, readonly Input[]>;
+  readonly eventTime: EventTime;
   /** By uid: the subtasks of keyed operators, and the time they share. */
   readonly processes: ReadonlyMap<string, readonly KeyedOperator[]>;
   readonly times: ReadonlyMap<string, OperatorTime>;
@@ -163,6 +166,8 @@ class Compiler {
       expiring: operatorsOf(keyedNodes.filter(expires)),
       watermarks: new Watermarks({ graph, sources, keyed: this.#times }),
       instances: this.#instances,
+      inputs: this.#inputs,
+      eventTime: this.#eventTime,
       processes: new Map(keyedNodes.map((node) => [node.uid, this.#processes.get(node.id) ?? []])),
       times: new Map(
         keyedNodes.map((node) => [

@@ -46,9 +46,9 @@ export class Watermarks {
   readonly #origins: ReadonlyMap<number, readonly SourceGroup[]>;
   readonly #keyed: WatermarkParts['keyed'];
   readonly #timestamped: ReadonlySet<number>;
-  /** The end of time has been declared, whatever the sources have left. */
-  #ended = false;
-  /** By node: how far its operator had come when it was. */
+  /** Where event time has been declared to be, whatever the sources have left; undefined: they decide. */
+  #held: number | undefined = undefined;
+  /** By node: how far its operator had come when the end of time was declared. */
   #before = new Map<number, number>();
 
   constructor({ graph, sources, keyed }: WatermarkParts) {
@@ -85,15 +85,21 @@ export class Watermarks {
 
   /** Says that nothing more will come, as at the end of input. */
   end(): void {
-    if (!this.#ended) this.#before = new Map([...this.#keyed].map(([id, { time }]) => [id, time.watermark]));
-    this.#ended = true;
+    if (this.#held !== END_OF_TIME)
+      this.#before = new Map([...this.#keyed].map(([id, { time }]) => [id, time.watermark]));
+    this.#held = END_OF_TIME;
   }
 
   /** Takes that back: event time is where it was before, behind what has fired since. */
   recede(): void {
-    this.#ended = false;
+    this.#held = undefined;
     for (const flow of this.#flows) flow.watermark = NO_WATERMARK;
     for (const [id, { time }] of this.#keyed) time.watermark = this.#before.get(id) ?? NO_WATERMARK;
+  }
+
+  /** Event time is where the caller says, and not where the sources have come: for tests. */
+  hold(watermark: number): void {
+    this.#held = watermark;
   }
 
   /** The watermark a node has come to; undefined where event time does not reach. */
@@ -125,14 +131,20 @@ export class Watermarks {
   }
 
   #ofSource(id: number, flow: Flow): void {
-    if (this.#ended || this.#sources.get(id)?.ended === true) flow.watermark = END_OF_TIME;
+    if (this.#held !== undefined) flow.watermark = this.#held;
+    else if (this.#sources.get(id)?.ended === true) flow.watermark = END_OF_TIME;
   }
 
   #assigned(id: number, rules: WatermarkRules, monotonic: number, flow: Flow): void {
+    if (this.#held !== undefined) {
+      flow.idle = false;
+      flow.watermark = Math.max(flow.watermark, this.#held);
+      return;
+    }
     let least = END_OF_TIME;
     let holding = false;
     let ended = true;
-    for (const source of this.#ended ? [] : present(this.#origins.get(id), 'the sources of an assign node')) {
+    for (const source of present(this.#origins.get(id), 'the sources of an assign node')) {
       if (source.ended) continue;
       ended = false;
       const greatest = source.leastGreatest(rules, monotonic);
