@@ -15,7 +15,7 @@ import type { StateTable } from '../backend.js';
 import { decode, type Place } from '../memory/column.js';
 import { refused } from '../refused.js';
 import { NEVER } from './census.js';
-import { Column, readValue, restoredUntil, stampOf } from './column.js';
+import { Column, readValue, stampOf } from './column.js';
 import type { Probe } from './probe.js';
 import {
   Cell,
@@ -87,7 +87,7 @@ export abstract class CellsColumn<P extends Part> extends Column {
       if (cells.live.has(identity))
         throw found.damaged(new BytesDamaged(`${this.describe(part)} twice`, found.scan.identityAt));
       cells.live.set(identity, cell);
-      cells.earliest = Math.min(cells.earliest, until);
+      cells.earliest = Math.min(cells.earliest, cell.life?.until ?? NEVER);
       row.count++;
       row.size += size;
     });
@@ -98,8 +98,8 @@ export abstract class CellsColumn<P extends Part> extends Column {
     const identity = this.identityOf(part);
     if (this.current()?.live.has(identity)) throw new BytesDamaged(`${this.describe(part)} twice`, 0);
     const value = decode(this.codec, entry.value);
-    const until = restoredUntil(entry);
-    if (until > this.time.now) this.put(identity, part, value, this.ttl === undefined ? NEVER : until);
+    const until = this.restoredUntil(entry);
+    if (until !== undefined) this.put(identity, part, value, until);
   }
 
   write(out: EntryWriter, key: Key, part: Part | undefined, value: unknown, until: number): void {
@@ -178,7 +178,11 @@ export abstract class CellsColumn<P extends Part> extends Column {
     this.changes.secure(cell);
     const { life } = cell;
     if (cell.value === undefined) this.census.add(until);
-    else if (life !== undefined) this.census.move(life.until, until);
+    else if (life !== undefined) {
+      this.census.move(life.until, until);
+      // One that nobody sees any more comes behind the others.
+      if (life.until <= this.time.now && cells.live.delete(identity)) cells.live.set(identity, cell);
+    }
     if (life !== undefined) {
       life.until = until;
       cells.earliest = Math.min(cells.earliest, until);

@@ -73,13 +73,23 @@ export abstract class Column {
 
   /**
    * Tells a cell that was just made what the store has. What has a stamp where the table has no TTL any more loses it, and
-   * is a change for that reason: merges would drop the entry by its stamp.
+   * is a change for that reason: merges would drop the entry by its stamp. The other way round one is as if set now.
    */
   protected loaded(cell: Cell, until: number): void {
-    if (this.ttl !== undefined) {
-      cell.life = new Life(until);
-      cell.life.stored = until;
-    } else if (until !== NEVER) this.rows.unstamped(cell, until);
+    if (this.ttl === undefined) {
+      if (until !== NEVER) this.rows.restamped(cell, until, NEVER);
+      return;
+    }
+    cell.life = new Life(until === NEVER ? this.until() : until);
+    cell.life.stored = until;
+    if (until === NEVER) this.rows.restamped(cell, until, cell.life.until);
+  }
+
+  /** When an entry that is restored expires, in this table; undefined: it has. */
+  protected restoredUntil({ stamp }: Entry): number | undefined {
+    const until = untilOf(stamp);
+    if (until <= this.time.now) return undefined;
+    return this.ttl === undefined || until === NEVER ? this.until() : until;
   }
 
   /** Makes a cell live on for as long as if it were set now, if reading does that. */
@@ -136,9 +146,8 @@ export abstract class EntryColumn extends Column {
     if (entry.mapKey !== undefined) throw new BytesDamaged('a map key where none belongs', 0);
     if (this.current()?.value !== undefined) throw new BytesDamaged(`${this.what} has this key twice`, 0);
     const value = this.accept(decode(this.codec, entry.value));
-    const until = restoredUntil(entry);
-    if (until > this.time.now)
-      this.put(value, this.cellBytes + sizeOf(value), this.ttl === undefined ? NEVER : until);
+    const until = this.restoredUntil(entry);
+    if (until !== undefined) this.put(value, this.cellBytes + sizeOf(value), until);
   }
 
   write(out: EntryWriter, key: Key, _part: Part | undefined, value: unknown, until: number): void {
@@ -229,11 +238,6 @@ export function stampOf({ scan, bytes }: Found): number {
 
 export function noNamespace({ namespace }: Entry, what: string): void {
   if (namespace.kind !== 'none') throw new BytesDamaged(`${what} holds an entry with a namespace`, 0);
-}
-
-/** When an entry that is restored expires. */
-export function restoredUntil({ stamp }: Entry): number {
-  return untilOf(stamp);
 }
 
 /** Stamps beyond what numbers can tell apart are no time that comes. */

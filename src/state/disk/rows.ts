@@ -12,7 +12,6 @@ import type { Key, KeyIdentity } from '../../codec/key.js';
 import type { BackendOptions } from '../backend.js';
 import { Bucket, NO_ROW } from '../memory/bucket.js';
 import type { Budget } from './budget.js';
-import { NEVER } from './census.js';
 import { Changes } from './changes.js';
 import type { Column } from './column.js';
 import { Probe } from './probe.js';
@@ -48,8 +47,8 @@ export class Rows {
   readonly #buckets: Bucket[];
   readonly #probe = new Probe();
   #emptyBytes = ROW_BYTES;
-  /** Cells of the row being loaded that are to be written otherwise than they are. */
-  #loadedChanged: { readonly cell: Cell; readonly until: number }[] = [];
+  /** Cells of the row being loaded that are to be written with another stamp than they have. */
+  #restamped: { readonly cell: Cell; readonly from: number; readonly to: number }[] = [];
 
   constructor(options: BackendOptions, store: SegmentStore, budget: Budget) {
     const { start, end } = options.range;
@@ -96,7 +95,7 @@ export class Rows {
   /** Gives the current key its row, from the store if it has anything of it. */
   load(): Row {
     const key = this.current();
-    this.#loadedChanged = [];
+    this.#restamped = [];
     const slots = new Array<Slot>(this.columns.length).fill(undefined);
     const row = new Row(this, this.#none, slots, this.#emptyBytes + sizeOf(key));
     if (!this.store.empty) {
@@ -106,13 +105,13 @@ export class Rows {
     this.row = row;
     if (row.count > 0) this.#attach(row);
     else this.#stand(slots, 0);
-    if (this.#loadedChanged.length > 0) this.#unstamp();
+    if (this.#restamped.length > 0) this.#markRestamped();
     return row;
   }
 
-  /** Takes a cell of the row being loaded for changed, once that is there: it has no stamp any more. */
-  unstamped(cell: Cell, until: number): void {
-    this.#loadedChanged.push({ cell, until });
+  /** Takes a cell of the row being loaded for changed, once that is there: it expires at another time than it is stored with. */
+  restamped(cell: Cell, from: number, to: number): void {
+    this.#restamped.push({ cell, from, to });
   }
 
   /** Counts a new cell of the current row. */
@@ -170,12 +169,12 @@ export class Rows {
     this.#budget.remove(row);
   }
 
-  #unstamp(): void {
-    for (const { cell, until } of this.#loadedChanged) {
-      cell.column.census.move(until, NEVER);
+  #markRestamped(): void {
+    for (const { cell, from, to } of this.#restamped) {
+      cell.column.census.move(from, to);
       this.changes.mark(cell);
     }
-    this.#loadedChanged = [];
+    this.#restamped = [];
   }
 
   #attach(row: Row): void {
