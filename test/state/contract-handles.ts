@@ -111,14 +111,16 @@ export function handles(setup: Setup): void {
     s.timers[1].set(1);
     s.timers[1].set(2);
     s.timers[1].set(2);
-    assert.deepEqual(s.backend.counts(), [
+    const counted = s.backend.counts().filter(({ entries }) => entries > 0);
+    assert.deepEqual(
+      s.backend.counts().map(({ table }) => table),
+      Object.values(TABLES),
+    );
+    assert.deepEqual(counted, [
       { table: TABLES.value, entries: 1 },
-      { table: TABLES.number, entries: 0 },
       { table: TABLES.list, entries: 1 },
       { table: TABLES.map, entries: 5 },
-      { table: TABLES.early, entries: 0 },
       { table: TABLES.late, entries: 2 },
-      { table: TABLES.due, entries: 0 },
     ]);
     s.value.clear();
     s.list.clear();

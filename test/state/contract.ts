@@ -16,13 +16,15 @@ import { modelProperties } from './model-properties.js';
 export interface ContractOptions {
   readonly modes?: readonly Mode[];
   readonly order?: MapOrder;
+  /** Whether what has expired is not counted at once, rather than from the next freeze on. */
+  readonly exactCounts?: boolean;
 }
 
 /** What holds in every mode. */
 export function backendContract(name: string, create: BackendFactory, options: ContractOptions = {}): void {
-  const { modes = ['all', 'changes'], order = 'insertion' } = options;
+  const { modes = ['all', 'changes'], order = 'insertion', exactCounts } = options;
   for (const mode of modes) {
-    const setup = { create, mode, order };
+    const setup = { create, mode, order, exactCounts };
     const title = `${name}, snapshots of ${mode}`;
     describe(`${title}: handles`, () => handles(setup));
     describe(`${title}: timers`, () => timers(setup));
@@ -35,8 +37,8 @@ export function backendContract(name: string, create: BackendFactory, options: C
 
 /** What holds of snapshots of changes alone. */
 export function changesContract(name: string, create: BackendFactory, options: ContractOptions = {}): void {
-  const { order = 'insertion' } = options;
-  const setup = { create, mode: 'changes', order } as const;
+  const { order = 'insertion', exactCounts } = options;
+  const setup = { create, mode: 'changes', order, exactCounts } as const;
   describe(`${name}, changes: what is written`, () => whatIsWritten(setup));
   describe(`${name}, changes: while a drain runs`, () => whileDraining(setup));
   describe(`${name}, changes: what was not kept`, () => lostChanges(setup));

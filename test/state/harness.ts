@@ -9,7 +9,7 @@ import { keyCodecById } from '../../src/codec/keys.js';
 import { ByteReader } from '../../src/codec/reader.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { ByteWriter } from '../../src/codec/writer.js';
-import { type Entry, EntryWriter, readEntry } from '../../src/format/entry.js';
+import { type Entry, EntryWriter, type Namespace, readEntry } from '../../src/format/entry.js';
 import { timerKey } from '../../src/format/timer-key.js';
 import type {
   BackendOptions,
@@ -18,6 +18,9 @@ import type {
   ListHandle,
   MapHandle,
   NumberHandle,
+  PanesHandle,
+  PaneWindow,
+  StateTable,
   StepTime,
   TimerHandle,
   ValueHandle,
@@ -33,12 +36,36 @@ export interface Setup {
   readonly create: BackendFactory;
   readonly mode: Mode;
   readonly order: MapOrder;
+  /** Whether what has expired is not counted at once, rather than from the next freeze on. */
+  readonly exactCounts?: boolean | undefined;
 }
 
 export const MAX_PARALLELISM = 16;
 export const ALL: KeyGroupRange = { start: 0, end: MAX_PARALLELISM - 1 };
 export const INITIAL_NUMBER = 7;
-export const TABLES = { value: 3, number: 1, list: 4, map: 0, early: 9, late: 2, due: 5 } as const;
+export const TABLES = {
+  value: 3,
+  number: 1,
+  list: 4,
+  map: 0,
+  panes: 6,
+  fading: 7,
+  fadingRead: 8,
+  fadingMap: 10,
+  fadingMapRead: 11,
+  early: 9,
+  late: 2,
+  due: 5,
+} as const;
+/** How long entries live that are renewed when they are set, and those that also are when they are read. */
+export const AFTER = [10, 6] as const;
+export type FadingIndex = 0 | 1;
+const REFRESH = ['write', 'read'] as const;
+/** Their tables, by that. */
+export const FADING_VALUES = [TABLES.fading, TABLES.fadingRead] as const;
+export const FADING_MAPS = [TABLES.fadingMap, TABLES.fadingMapRead] as const;
+/** The window that is always open. */
+export const GLOBAL: PaneWindow = { start: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY };
 export const keys = keyCodecById('auto');
 /** Small, so that the chunks of a drain change hands often. */
 const CHUNK_BYTES = 512;
@@ -52,6 +79,10 @@ export interface Subject {
   readonly number: NumberHandle;
   readonly list: ListHandle;
   readonly map: MapHandle;
+  readonly panes: PanesHandle;
+  /** Those renewed when they are set; those also when they are read. */
+  readonly fading: readonly [ValueHandle, ValueHandle];
+  readonly fadingMaps: readonly [MapHandle, MapHandle];
   /** Two names in processing time, and one in event time. */
   readonly timers: readonly [TimerHandle, TimerHandle, TimerHandle];
   /** What the backend goes by. */
@@ -65,6 +96,11 @@ export function groupOf(key: Key): number {
 
 export function subject({ create, mode }: Setup, range = ALL): Subject {
   const codec = valueCodec;
+  const fading = ([0, 1] as const).map((i) => ({
+    codec,
+    initial: 'initial',
+    ttl: { after: AFTER[i], refresh: REFRESH[i] },
+  }));
   const time = { now: 0 };
   const backend = create({
     range,
@@ -77,6 +113,24 @@ export function subject({ create, mode }: Setup, range = ALL): Subject {
       { table: TABLES.number, name: 'number', kind: 'number', codec, initial: INITIAL_NUMBER },
       { table: TABLES.list, name: 'list', kind: 'list', codec, initial: undefined },
       { table: TABLES.map, name: 'map', kind: 'map', codec, mapKeys: keys, initial: undefined },
+      { table: TABLES.panes, name: 'panes', kind: 'panes', codec, initial: undefined },
+      ...fading.map(
+        (state, i): StateTable => ({
+          ...state,
+          table: FADING_VALUES[i as FadingIndex],
+          name: `fading ${i}`,
+          kind: 'value',
+        }),
+      ),
+      ...fading.map(
+        (state, i): StateTable => ({
+          ...state,
+          table: FADING_MAPS[i as FadingIndex],
+          name: `fading map ${i}`,
+          kind: 'map',
+          mapKeys: keys,
+        }),
+      ),
     ],
     timers: [
       { table: TABLES.early, name: 'early', time: 'processing' },
@@ -93,6 +147,9 @@ export function subject({ create, mode }: Setup, range = ALL): Subject {
     number: backend.state(1) as NumberHandle,
     list: backend.state(2) as ListHandle,
     map: backend.state(3) as MapHandle,
+    panes: backend.state(4) as PanesHandle,
+    fading: [backend.state(5) as ValueHandle, backend.state(6) as ValueHandle],
+    fadingMaps: [backend.state(7) as MapHandle, backend.state(8) as MapHandle],
     timers: [backend.timer(0), backend.timer(1), backend.timer(2)],
     time,
     select(key) {
@@ -108,9 +165,12 @@ export class Recording {
   readonly #subject: Subject;
   readonly #chunks: Buffer[] = [];
   readonly #out: EntryWriter;
+  /** When it was frozen. */
+  readonly #now: number;
 
   constructor(of: Subject) {
     this.#subject = of;
+    this.#now = of.time.now;
     this.#out = new EntryWriter(
       {
         take: (bytes) => Buffer.alloc(bytes),
@@ -131,7 +191,7 @@ export class Recording {
   finish(): Entry[] {
     const drained = this.drained();
     this.settle(true);
-    return this.#subject.mode === 'all' ? drained : [...this.#subject.kept.values()];
+    return this.#subject.mode === 'all' ? drained : alive(this.#subject.kept, this.#now);
   }
 
   /** Drains all, and gives what was written. */
@@ -158,6 +218,7 @@ export class Recording {
     });
     const identities = entries.map(identity);
     assert.equal(new Set(identities).size, identities.length, 'an entry was written twice');
+    for (const { stamp } of entries) assert.ok(stamp === undefined || stamp > this.#now, 'had expired');
     return entries;
   }
 }
@@ -167,6 +228,11 @@ function fold(into: Map<string, Entry>, entries: readonly Entry[]): void {
     if (entry.tombstone) into.delete(identity(entry));
     else into.set(identity(entry), entry);
   }
+}
+
+/** What is not gone by a time, of what drains hold together. */
+function alive(of: ReadonlyMap<string, Entry>, now: number): Entry[] {
+  return [...of.values()].filter(({ stamp }) => stamp === undefined || stamp > now);
 }
 
 /** The state as it is now. Under `changes`, all of it is kept by then. */
@@ -182,7 +248,7 @@ export function peek(of: Subject): Entry[] {
   if (of.mode === 'all') return drained;
   const together = new Map(of.kept);
   fold(together, drained);
-  return [...together.values()];
+  return alive(together, of.time.now);
 }
 
 /** Restores an entry as one that a kept drain holds. */
@@ -197,14 +263,18 @@ export function liveEntries(of: Subject): number {
 }
 
 /** What tells an entry from others. */
-export function identity({ table, group, key, mapKey }: Entry): string {
-  return [table, group, key.toString('hex'), mapKey?.toString('hex') ?? '-'].join(' ');
+export function identity({ table, group, key, mapKey, namespace }: Entry): string {
+  return [table, group, key.toString('hex'), shown(namespace), mapKey?.toString('hex') ?? '-'].join(' ');
+}
+
+function shown(namespace: Namespace): string {
+  return namespace.kind === 'window' ? `${namespace.start}..${namespace.end}` : namespace.kind;
 }
 
 /** An entry as one comparable line, all its bytes in it. */
 export function line(entry: Entry): string {
-  const { value, namespace, stamp, tombstone } = entry;
-  return [identity(entry), value.toString('hex'), namespace.kind, stamp ?? '-', tombstone].join(' ');
+  const { value, stamp, tombstone } = entry;
+  return [identity(entry), value.toString('hex'), stamp ?? '-', tombstone].join(' ');
 }
 
 export function lines(entries: readonly Entry[]): string[] {
@@ -221,7 +291,13 @@ export function tombstoneLine(table: number, key: Key, mapKey?: Buffer): string 
   return line({ ...entryOf(table, key, mapKey, Buffer.alloc(0)), tombstone: true });
 }
 
-export function entryOf(table: number, key: Key, mapKey: Buffer | undefined, value: Buffer): Entry {
+export function entryOf(
+  table: number,
+  key: Key,
+  mapKey: Buffer | undefined,
+  value: Buffer,
+  more: Partial<Entry> = {},
+): Entry {
   return {
     table,
     group: groupOf(key),
@@ -231,7 +307,18 @@ export function entryOf(table: number, key: Key, mapKey: Buffer | undefined, val
     stamp: undefined,
     tombstone: false,
     value,
+    ...more,
   };
+}
+
+/** The entry of a pane. */
+export function paneOf(key: Key, window: PaneWindow, value: Buffer): Entry {
+  return entryOf(TABLES.panes, key, undefined, value, { namespace: namespaceOf(window) });
+}
+
+export function namespaceOf({ start, end }: PaneWindow): Namespace {
+  if (start === GLOBAL.start) return { kind: 'global' };
+  return { kind: 'window', start: BigInt(start), end: BigInt(end) };
 }
 
 export function bytesOf<T>(codec: { write(value: T, out: ByteWriter): void }, value: T): Buffer {

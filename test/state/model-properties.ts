@@ -35,6 +35,7 @@ export function modelProperties(setup: Setup): void {
       const parts = Array.from({ length: parallelism }, (_, i) =>
         subject(setup, rangeOf(i, parallelism, MAX_PARALLELISM)),
       );
+      for (const { time } of parts) time.now = world.model.now;
       for (const entry of snapshot(world.s)) {
         const part = parts[subtaskOf(entry.group, parallelism, MAX_PARALLELISM)];
         if (part === undefined) continue;

@@ -5,7 +5,17 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Key } from '../../src/codec/key.js';
-import { INITIAL_NUMBER, keyBytes, keys, TABLES, timeBytes } from './harness.js';
+import {
+  FADING_MAPS,
+  FADING_VALUES,
+  type FadingIndex,
+  GLOBAL,
+  INITIAL_NUMBER,
+  keyBytes,
+  keys,
+  TABLES,
+  timeBytes,
+} from './harness.js';
 import { sameTimer, TIMES, type TimerIndex, timeOf, timerTable } from './model.js';
 import type { World } from './world.js';
 
@@ -154,7 +164,7 @@ const mapSteps = [
   }),
   step(none, (w) => {
     const expected = [...w.here.map.values()];
-    const found = w.inOrder(w.s.map.entries(), w.here);
+    const found = w.inOrder(w.s.map.entries(), w.here.map);
     assert.deepEqual(
       found,
       expected.map(({ key, value }) => [key, value]),
@@ -180,6 +190,122 @@ const mapSteps = [
     w.touchMap();
     w.s.map.clear();
     w.here.map.clear();
+  }),
+];
+
+const window = fc.oneof(
+  fc.tuple(fc.constantFrom(-20, 0, 5, 10), fc.constantFrom(5, 10)).map(([start, size]) => ({
+    start,
+    end: start + size,
+  })),
+  fc.constant(GLOBAL),
+);
+
+const paneSteps = [
+  step(window, (w, { start }) => assert.deepEqual(w.s.panes.get(start), w.here.panes.get(start)?.value)),
+  step(fc.tuple(window, anyValue), (w, [at, value]) => {
+    const before = w.here.panes.get(at.start);
+    if (before !== undefined) w.touchPane(before.window);
+    w.touchPane(at);
+    w.s.panes.set(at, structuredClone(value));
+    w.here.panes.set(at.start, { window: at, value: structuredClone(value) });
+  }),
+  // As windows do with what they gather: the same array or object, with more in it.
+  step(window, (w, { start }) => {
+    const pane = w.here.panes.get(start);
+    const value = w.s.panes.get(start);
+    if (pane === undefined) return;
+    spoil(value);
+    spoil(pane.value);
+    w.touchPane(pane.window);
+    w.s.panes.set(pane.window, value);
+  }),
+  step(window, (w, { start }) => {
+    const pane = w.here.panes.get(start);
+    if (pane !== undefined) w.touchPane(pane.window);
+    assert.equal(w.s.panes.delete(start), w.here.panes.delete(start));
+  }),
+  step(none, (w) => w.checkPanes()),
+  step(window, (w, { start }) => {
+    for (const at of w.s.panes.windows()) {
+      if (at.start === start) continue;
+      w.touchPane(at);
+      assert.ok(w.s.panes.delete(at.start));
+      w.here.panes.delete(at.start);
+    }
+    w.checkPanes();
+  }),
+];
+
+const fadingIndex = fc.constantFrom<FadingIndex>(0, 1);
+
+function setFading(w: World, index: FadingIndex, value: unknown): void {
+  w.touch(FADING_VALUES[index]);
+  w.s.fading[index].set(value);
+  w.here.fading[index] = { value: structuredClone(value), stamp: w.model.stamp(index) };
+}
+
+function setFadingMember(w: World, index: FadingIndex, key: Key, value: unknown): void {
+  w.touch(FADING_MAPS[index], keyBytes(key));
+  w.s.fadingMaps[index].set(key, value);
+  const map = w.here.fadingMaps[index];
+  const member = map.get(keys.identity(key));
+  const fresh = { value: structuredClone(value), stamp: w.model.stamp(index) };
+  if (member === undefined) map.set(keys.identity(key), { key, ...fresh });
+  else Object.assign(member, fresh);
+}
+
+const fadingSteps = [
+  step(fadingIndex, (w, index) => void w.checkFading(index)),
+  step(fc.tuple(fadingIndex, anyValue), (w, [index, value]) => setFading(w, index, structuredClone(value))),
+  step(fadingIndex, (w, index) => {
+    const value = w.checkFading(index);
+    if (w.here.fading[index] === undefined) return;
+    spoil(value);
+    setFading(w, index, value);
+  }),
+  step(fadingIndex, (w, index) => {
+    w.touch(FADING_VALUES[index]);
+    w.s.fading[index].clear();
+    w.here.fading[index] = undefined;
+  }),
+];
+
+const fadingMapSteps = [
+  step(fc.tuple(fadingIndex, tag), (w, [index, key]) => {
+    const member = w.here.fadingMaps[index].get(keys.identity(key));
+    assert.equal(w.s.fadingMaps[index].has(key), member !== undefined);
+    if (member !== undefined) w.read(index, FADING_MAPS[index], member, keyBytes(key));
+    assert.deepEqual(w.s.fadingMaps[index].get(key), member?.value);
+  }),
+  step(fc.tuple(fadingIndex, tag, anyValue), (w, [index, key, value]) =>
+    setFadingMember(w, index, key, structuredClone(value)),
+  ),
+  step(fc.tuple(fadingIndex, tag), (w, [index, key]) => {
+    w.touch(FADING_MAPS[index], keyBytes(key));
+    const map = w.here.fadingMaps[index];
+    assert.equal(w.s.fadingMaps[index].delete(key), map.delete(keys.identity(key)));
+  }),
+  step(fadingIndex, (w, index) => w.checkFadingMap(index)),
+  step(fadingIndex, (w, index) => {
+    for (const [key, value] of w.s.fadingMaps[index].entries()) {
+      spoil(value);
+      setFadingMember(w, index, key as Key, value);
+    }
+  }),
+  step(fadingIndex, (w, index) => {
+    w.touchMap(FADING_MAPS[index], w.here.fadingMaps[index]);
+    w.s.fadingMaps[index].clear();
+    w.here.fadingMaps[index].clear();
+  }),
+];
+
+const timeSteps = [
+  step(fc.integer({ min: 1, max: 8 }), (w, by) => w.advance(by)),
+  step(fc.integer({ min: 1, max: 4 }), (w, most) => void w.s.backend.expire(most)),
+  step(none, (w) => {
+    while (!w.s.backend.expire(3));
+    w.checkCounts();
   }),
 ];
 
@@ -231,6 +357,10 @@ export function steps(
       { arbitrary: fc.oneof(...numberSteps), weight: 6 },
       { arbitrary: fc.oneof(...listSteps), weight: 6 },
       { arbitrary: fc.oneof(...mapSteps), weight: 8 },
+      { arbitrary: fc.oneof(...paneSteps), weight: 8 },
+      { arbitrary: fc.oneof(...fadingSteps), weight: 6 },
+      { arbitrary: fc.oneof(...fadingMapSteps), weight: 6 },
+      { arbitrary: fc.oneof(...timeSteps), weight: 3 },
       { arbitrary: fc.oneof(...timerSteps), weight: 8 },
       { arbitrary: drop, weight: 1 },
       ...more,
