@@ -1,7 +1,8 @@
 /** What a definition would run, for people. Pure. */
 import { formatDuration } from '../base/duration.js';
 import { formatBytes } from '../base/size.js';
-import type { NodeDescription } from '../graph/describe.js';
+import type { NodeDescription, StateDescription, TimeDescription } from '../graph/describe.js';
+import type { AssignerDescription, WindowDescription } from '../graph/describe-window.js';
 import type { JobSettings, RestartSettings } from '../graph/settings.js';
 import type { DescribedParam } from '../job/describe-worker.js';
 import { type Paint, printable } from './printer.js';
@@ -26,7 +27,9 @@ export function planView(plan: Plan, paint: Paint): string {
   ];
   const states = plan.nodes.flatMap(stateRows);
   if (states.length > 0) {
-    const columns = ['STATE', 'KIND', 'CODEC', 'VERSION'].map((title) => ({ title }));
+    const expire = plan.nodes.some((node) => node.states?.some(({ ttl }) => ttl !== undefined));
+    const titles = ['STATE', 'KIND', 'CODEC', 'VERSION', ...(expire ? ['LIVES'] : [])];
+    const columns = titles.map((title) => ({ title }));
     parts.push(table(columns, states));
   }
   if (plan.params.length > 0) {
@@ -71,14 +74,57 @@ function does(node: NodeDescription): string {
   }
   if (sink !== undefined) return `sink: ${sink.describe ?? sink.kind}, ${sink.delivery}`;
   if (node.side !== undefined) return `side output ${node.side}`;
-  const timers = node.timers ?? [];
+  if (node.time !== undefined) return timeText(node.time);
+  const timers = (node.timers ?? []).map(({ name, time }) => `${name} (${time} time)`);
   return [
     node.keyType === undefined ? node.kind : `${node.kind} by ${node.keyType}`,
-    ...(timers.length === 0 ? [] : [`timers: ${timers.map((timer) => timer.name).join(', ')}`]),
+    ...(node.window === undefined ? [] : [windowText(node.window)]),
+    ...(node.broadcast === undefined ? [] : [`with ${node.broadcast} broadcast to it`]),
+    ...(timers.length === 0 ? [] : [`timers: ${timers.join(', ')}`]),
     ...(node.formerly === undefined || node.formerly.length === 0
       ? []
       : [`formerly ${node.formerly.join(', ')}`]),
   ].join('; ');
+}
+
+function timeText({ outOfOrderness, idle, inTurn }: TimeDescription): string {
+  return [
+    outOfOrderness === 0
+      ? 'timestamps, in order'
+      : `timestamps, up to ${formatDuration(outOfOrderness)} out of order`,
+    ...(idle === undefined ? [] : [`idle after ${formatDuration(idle)}`]),
+    ...(inTurn ? ['one split after the other'] : []),
+  ].join(', ');
+}
+
+function windowText({ assign, lateness, trigger, function: gives, slice }: WindowDescription): string {
+  return [
+    assignText(assign),
+    ...(lateness === 0 ? [] : [`lateness ${formatDuration(lateness)}`]),
+    ...(trigger === 'eventTime' ? [] : [`trigger ${trigger}`]),
+    gives,
+    ...(slice === undefined ? [] : [`in slices of ${formatDuration(slice)}`]),
+  ].join(', ');
+}
+
+function assignText(assign: AssignerDescription): string {
+  switch (assign.kind) {
+    case 'tumbling':
+      return `tumbling ${formatDuration(assign.size)}${offsetText(assign.offset)}`;
+    case 'sliding':
+      return `sliding ${formatDuration(assign.size)} by ${formatDuration(assign.slide)}${offsetText(assign.offset)}`;
+    case 'session':
+      return assign.gap === null
+        ? 'sessions, gaps of their own'
+        : `sessions ${formatDuration(assign.gap)} apart`;
+    case 'global':
+      return 'global';
+  }
+}
+
+function offsetText(offset: number): string {
+  if (offset === 0) return '';
+  return ` from ${offset < 0 ? '-' : '+'}${formatDuration(Math.abs(offset))}`;
 }
 
 function stateRows(node: NodeDescription): readonly (readonly string[])[] {
@@ -87,7 +133,13 @@ function stateRows(node: NodeDescription): readonly (readonly string[])[] {
     state.kind,
     state.codec,
     String(state.version),
+    livesText(state),
   ]);
+}
+
+function livesText({ ttl }: StateDescription): string {
+  if (ttl === undefined) return '';
+  return `${formatDuration(ttl.after)} after it was ${ttl.refresh === 'read' ? 'set or read' : 'set'}`;
 }
 
 function paramRow(param: DescribedParam): readonly string[] {

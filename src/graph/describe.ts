@@ -1,16 +1,20 @@
 /** The dataflow as plain JSON, for `plan` and for what compares two graphs. Functions do not appear in it. */
 import { operatorId } from '../base/operator-id.js';
+import { describePanes, describeWindow, type WindowDescription } from './describe-window.js';
 import {
+  type AssignNode,
   type Graph,
   type GraphNode,
   inputsOf,
   type ProcessNode,
   type SinkNode,
   type SourceNode,
+  type WindowNode,
 } from './node.js';
-import type { TimerTime } from './process.js';
+import type { OperatorStateDeclaration, OperatorStateKind } from './operator-state.js';
+import type { AnyBroadcastDeclaration, TimerTime } from './process.js';
 import type { JobSettings } from './settings.js';
-import type { StateKind } from './state.js';
+import type { StateDeclaration, StateKind, Ttl } from './state.js';
 
 export interface GraphDescription {
   /** In the order of the graph: inputs precede their users. */
@@ -37,6 +41,11 @@ export interface NodeDescription {
   readonly states?: readonly StateDescription[];
   readonly timers?: readonly TimerDescription[];
   readonly sides?: readonly string[];
+  /** The one of `inputs` that is broadcast to it. */
+  readonly broadcast?: number;
+  readonly window?: WindowDescription;
+  /** Of an `assign`: how elements get their timestamps. */
+  readonly time?: TimeDescription;
   /** Which output of its input a `side` node is. */
   readonly side?: string;
   readonly source?: SourceDescription;
@@ -45,11 +54,21 @@ export interface NodeDescription {
 
 export interface StateDescription {
   readonly name: string;
-  readonly kind: StateKind;
+  readonly kind: StateKind | 'broadcast' | OperatorStateKind;
   readonly codec: string;
   /** Of the schema; 1 where there is none. */
   readonly version: number;
   readonly formerly: readonly string[];
+  /** Absent: entries do not expire. */
+  readonly ttl?: Ttl;
+}
+
+/** Lengths are milliseconds. */
+export interface TimeDescription {
+  readonly outOfOrderness: number;
+  /** Absent: a split that gives nothing holds event time back. */
+  readonly idle?: number;
+  readonly inTurn: boolean;
 }
 
 export interface TimerDescription {
@@ -86,11 +105,21 @@ function describeNode(node: GraphNode, graph: Graph): NodeDescription {
   const base = { id: node.id, kind: node.kind, name: node.kind, inputs: inputsOf(node) };
   switch (node.kind) {
     case 'source':
-      return { ...base, ...named(node), source: describeSource(node) };
+      return { ...base, ...named(node), ...stated(node.source.state), source: describeSource(node) };
     case 'process':
       return { ...base, ...named(node), ...describeProcess(node, graph) };
     case 'sink':
-      return { ...base, ...named(node), sink: describeSink(node) };
+      return { ...base, ...named(node), ...stated(node.sink.state), sink: describeSink(node) };
+    case 'window':
+      return {
+        ...base,
+        ...named(node),
+        ...keyType(node, graph),
+        window: describeWindow(node),
+        states: describePanes(node.spec),
+      };
+    case 'assign':
+      return { ...base, time: describeTime(node) };
     case 'keyBy':
       return { ...base, keyType: node.codec.id };
     case 'side':
@@ -100,7 +129,7 @@ function describeNode(node: GraphNode, graph: Graph): NodeDescription {
   }
 }
 
-function named(node: SourceNode | ProcessNode | SinkNode) {
+function named(node: SourceNode | ProcessNode | WindowNode | SinkNode) {
   return { name: node.uid, uid: node.uid, operatorId: operatorId(node.uid), formerly: node.formerly };
 }
 
@@ -122,18 +151,45 @@ function describeSink({ sink }: SinkNode): SinkDescription {
   };
 }
 
-function describeProcess({ spec, input }: ProcessNode, graph: Graph) {
-  const keyed = graph.nodes[input];
+function describeTime({ outOfOrderness, idle, inTurn }: AssignNode): TimeDescription {
+  return { outOfOrderness, ...(idle === undefined ? {} : { idle }), inTurn };
+}
+
+function describeProcess(node: ProcessNode, graph: Graph) {
+  const { spec, broadcast } = node;
   return {
-    ...(keyed?.kind === 'keyBy' ? { keyType: keyed.codec.id } : {}),
-    states: Object.entries(spec.state ?? {}).map(([name, declaration]) => ({
-      name,
-      kind: declaration.kind,
-      codec: declaration.codec.id,
-      version: declaration.schema?.version ?? 1,
-      formerly: declaration.formerly,
-    })),
+    ...keyType(node, graph),
+    states: [...describeStates(spec.state), ...describeStates(broadcastOf(node))],
     timers: Object.entries(spec.timers ?? {}).map(([name, time]) => ({ name, time })),
     sides: Object.keys(spec.sides ?? {}),
+    ...(broadcast === undefined ? {} : { broadcast }),
   };
+}
+
+function keyType({ input }: ProcessNode | WindowNode, graph: Graph) {
+  const keyed = graph.nodes[input];
+  return keyed?.kind === 'keyBy' ? { keyType: keyed.codec.id } : {};
+}
+
+type Declared = StateDeclaration | AnyBroadcastDeclaration | OperatorStateDeclaration;
+type Declarations = { readonly [name: string]: Declared };
+
+function broadcastOf({ spec }: ProcessNode): Declarations {
+  return 'broadcast' in spec ? (spec.broadcast as { readonly [name: string]: AnyBroadcastDeclaration }) : {};
+}
+
+/** Of a source or a sink, most of which have none. */
+function stated(declarations: Declarations | undefined) {
+  return declarations === undefined ? {} : { states: describeStates(declarations) };
+}
+
+function describeStates(declarations: Declarations = {}): readonly StateDescription[] {
+  return Object.entries(declarations).map(([name, declaration]) => ({
+    name,
+    kind: declaration.kind,
+    codec: declaration.codec.id,
+    version: declaration.schema?.version ?? 1,
+    formerly: declaration.formerly,
+    ...('ttl' in declaration && declaration.ttl !== undefined ? { ttl: declaration.ttl } : {}),
+  }));
 }

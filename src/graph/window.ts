@@ -179,3 +179,10 @@ export function isSliced({ assign, trigger, keeps }: WindowSpec): boolean {
   if (assign.kind !== 'sliding' || trigger !== undefined) return false;
   return keeps.kind === 'reducing' || (keeps.kind === 'aggregating' && keeps.aggregate.merge !== undefined);
 }
+
+/** The length of the slices of such windows, milliseconds. */
+export function sliceLength({ size, slide }: SlidingWindows): number {
+  let [a, b] = [size, slide];
+  while (b !== 0) [a, b] = [b, a % b];
+  return a;
+}
