@@ -18,6 +18,8 @@ export interface DriveOptions {
   readonly clock?: ManualClock;
   readonly attempt?: number;
   readonly restore?: TakenSnapshot | undefined;
+  /** False: sinks are mute. */
+  readonly liveSinks?: boolean;
 }
 
 /** A dataflow under way. */
@@ -27,7 +29,7 @@ export class Driven {
   readonly log: string[] = [];
 
   private constructor(build: (job: JobBuilder) => void, options: DriveOptions) {
-    const { parallelism = 1, maxParallelism = 16, attempt = 1 } = options;
+    const { parallelism = 1, maxParallelism = 16, attempt = 1, liveSinks = true } = options;
     this.clock = options.clock ?? new ManualClock();
     const definition = defineJob('driven', {}, (job) => build(job));
     this.dataflow = new Dataflow({
@@ -47,7 +49,7 @@ export class Driven {
         stdout: async () => undefined,
       },
       where: new Where(),
-      liveSinks: true,
+      liveSinks,
       rewind: false,
       wake: () => undefined,
     });
