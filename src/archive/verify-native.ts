@@ -2,13 +2,13 @@
  * Verifies the segments of a native archive: every entry of each, then what they are together.
  *
  * An incremental archive is a chain of sorted runs; its tables' counts are those of the entries that are live once
- * the runs are merged. Their bytes are those of all the runs; of tables that are not keyed, those of the last.
+ * the runs are merged; where some expire, the tables may count a few that have done so. Their bytes are those of all the runs; of tables that are not keyed, those of the last.
  */
 import { TidemarkError } from '../base/errors.js';
 import type { ArchiveManifest, ArchiveMember } from '../format/archive-manifest.js';
 import type { Entry } from '../format/entry.js';
 import { varintBytes } from '../format/entry-scan.js';
-import { isKeyed } from '../format/manifest.js';
+import { isKeyed, type ManifestTable } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { entriesOf, readSegment } from '../format/segment-read.js';
 import { RunReader } from '../store/run-reader.js';
@@ -71,10 +71,12 @@ export class NativeVerifier {
     }
     if (this.#sound < members.length) return;
     const live = mode === 'incremental' ? await this.#live(sources, provenance) : undefined;
-    for (const { id, entries, bytes } of tables) {
+    for (const table of tables) {
+      const { id, entries, bytes } = table;
       const found = this.#tables.counted(id);
       const count = live === undefined ? found.entries : (live[id] ?? 0);
-      if (count !== entries || found.bytes !== bytes)
+      const least = entries - maybeExpired(table, provenance.barrierTime);
+      if (count > entries || count < least || found.bytes !== bytes)
         this.#wrong(
           'COUNT',
           `table ${id} has ${count} entries and ${found.bytes} bytes, it says ${entries} and ${bytes}`,
@@ -100,6 +102,12 @@ export class NativeVerifier {
   #wrong(code: FindingCode, message: string): void {
     this.#find(code, 'manifest.json', 0, message);
   }
+}
+
+/** How many of the entries that a table counts may have expired by then. */
+function maybeExpired({ expiries = [] }: ManifestTable, barrierTime: number): number {
+  const spans = expiries.flat().filter(([after]) => after < barrierTime);
+  return spans.reduce((sum, [, , entries]) => sum + entries, 0);
 }
 
 /** The tables of a native archive, whose entries may come in any order. */

@@ -9,9 +9,11 @@ import { getHeapStatistics } from 'node:v8';
 import { assert } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
 import { TidemarkError } from '../base/errors.js';
+import type { Expiry } from '../format/manifest.js';
 import type { Dataflow } from '../runtime/dataflow.js';
 import type { Snapshot } from '../runtime/snapshot.js';
 import type { Where } from '../runtime/where.js';
+import type { TableCount } from '../state/backend.js';
 import { collectOperators, MeanSizes, type Sizes } from './collect-metrics.js';
 import { DRAIN_CHUNKS_OUT, type FromData, MAX_CHUNKS_OUT, type ToData } from './protocol.js';
 import type { StateWriter } from './state-writer.js';
@@ -234,7 +236,8 @@ export class DataLoop {
       tables: dataflow.tables.map(({ id }) => ({
         entries: snapshot.out.entriesOf(id),
         bytes: snapshot.out.bytesOf(id),
-        subtasks: snapshot.counts.get(id),
+        subtasks: snapshot.counts.get(id)?.map(({ entries }) => entries),
+        expiries: expiriesOf(snapshot.counts.get(id)),
       })),
     });
   }
@@ -333,4 +336,10 @@ export class DataLoop {
     const { elements, droppedTimers } = dataflow;
     send({ type: 'metrics', metrics: { at: clock.now(), epoch, elements, rate, droppedTimers, operators } });
   }
+}
+
+/** By subtask, where some entry expires, and is counted so. */
+function expiriesOf(counts: readonly TableCount[] = []): readonly (readonly Expiry[])[] | undefined {
+  if (counts.every(({ expiries }) => expiries === undefined)) return undefined;
+  return counts.map(({ expiries = [] }) => expiries);
 }

@@ -1,5 +1,5 @@
 import { operatorId } from '../base/operator-id.js';
-import { encodeManifest, type Manifest } from '../format/manifest.js';
+import { encodeManifest, type Manifest, type ManifestTable } from '../format/manifest.js';
 import type { JobSettings } from '../graph/settings.js';
 import type { Drained } from './attempt.js';
 import type { GraphFacts, TableSizes } from './protocol.js';
@@ -46,9 +46,9 @@ export function manifestMaker(
 }
 
 /** What a table holds, where only what changed was drained. */
-function live(sizes: TableSizes | undefined): { entries: number; subtasks?: readonly number[] } {
-  const { entries = 0, subtasks } = sizes ?? {};
-  return subtasks === undefined
-    ? { entries }
-    : { entries: subtasks.reduce((sum, n) => sum + n, 0), subtasks };
+function live(sizes: TableSizes | undefined): Pick<ManifestTable, 'entries' | 'subtasks' | 'expiries'> {
+  const { entries = 0, subtasks, expiries } = sizes ?? {};
+  if (subtasks === undefined) return { entries };
+  const all = { entries: subtasks.reduce((sum, n) => sum + n, 0), subtasks };
+  return expiries === undefined ? all : { ...all, expiries };
 }

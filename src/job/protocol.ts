@@ -24,6 +24,7 @@
  * one payload of a restore are on their way, each acknowledged by `restored`.
  */
 import type { ErrorRecord } from '../base/errors.js';
+import type { Expiry } from '../format/manifest.js';
 import type { LineageEntry, TransactionId } from '../graph/sink.js';
 import type { Beginning } from '../runtime/dataflow.js';
 import type { Table } from '../runtime/tables.js';
@@ -108,6 +109,8 @@ export interface TableSizes {
   readonly bytes: number;
   /** Live at the barrier, by subtask; undefined for tables without keys. */
   readonly subtasks: readonly number[] | undefined;
+  /** Of those, the ones that expire, where the backend does not see each of them do so. */
+  readonly expiries?: readonly (readonly Expiry[])[] | undefined;
 }
 
 /** What the disk backend finds in the segments it was given. */
@@ -115,6 +118,8 @@ export interface AdoptedTable {
   readonly id: number;
   /** Live entries by subtask. */
   readonly subtasks: readonly number[];
+  /** Of those, the ones that expire. */
+  readonly expiries?: readonly (readonly Expiry[])[] | undefined;
 }
 
 export type ToData =

@@ -284,8 +284,8 @@ function fedTables(
 }
 
 /** Timers are fed, and counted then. */
-function adopted({ id, kind, subtasks }: ManifestTable): readonly AdoptedTable[] {
-  return subtasks === undefined || isTimer(kind) ? [] : [{ id, subtasks }];
+function adopted({ id, kind, subtasks, expiries }: ManifestTable): readonly AdoptedTable[] {
+  return subtasks === undefined || isTimer(kind) ? [] : [{ id, subtasks, expiries }];
 }
 
 function isTimer(kind: string): boolean {

@@ -11,14 +11,14 @@ import { EntryWriter } from '../format/entry.js';
 import type { Dataflow } from '../runtime/dataflow.js';
 import type { Drains } from '../runtime/drains.js';
 import { TransferPool } from './chunk-pool.js';
-import { CHUNK_BYTES, type FromData, type ToData } from './protocol.js';
+import { type AdoptedTable, CHUNK_BYTES, type FromData, type ToData } from './protocol.js';
 
 /** What of the disk backend is of interest here. */
 export interface StateOnDisk {
   readonly wantsFlush: boolean;
   readonly full: boolean;
   setRuns(names: readonly string[]): void;
-  adopt(tables: readonly { readonly id: number; readonly subtasks: readonly number[] }[]): void;
+  adopt(tables: readonly AdoptedTable[]): void;
 }
 
 export interface StateWriterOptions {

@@ -13,6 +13,7 @@ import { valueCodec } from '../codec/value.js';
 import type { EntryWriter } from '../format/entry.js';
 import { writtenWatermark } from '../format/watermark.js';
 import type { SinkContext } from '../graph/sink.js';
+import type { TableCount } from '../state/backend.js';
 import type { Compiled } from './compile.js';
 import { Drains } from './drains.js';
 import { NO_WATERMARK } from './event-time.js';
@@ -30,7 +31,7 @@ export class Snapshot {
   readonly prepared: Promise<void>;
   readonly out: EntryWriter;
   /** Live entries at the barrier: by table, by subtask; empty for tables without keys. */
-  readonly counts: ReadonlyMap<number, readonly number[]>;
+  readonly counts: ReadonlyMap<number, readonly TableCount[]>;
   readonly drains: Drains;
   readonly #compiled: Compiled;
   #drained = false;
@@ -116,14 +117,14 @@ export class Snapshot {
 }
 
 /** What every subtask of every keyed table holds. */
-function liveEntries(compiled: Compiled): ReadonlyMap<number, readonly number[]> {
-  const counts = new Map<number, number[]>();
+function liveEntries(compiled: Compiled): ReadonlyMap<number, readonly TableCount[]> {
+  const counts = new Map<number, TableCount[]>();
   for (const operators of compiled.processes.values()) {
     for (const { backend } of operators) {
-      for (const { table, entries } of backend.counts()) {
-        const subtasks = counts.get(table) ?? [];
-        subtasks.push(entries);
-        counts.set(table, subtasks);
+      for (const count of backend.counts()) {
+        const subtasks = counts.get(count.table) ?? [];
+        subtasks.push(count);
+        counts.set(count.table, subtasks);
       }
     }
   }

@@ -38,6 +38,11 @@ const sound: Manifest = {
   bytes: 80,
 };
 
+const withExpiries = (expiries: unknown) => ({
+  ...sound,
+  tables: [{ ...table(0), subtasks: [1, 2], expiries }, ...sound.tables.slice(1)],
+});
+
 const corrupt = (error: unknown) =>
   error instanceof TidemarkError &&
   error.code === 'MANIFEST_CORRUPT' &&
@@ -51,6 +56,13 @@ test('a manifest comes back through JSON', () => {
 
 test('entries may be told by subtask', () => {
   const told = { ...sound, tables: [{ ...table(0), subtasks: [1, 2] }, ...sound.tables.slice(1)] };
+  const json: unknown = JSON.parse(JSON.stringify(encodeManifest(told)));
+  assert.deepEqual(decodeManifest(json, 'checkpoint 7'), told);
+});
+
+test('entries that expire may be told by when they do', () => {
+  const expiries = [[[0, 10, 1] as const], [[-5, 0, 0] as const, [7, 9, 2] as const]];
+  const told = { ...sound, tables: [{ ...table(0), subtasks: [1, 2], expiries }, ...sound.tables.slice(1)] };
   const json: unknown = JSON.parse(JSON.stringify(encodeManifest(told)));
   assert.deepEqual(decodeManifest(json, 'checkpoint 7'), told);
 });
@@ -107,6 +119,22 @@ describe('damaged', () => {
     'a key type that is none': { ...sound, operators: [{ ...operator('count'), keyType: '__proto__' }] },
     'a total that is not the sum': { ...sound, entries: 7 },
     'a total of bytes that is not the sum': { ...sound, bytes: 79 },
+    'expiries without subtasks': {
+      ...sound,
+      tables: [{ ...table(0), expiries: [[]] }, ...sound.tables.slice(1)],
+    },
+    'expiries of other subtasks': withExpiries([[]]),
+    'more entries that expire than there are': withExpiries([[[0, 10, 2]], []]),
+    'spans that overlap': withExpiries([
+      [],
+      [
+        [0, 10, 1],
+        [9, 12, 1],
+      ],
+    ]),
+    'an empty span': withExpiries([[], [[4, 4, 1]]]),
+    'a span of two numbers': withExpiries([[], [[4, 5]]]),
+    'a span of half milliseconds': withExpiries([[], [[4, 5.5, 1]]]),
     'subtasks whose entries are not all': {
       ...sound,
       tables: [{ ...table(0), subtasks: [3, 1] }, ...sound.tables.slice(1)],
