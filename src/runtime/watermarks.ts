@@ -48,6 +48,8 @@ export class Watermarks {
   readonly #timestamped: ReadonlySet<number>;
   /** Where event time has been declared to be, whatever the sources have left; undefined: they decide. */
   #held: number | undefined = undefined;
+  /** The last advance was cut short: some operator has timers to fire at or before its watermark. */
+  #cut = false;
   /** By node: how far its operator had come when the end of time was declared. */
   #before = new Map<number, number>();
 
@@ -70,11 +72,15 @@ export class Watermarks {
   advance(monotonic: number, most: number): number {
     if (!this.active) return 0;
     let fired = 0;
+    const goesOn = this.#cut;
+    this.#cut = false;
     for (const node of this.#nodes) {
       const flow = present(this.#flows[node.id], 'a flow of every node');
       if (node.kind === 'source') this.#ofSource(node.id, flow);
-      else if (node.kind === 'assign') this.#assigned(node.id, node, monotonic, flow);
-      else {
+      else if (node.kind === 'assign') {
+        // What is known by now has to wait: an operator before the one that has timers to fire would give it elements.
+        if (!goesOn) this.#assigned(node.id, node, monotonic, flow);
+      } else {
         this.#merged(node.id, flow);
         const keyed = this.#keyed.get(node.id);
         if (keyed !== undefined) fired += this.#raise(keyed, flow, most - fired);
@@ -93,6 +99,7 @@ export class Watermarks {
   /** Takes that back: event time is where it was before, behind what has fired since. */
   recede(): void {
     this.#held = undefined;
+    this.#cut = false;
     for (const flow of this.#flows) flow.watermark = NO_WATERMARK;
     for (const [id, { time }] of this.#keyed) time.watermark = this.#before.get(id) ?? NO_WATERMARK;
   }
@@ -178,7 +185,10 @@ export class Watermarks {
     else flow.watermark = time.watermark;
     if (!timed) return 0;
     const fired = fireDue(operators, time.watermark, most);
-    if (fired === most && anyDue(operators, time.watermark)) flow.watermark = NO_WATERMARK;
+    if (fired === most && anyDue(operators, time.watermark)) {
+      flow.watermark = NO_WATERMARK;
+      this.#cut = true;
+    }
     return fired;
   }
 }

@@ -239,6 +239,47 @@ describe('an advance of more timers than a step fires', () => {
     assert.ok(cuts > 10, `${cuts} snapshots fell between two timers of one advance`);
   });
 
+  test('goes on before event time does, though more could be known by then', async () => {
+    const feed = new Feed<Order>('a', 'b');
+    const log: string[] = [];
+    const driven = await Driven.open((job) =>
+      job
+        .source('in', feed.source())
+        .assignTimestamps(({ t }) => t, { outOfOrderness: 0 })
+        .keyBy(({ key }) => key)
+        .process('first', {
+          timers: { at: 'event' },
+          emits: type<Order>(),
+          onElement(order, ctx) {
+            if (order.key === 'ahead') ctx.timers.at.set(500);
+            else ctx.emit(order);
+          },
+          onTimer: { at: (at, ctx) => ctx.emit({ key: ctx.key, t: at }) },
+        })
+        .keyBy(({ key }) => key)
+        .process('second', {
+          timers: { at: 'event' },
+          onElement(order, ctx) {
+            if (order.key === 'ahead') log.push(`element ${order.t} at ${ctx.watermark()}`);
+            else for (const time of order.set ?? []) ctx.timers.at.set(time);
+          },
+          onTimer: { at: (at) => void log.push(`timer ${at}`) },
+        }),
+    );
+    feed.give('a', { key: 'ahead', t: 0 }, ...keys.map((key) => ({ key, t: 0, set: times })));
+    feed.give('a', { key: 'x', t: 9_000 });
+    feed.give('b', { key: 'x', t: 300 });
+    await driven.settle();
+    assert.equal(log.length, 0);
+    feed.give('b', { key: 'x', t: 400, set: Array.from({ length: 700 }, (_, n) => n) });
+    while (log.length === 0) await driven.step();
+    assert.ok(log.length < 300, 'cut short');
+    feed.end('b');
+    await driven.settle();
+    const ahead = log.findIndex((line) => line.startsWith('element'));
+    assert.equal(ahead, 400, 'after all that were due at 399, before the others');
+  });
+
   test('goes on before the next batch is read', async () => {
     const feed = new Feed<Order>('a');
     fill(feed);
