@@ -24,19 +24,20 @@ export function timeFindings(graph: Graph): string[] {
   const assigned = new Set<string>();
   for (const node of graph.nodes) {
     const before = inputsOf(node).map((id) => present(reaches[id], 'the reach of an input'));
+    const [main] = before;
+    // What is broadcast may go without any: then it does not hold back the time of the elements.
+    const clocked =
+      node.kind === 'process' ? before.filter((from) => from === main || from.timed.size > 0) : before;
     const reach = {
-      untimed: union(before.map(({ untimed }) => untimed)),
+      untimed: union(clocked.map(({ untimed }) => untimed)),
       timed: union(before.map(({ timed }) => timed)),
       operators: union(before.map(({ operators }) => operators)),
     };
     if (node.kind === 'assign') findings.push(...assignFindings(reach, assigned));
     const needs = needsTime(node);
-    // What is broadcast may go without: then it does not hold back the time of the elements.
-    const { untimed } =
-      node.kind === 'process' ? present(reaches[node.input], 'the reach of an input') : reach;
-    if (needs !== undefined && untimed.size > 0)
+    if (needs !== undefined && reach.untimed.size > 0)
       findings.push(
-        `${needs}, but ${theirs(untimed)} have no timestamps: add .assignTimestamps(fn, { outOfOrderness: '5m' })`,
+        `${needs}, but ${theirs(reach.untimed)} have no timestamps: add .assignTimestamps(fn, { outOfOrderness: '5m' })`,
       );
     reaches.push(after(node, reach));
   }
