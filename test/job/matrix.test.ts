@@ -10,12 +10,10 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import flightDelays from '../../fixtures/jobs/flight-delays.js';
 import wordCount from '../../fixtures/jobs/word-count.js';
-import { writeArchive } from '../../src/archive/write.js';
-import { operatorId } from '../../src/base/operator-id.js';
-import { realDisk } from '../../src/base/real-disk.js';
 import type { Definition } from '../../src/graph/definition.js';
-import { type TakenSnapshot, type TestJob, testJob } from '../../src/testing.js';
+import { type TestJob, testJob } from '../../src/testing.js';
 import { committedLines, PROJECT, Sandbox } from '../crash/harness.js';
+import { archiveOf } from './matrix-archive.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -27,8 +25,6 @@ const PARALLELISMS = [1, 3, 7, 128];
 interface Row {
   readonly name: string;
   readonly definition: Definition;
-  /** The operator with state, and its key type. */
-  readonly operator: string;
   readonly keyOf: (line: never) => string;
   readonly golden: string;
 }
@@ -37,14 +33,12 @@ const ROWS: readonly Row[] = [
   {
     name: 'word-count',
     definition: wordCount,
-    operator: 'count',
     keyOf: ({ word }: { word: string }) => word,
     golden: 'word-count',
   },
   {
     name: 'flight-delays',
     definition: flightDelays,
-    operator: 'delays',
     keyOf: ({ origin }: { origin: string }) => origin,
     golden: 'flight-delays',
   },
@@ -66,49 +60,6 @@ function golden(row: Row): Record<string, unknown> {
   return Object.fromEntries(Object.entries(expected).map(([word, seen]) => [word, { word, seen }]));
 }
 
-async function archiveOf(snapshot: TakenSnapshot, row: Row, path: string): Promise<void> {
-  async function* blocks() {
-    for (const { payload, entries } of snapshot.chunks) yield { payload: Buffer.from(payload), entries };
-  }
-  const uids = [...new Set(snapshot.tables.map(({ operator }) => operator))];
-  const prepared = await writeArchive({
-    disk: realDisk,
-    spoolFolder: folder,
-    tables: snapshot.tables.map((table) => ({ ...table, entries: 0, bytes: 0 })),
-    operators: uids.map((uid) => ({
-      uid,
-      operatorId: operatorId(uid),
-      kind: uid === row.operator ? 'process' : 'source',
-      maxParallelism: snapshot.maxParallelism,
-      keyType: uid === row.operator ? 'auto' : null,
-    })),
-    blocks: blocks(),
-    kind: 'savepoint',
-    drained: false,
-    provenance: {
-      job: { id: '0123456789ab', name: row.name },
-      attempt: 1,
-      checkpointId: snapshot.checkpoint,
-      parallelism: 2,
-      time: 0,
-      barrierTime: snapshot.barrierTime,
-      host: 'test',
-      toolVersion: 'test',
-      reason: null,
-      parentDigest: null,
-      bundleHash: null,
-      definitionFile: null,
-      gitCommit: null,
-      params: {},
-      cwd: PROJECT,
-      lineage: [],
-      targets: [],
-    },
-    output: { path },
-  });
-  await prepared.commit();
-}
-
 for (const row of ROWS) {
   test(`${row.name}: cut midway and restored, its result is the golden one`, async () => {
     const expected = golden(row);
@@ -118,7 +69,7 @@ for (const row of ROWS) {
       const snapshot = await first.snapshot();
       await first.close();
       const path = join(folder, `${row.name}-${cut}.tar`);
-      await archiveOf(snapshot, row, path);
+      await archiveOf(row.definition, snapshot, path, folder);
       for (const parallelism of PARALLELISMS) {
         for (const restore of [snapshot, path]) {
           const next = await testJob(row.definition, { restore, parallelism, cwd: PROJECT });
