@@ -52,6 +52,7 @@ export type {
   ProcessSpec,
   ReadonlyBroadcastState,
   Timer,
+  TimerTime,
 } from './graph/process.js';
 export type { TtlOption } from './graph/read-declaration.js';
 export type { SettingsDeclaration } from './graph/settings.js';
@@ -96,6 +97,7 @@ export type {
   ReduceWindow,
   TimeWindow,
   TriggerResult,
+  WindowAggregate,
   WindowAssigner,
   WindowOf,
 } from './graph/window.js';

@@ -1,4 +1,5 @@
 /** `triggers.…` and `defineTrigger`: when a pane gives its result (Flink's `Trigger` and those it brings). */
+import { formatDuration } from '../base/duration.js';
 import { graphInvalid } from './graph-invalid.js';
 import { readLength } from './lengths.js';
 import { show } from './names.js';
@@ -63,7 +64,7 @@ function continuous(interval: string | number): AnyTrigger<unknown> {
     if (early) pane.eventTimer.set(time);
   };
   const trigger: Trigger<unknown, number> = {
-    kind: `continuous(${every}ms)`,
+    kind: `continuous(${formatDuration(every)})`,
     initial: Number.POSITIVE_INFINITY,
     onElement(_element, pane) {
       const result = atEnd(pane);

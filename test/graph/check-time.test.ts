@@ -134,7 +134,7 @@ test('the global window needs timestamps only where its trigger goes by event ti
   assert.deepEqual(global(triggers.purging(triggers.count(5))), []);
   assert.deepEqual(global(defineTrigger({ onElement: () => 'fire', onProcessingTime: () => 'fire' })), []);
   assert.deepEqual(global(triggers.continuous('1m')), [
-    `trigger continuous(60000ms) of window "w" goes by event time, but the elements of source "in" ${ADD}`,
+    `trigger continuous(1m) of window "w" goes by event time, but the elements of source "in" ${ADD}`,
   ]);
 });
 

@@ -9,6 +9,8 @@ import { defineJob } from '../../src/graph/define.js';
 import { isDefinition } from '../../src/graph/definition.js';
 import { jobNameProblem, nameProblem } from '../../src/graph/names.js';
 import type { Stream } from '../../src/graph/stream.js';
+import { triggers } from '../../src/graph/triggers.js';
+import { windows } from '../../src/graph/windows.js';
 import { committing, findings, findingsOf, listed, loose, out, texts, thrown } from './build.js';
 
 test('a right dataflow has no findings, and its nodes stand in the order they were made', () => {
@@ -124,6 +126,13 @@ test('uids are unique, also against former ones', () => {
       ['b', ['old']],
     ]),
     ['sink "a" and sink "b" were both formerly "old"'],
+  );
+  assert.deepEqual(
+    findingsOf((input) => {
+      const spec = { assign: windows.global(), trigger: triggers.count(1), reduce: (text: string) => text };
+      input.keyBy((text) => text).window('in', spec);
+    }),
+    ['uid "in" is used twice: by a source and by a window'],
   );
   assert.deepEqual(dataflow([['a', ['x/y']]]), ['sink "a", formerly "x/y": contains one of . @ /']);
   assert.deepEqual(
