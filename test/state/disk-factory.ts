@@ -5,7 +5,8 @@
 import { present } from '../../src/base/assert.js';
 import type { Entry, EntryWriter } from '../../src/format/entry.js';
 import type { Expiry } from '../../src/format/manifest.js';
-import type { BackendOptions, Drain, KeyedBackend } from '../../src/state/backend.js';
+import type { BackendOptions, Drain, KeyedBackend, TableCount } from '../../src/state/backend.js';
+import type { AdoptedTable } from '../../src/state/disk/backend.js';
 import { DiskState } from '../../src/state/disk/disk-state.js';
 import { collector, FOLDER, MemoryFiles, merged, writeEntry } from './disk-files.js';
 import type { BackendFactory } from './harness.js';
@@ -33,6 +34,8 @@ export class Kept {
   readonly #options: BackendOptions;
   /** Oldest first. */
   runs: { readonly name: string; readonly entries: readonly Entry[] }[];
+  /** What was counted at the last freeze that was kept: what a manifest says. */
+  counted: readonly TableCount[] | undefined;
   #installed = 0;
 
   /** `before`: what was lost with its process, but for its runs. */
@@ -43,6 +46,7 @@ export class Kept {
     this.all = options.snapshots === 'all';
     this.files = before?.files ?? new MemoryFiles();
     this.runs = before?.runs ?? [];
+    this.counted = before?.counted;
     this.state = new DiskState({ disk: this.files, folder: FOLDER, cacheBytes, rowsPerLook });
     this.backend = this.state.create({ ...options, snapshots: 'changes' });
     this.keyed = wrap(this);
@@ -88,24 +92,26 @@ export class Kept {
   #recover(): void {
     this.state.setRuns(this.runs.map(({ name }) => name));
     const live = this.live();
-    this.#adopt(live);
+    if (this.counted === undefined) this.#adopt(live);
+    else this.state.adopt(this.counted.filter(({ table }) => this.isState(table)).map(this.#asAdopted));
     for (const entry of live) {
       if (!this.isState(entry.table)) this.backend.restore(entry, entry.table, true);
     }
   }
 
   #adopt(live: readonly Entry[]): void {
-    const { subtask, states } = this.#options;
-    const adopted = states.map(({ table }) => {
+    const counts = this.#options.states.map(({ table }) => {
       const own = live.filter((entry) => entry.table === table);
-      const subtasks: number[] = [];
-      const expiries: Expiry[][] = [];
-      subtasks[subtask] = own.length;
-      expiries[subtask] = expiriesOf(own);
-      return { id: table, subtasks, expiries };
+      return { table, entries: own.length, expiries: expiriesOf(own) };
     });
-    this.state.adopt(adopted);
+    this.state.adopt(counts.map(this.#asAdopted));
   }
+
+  readonly #asAdopted = ({ table, entries, expiries = [] }: TableCount): AdoptedTable => {
+    const { subtask } = this.#options;
+    const others = subtask === 0 ? [] : new Array<never[]>(subtask).fill([]);
+    return { id: table, subtasks: [...others.map(() => 0), entries], expiries: [...others, expiries] };
+  };
 
   isState(table: number): boolean {
     return this.#options.states.some((state) => state.table === table);
@@ -123,6 +129,7 @@ function expiriesOf(entries: readonly Entry[]): Expiry[] {
 function wrap(kept: Kept): KeyedBackend {
   const { backend } = kept;
   let drained: readonly Entry[] | undefined;
+  let counted: readonly TableCount[] = [];
   return {
     select: (key, identity, group, hash) => backend.select(key, identity, group, hash),
     state: (index) => backend.state(index),
@@ -134,12 +141,16 @@ function wrap(kept: Kept): KeyedBackend {
     counts: () => backend.counts(),
     freeze(out) {
       drained = undefined;
+      counted = backend.counts();
       return drainTo(kept, out, (entries) => {
         drained = entries;
       });
     },
     settle(isKept) {
-      if (isKept) kept.install(present(drained, 'a drain that is done'));
+      if (isKept) {
+        kept.install(present(drained, 'a drain that is done'));
+        kept.counted = counted;
+      }
       backend.settle(isKept);
     },
     restore(entry, table = entry.table, isKept = false) {

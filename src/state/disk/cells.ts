@@ -192,6 +192,14 @@ export abstract class CellsColumn<P extends Part> extends Column {
     if (life !== undefined) this.#sweepSome(cells);
   }
 
+  /** Where the TTL is shorter than it was, a life may become so. */
+  protected override refresh(cell: Cell): void {
+    super.refresh(cell);
+    const cells = this.current();
+    if (cells !== undefined && cell.life !== undefined)
+      cells.earliest = Math.min(cells.earliest, cell.life.until);
+  }
+
   /** A cell's value for user code, which may change it, allowed or not, if it is an object. */
   protected handOut(cell: Cell): unknown {
     const { value } = cell;
