@@ -4,7 +4,7 @@
  * Duties of the caller: `kept` is what `add` or `merge` gave for the pane, or undefined where there was nothing; what
  * is given back takes its place, and `kept` is not used again.
  */
-import { present, unreachable } from '../../base/assert.js';
+import { assert, unreachable } from '../../base/assert.js';
 import type { WindowKeeps, WindowOf } from '../../graph/window.js';
 import { show } from '../show.js';
 import { shownPane, type UserCode } from './user-code.js';
@@ -101,12 +101,11 @@ class Aggregated implements Contents {
   }
 
   merge(a: unknown, b: unknown, pane: WindowOf<unknown>): unknown {
+    const aggregate = this.#aggregate;
+    assert(aggregate.merge !== undefined, 'an aggregate whose panes become one has merge');
     let value: unknown;
     try {
-      value = present(this.#aggregate.merge?.bind(this.#aggregate), 'merge of an aggregate that is merged')(
-        a,
-        b,
-      );
+      value = aggregate.merge(a, b);
     } catch (error) {
       throw this.#user.failed(error, shownPane(pane));
     }

@@ -9,21 +9,25 @@ import type { WindowNode } from '../../graph/node.js';
 import type { SlidingWindows, TimeWindow, WindowOf } from '../../graph/window.js';
 import type { KeyedParts } from '../operator.js';
 import { AlignedWindows } from './aligned-windows.js';
-import { byStart, firstPaneEnd, isPaneEnd, lastPaneEnd, sliceLength } from './assigning.js';
+import { alignDown, firstPaneEnd, isPaneEnd, lastPaneEnd, nextPaneEnd, sliceLength } from './assigning.js';
 import { DefaultTriggerOperator } from './default-trigger.js';
 import { cleanupTime, sliceDue } from './dues.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** A slice is found in its key in the time it takes to list this many; about. */
+const MOST_ASKED = 4;
 
 export class SlicedOperator extends DefaultTriggerOperator {
   readonly #assign: SlidingWindows;
   readonly #slices: AlignedWindows;
+  readonly #length: number;
   readonly #gaps: boolean;
 
   constructor(node: WindowNode, parts: KeyedParts, assign: SlidingWindows) {
     super(node, parts);
     const length = sliceLength(assign);
     this.#assign = assign;
+    this.#length = length;
     this.#slices = new AlignedWindows(length, length, assign.offset);
     this.#gaps = assign.slide > assign.size;
   }
@@ -59,31 +63,96 @@ export class SlicedOperator extends DefaultTriggerOperator {
     const last = lastPaneEnd(this.#assign, start);
     let end = firstPaneEnd(this.#assign, start);
     for (; end <= last && end - 1 <= watermark; end += this.#assign.slide) {
-      if (watermark < cleanupTime(end, this.lateness)) this.#givePane(end, [...this.panes.windows()]);
+      if (watermark < cleanupTime(end, this.lateness)) this.#givePane(end);
     }
+  }
+
+  /** As everywhere, but without a look at all slices where one near in time says that the timer stays. */
+  protected override opening(slice: TimeWindow): void {
+    const end = nextPaneEnd(this.#assign, slice.start, this.time.watermark + 1);
+    if (end !== NEVER && this.#anyIn(end - this.#assign.size, end)) return;
+    super.opening(slice);
   }
 
   protected override onEventTime(time: number): void {
-    const slices = [...this.panes.windows()];
-    if (isPaneEnd(this.#assign, time + 1)) this.#givePane(time + 1, slices);
-    let next = NEVER;
-    for (const slice of slices) {
-      if (cleanupTime(lastPaneEnd(this.#assign, slice.start), this.lateness) <= time)
-        this.panes.delete(slice.start);
-      else next = Math.min(next, this.due(slice, time));
-    }
-    this.setTimer(NEVER, next);
+    if (isPaneEnd(this.#assign, time + 1)) this.#givePane(time + 1);
+    const over = time + 1 - this.lateness;
+    if (isPaneEnd(this.#assign, over)) this.#forgetLastOf(over);
+    this.setTimer(NEVER, this.#dueAfter(time));
   }
 
-  /** Gives the result of the pane that ends at `end`, of those of the key's slices that are in it, in order of time. */
-  #givePane(end: number, slices: readonly TimeWindow[]): void {
+  /** The slices that no pane after the one that ends at `end` holds. */
+  #forgetLastOf(end: number): void {
+    const { size } = this.#assign;
+    for (const start of this.#startsIn(end - size, this.#nextStart(end - size))) this.panes.delete(start);
+  }
+
+  /** Where what is in a pane, and in none after it, ends. */
+  #nextStart(start: number): number {
+    return start + Math.min(this.#assign.slide, this.#assign.size);
+  }
+
+  /**
+   * The least due of the current key: the next pane, where it holds anything, or the end of lateness of slices that no
+   * later one holds, at most one such time lying before. Only where the next pane is empty are all slices looked at.
+   */
+  #dueAfter(time: number): number {
+    const { size, slide, offset } = this.#assign;
+    const end = alignDown(time + 1 - size, slide, offset) + slide + size;
+    if (!this.#anyIn(end - size, end)) return this.#dueOfAll(time);
+    if (this.lateness === 0) return end - 1;
+    const over = alignDown(time + 1 - this.lateness - size, slide, offset) + slide;
+    const cleanup = cleanupTime(over + size, this.lateness);
+    return cleanup < end - 1 && this.#anyIn(over, this.#nextStart(over)) ? cleanup : end - 1;
+  }
+
+  #dueOfAll(time: number): number {
+    let least = NEVER;
+    for (const slice of this.panes.windows()) {
+      const due = this.due(slice, time);
+      // Restored, lateness having been longer: nothing is due any more.
+      if (due === NEVER) this.panes.delete(slice.start);
+      else least = Math.min(least, due);
+    }
+    return least;
+  }
+
+  /** Gives the result of the pane that ends at `end`, of the key's slices that are in it, in order of time. */
+  #givePane(end: number): void {
     const pane: WindowOf<unknown> = { key: this.key, start: end - this.#assign.size, end };
-    const parts = slices.filter(({ start }) => start >= pane.start && start < end).sort(byStart);
     let merged: unknown;
-    for (const { start } of parts) {
+    for (const start of this.#startsIn(pane.start, end)) {
       const part = this.panes.get(start);
+      if (part === undefined) continue;
       merged = merged === undefined ? part : this.contents.merge(merged, part, pane);
     }
     if (merged !== undefined) this.give(pane, merged);
+  }
+
+  /** Starts from `from` to before `to`, ascending, among which are those of all of the key's slices there. */
+  #startsIn(from: number, to: number): readonly number[] {
+    const starts: number[] = [];
+    if (this.#isDense(from, to)) {
+      for (let start = from; start < to; start += this.#length) starts.push(start);
+      return starts;
+    }
+    for (const { start } of this.panes.windows()) if (start >= from && start < to) starts.push(start);
+    return starts.sort((a, b) => a - b);
+  }
+
+  /** Whether the current key has a slice from `from` to before `to`. */
+  #anyIn(from: number, to: number): boolean {
+    if (this.#isDense(from, to)) {
+      for (let start = to - this.#length; start >= from; start -= this.#length)
+        if (this.panes.get(start) !== undefined) return true;
+      return false;
+    }
+    for (const { start } of this.panes.windows()) if (start >= from && start < to) return true;
+    return false;
+  }
+
+  /** Whether asking for each slice that could be there is cheaper than looking at all that are. */
+  #isDense(from: number, to: number): boolean {
+    return to - from <= this.panes.size * MOST_ASKED * this.#length;
   }
 }
