@@ -2,8 +2,10 @@
 import { ValueRefused } from '../codec/codec.js';
 import { ByteWriter } from '../codec/writer.js';
 import { type Bag, isBag, unknownNames } from './bag.js';
+import { declared, type Expected, formerFindings } from './check-declared.js';
 import { isBroadcastDeclaration, isStateDeclaration } from './declare-state.js';
 import { nameProblem, show } from './names.js';
+import type { AnyBroadcastDeclaration } from './process.js';
 import type { StateDeclaration } from './state.js';
 
 const KNOWN = ['state', 'timers', 'sides', 'emits', 'formerly', 'open', 'onElement', 'onTimer', 'close'];
@@ -74,63 +76,24 @@ function sharedNames(groups: readonly (readonly [what: string, named: unknown])[
   return findings;
 }
 
+const KEYED: Expected<StateDeclaration> = {
+  property: 'state',
+  expected: 'state.value(…) or its like',
+  fits: isStateDeclaration,
+  problem: initialFinding,
+};
+
+const BROADCAST: Expected<AnyBroadcastDeclaration> = {
+  property: 'broadcast',
+  expected: 'state.broadcast(…)',
+  fits: isBroadcastDeclaration,
+};
+
 /** States of keys and broadcast states: former names are looked for among both. */
 function declarationFindings(states: unknown, broadcast: unknown): string[] {
   const findings: string[] = [];
-  const found = [
-    ...declared('state', states, isStateDeclaration, 'state.value(…) or its like', findings),
-    ...declared('broadcast', broadcast, isBroadcastDeclaration, 'state.broadcast(…)', findings),
-  ];
-  const current = new Set(found.map(({ name }) => name));
-  /** Former name → the state that claims it. */
-  const claimed = new Map<string, string>();
-  for (const { name, formerly } of found) {
-    for (const old of formerly) {
-      push(findings, nameProblem(`state ${show(name)}, formerly`, old));
-      const other = claimed.get(old);
-      if (current.has(old))
-        findings.push(`state ${show(name)} was formerly ${show(old)}, but that state is still there`);
-      else if (other !== undefined)
-        findings.push(`states ${show(other)} and ${show(name)} were both formerly ${show(old)}`);
-      claimed.set(old, name);
-    }
-  }
-  return findings;
-}
-
-interface Declared {
-  readonly name: string;
-  readonly formerly: readonly string[];
-}
-
-/** What of one property is rightly declared. */
-function declared(
-  property: 'state' | 'broadcast',
-  given: unknown,
-  fits: (value: unknown) => value is { readonly formerly: readonly string[] },
-  expected: string,
-  findings: string[],
-): readonly Declared[] {
-  if (given === undefined) return [];
-  if (!isBag(given)) {
-    findings.push(`${property}: expected an object of declarations, found ${show(given)}`);
-    return [];
-  }
-  return Object.entries(given).flatMap(([name, declaration]) => {
-    push(findings, nameProblem(property, name));
-    if (!fits(declaration)) {
-      findings.push(`${property} ${show(name)}: expected ${expected}, found ${what(declaration)}`);
-      return [];
-    }
-    if (isStateDeclaration(declaration)) push(findings, initialFinding(name, declaration));
-    return [{ name, formerly: declaration.formerly }];
-  });
-}
-
-/** A declaration of another kind by its name, anything else as messages show it. */
-function what(value: unknown): string {
-  if (!isBag(value) || !('codec' in value)) return show(value);
-  return `a declaration of kind ${show(value['kind'])}`;
+  const found = [...declared(KEYED, states, findings), ...declared(BROADCAST, broadcast, findings)];
+  return [...findings, ...formerFindings(found)];
 }
 
 function initialFinding(name: string, declaration: StateDeclaration): string | undefined {

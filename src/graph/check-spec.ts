@@ -1,11 +1,12 @@
 /** What is wrong with the shape of a source, a sink or an operator. Types tell most of it; plain JavaScript has none. */
 
 import { isBag } from './bag.js';
-import { nameProblem, show } from './names.js';
-import { isOperatorStateDeclaration } from './operator-state.js';
+import { declared, type Expected, formerFindings } from './check-declared.js';
+import { show } from './names.js';
+import { isOperatorStateDeclaration, type OperatorStateDeclaration } from './operator-state.js';
 import { isSchema, isStandardSchema } from './schemas.js';
 
-type Kind = 'text' | 'function' | 'schema' | 'boolean' | 'count' | 'rate' | 'states';
+type Kind = 'text' | 'function' | 'schema' | 'boolean' | 'count' | 'rate';
 
 interface Property {
   readonly expected: Kind;
@@ -26,7 +27,6 @@ const SOURCE: Shape = {
   rate: optional('rate'),
   concurrency: optional('count'),
   rediscover: optional('count'),
-  state: optional('states'),
   describe: optional('text'),
 };
 
@@ -36,7 +36,6 @@ const SINK: Shape = {
   committer: optional('function'),
   transaction: optional('schema'),
   target: optional('text'),
-  state: optional('states'),
   describe: optional('text'),
 };
 
@@ -58,35 +57,17 @@ export function sinkFindings(spec: unknown): string[] {
   return findings;
 }
 
-/** What is wrong with the single declarations of `state`, and with their former names. */
+const OPERATOR_STATE: Expected<OperatorStateDeclaration> = {
+  property: 'state',
+  expected: 'state.operatorList(…) or state.operatorUnion(…)',
+  fits: isOperatorStateDeclaration,
+};
+
 function stateFindings(spec: unknown): string[] {
-  if (typeof spec !== 'object' || spec === null || !('state' in spec)) return [];
-  const states = spec.state;
-  if (!isBag(states)) return [];
+  if (!isBag(spec)) return [];
   const findings: string[] = [];
-  /** Former name → the state that claims it. */
-  const claimed = new Map<string, string>();
-  for (const [name, declaration] of Object.entries(states)) {
-    const problem = nameProblem('state', name);
-    if (problem !== undefined) findings.push(problem);
-    if (!isOperatorStateDeclaration(declaration)) {
-      findings.push(
-        `state ${show(name)}: expected state.operatorList(…) or state.operatorUnion(…), found ${show(declaration)}`,
-      );
-      continue;
-    }
-    for (const old of declaration.formerly) {
-      const wrong = nameProblem(`state ${show(name)}, formerly`, old);
-      if (wrong !== undefined) findings.push(wrong);
-      const other = claimed.get(old);
-      if (Object.hasOwn(states, old))
-        findings.push(`state ${show(name)} was formerly ${show(old)}, but that state is still there`);
-      else if (other !== undefined)
-        findings.push(`states ${show(other)} and ${show(name)} were both formerly ${show(old)}`);
-      claimed.set(old, name);
-    }
-  }
-  return findings;
+  const found = declared(OPERATOR_STATE, spec['state'], findings);
+  return [...findings, ...formerFindings(found)];
 }
 
 function shapeFindings(spec: unknown, shape: Shape): string[] {
@@ -112,13 +93,11 @@ const WORDS: Readonly<Record<Kind, string>> = {
   boolean: 'true or false',
   count: 'a whole number of at least 1',
   rate: 'a number over 0',
-  states: 'an object of declarations',
 };
 
 function fits(value: unknown, expected: Kind): boolean {
   if (expected === 'text') return typeof value === 'string' && value !== '';
   if (expected === 'schema') return isSchema(value);
-  if (expected === 'states') return isBag(value);
   if (expected === 'count') return Number.isSafeInteger(value) && Number(value) >= 1;
   if (expected === 'rate') return typeof value === 'number' && Number.isFinite(value) && value > 0;
   return typeof value === expected;

@@ -118,7 +118,7 @@ describe('declarations', () => {
     assert.deepEqual(both([]), ['state: expected an object of declarations, found an array']);
     assert.deepEqual(both({ a: 5, b: state.number(), 'c.d': state.operatorList() }), [
       'state "a": expected state.operatorList(…) or state.operatorUnion(…), found 5',
-      'state "b": expected state.operatorList(…) or state.operatorUnion(…), found an object',
+      'state "b": expected state.operatorList(…) or state.operatorUnion(…), found a declaration of kind "number"',
       'state "c.d": contains one of . @ /',
     ]);
   });
