@@ -134,7 +134,8 @@ export class BroadcastConnectedStream<T, R, K> {
   readonly #graph: GraphBuilder;
   readonly #keyed: number;
   readonly #broadcast: number;
-  declare readonly [sees]?: (element: T, broadcast: R, key: K) => void;
+  /** A method's type, so that a stream of a narrower type may stand for one of a wider. */
+  declare readonly [sees]?: { of(element: T, broadcast: R, key: K): void }['of'];
 
   /** Made by `KeyedStream.connect` only. */
   constructor(graph: GraphBuilder, keyed: number, broadcast: number) {

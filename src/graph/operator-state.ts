@@ -4,6 +4,10 @@
  *
  *     operator-list     on a restore: all lists, in the order of the subtasks, dealt out in contiguous runs
  *     operator-union    on a restore: every subtask is given all lists, in the order of the subtasks
+ *
+ * A list is dealt without regard to splits: a source whose subtasks need more than a share of it declares a union. Of a
+ * union, a subtask that changes it writes all it then holds, so that what two have is there twice at the next restore:
+ * set it to the subtask's own part, or take it for a set. Subtasks that leave it as it was restored write one copy.
  */
 import type { Codec } from '../codec/codec.js';
 import type { Schema } from '../codec/schema.js';

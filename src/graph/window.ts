@@ -21,6 +21,12 @@ export interface TimeWindow {
 /** The one window of `windows.global()`; it never ends. */
 export const GLOBAL_WINDOW: TimeWindow = { start: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY };
 
+/**
+ * A function of an element. Written as a method, so that a stream of a narrower type may stand for one of a wider, as
+ * streams may that have no windows: what is unrelated is refused all the same.
+ */
+type Of<T, R> = { of(element: T): R }['of'];
+
 /** The window of a key, as results are made of it. */
 export interface WindowOf<K> extends TimeWindow {
   readonly key: K;
@@ -49,7 +55,7 @@ export interface SlidingWindows {
 
 export interface SessionWindows<T = unknown> {
   readonly kind: 'session';
-  readonly gap: number | ((element: T) => number);
+  readonly gap: number | Of<T, number>;
 }
 
 export interface GlobalWindows {
@@ -95,7 +101,7 @@ declare const sees: unique symbol;
 /** A trigger for elements of `T`, whatever it keeps. Made by `triggers.…` and `defineTrigger`. */
 export interface AnyTrigger<T = never> {
   readonly kind: string;
-  readonly [sees]?: (element: T) => void;
+  readonly [sees]?: Of<T, void>;
 }
 
 interface CommonWindow<T> {
@@ -115,8 +121,8 @@ export interface Keeping<A> {
 /** One value per pane, of the type of the elements; results are that value, or what `result` makes of it. */
 export interface ReduceWindow<T, K, O = T> extends CommonWindow<T>, Keeping<T> {
   /** Associative, and not caring for order; changes neither argument. */
-  reduce(a: DeepReadonly<T>, b: DeepReadonly<T>): T | DeepReadonly<T>;
-  result?(value: DeepReadonly<T>, window: WindowOf<K>): O;
+  reduce(a: T, b: T): T;
+  result?(value: T, window: WindowOf<K>): O;
 }
 
 /** Flink's `AggregateFunction`. */
@@ -141,7 +147,7 @@ export interface AggregateWindow<T, K, A, O> extends CommonWindow<T>, Keeping<A>
 
 /** All elements of a pane, in the order they came; results are what `apply` yields for them. */
 export interface ApplyWindow<T, K, O> extends CommonWindow<T>, Keeping<T> {
-  apply(elements: readonly DeepReadonly<T>[], window: WindowOf<K>): Iterable<O>;
+  apply(elements: readonly T[], window: WindowOf<K>): Iterable<O>;
 }
 
 /** A window as the runtime has it: durations parsed, one of the three functions. Made by `KeyedStream.window`. */

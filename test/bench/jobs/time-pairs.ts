@@ -32,7 +32,7 @@ const HOUR = 3_600_000;
 const MINUTE = 60_000;
 
 type Keyed = KeyedStream<Event, string>;
-type Way = (events: Keyed) => Stream<number>;
+type Way = (events: Keyed) => Stream<unknown>;
 
 const mean = {
   init: () => ({ n: 0, sum: 0 }),
