@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.js';
+import { parseDuration } from '../base/duration.js';
 
 /** A clock that stands still until it is told to move. Sleepers wake when their time has come. */
 export class ManualClock implements Clock {
@@ -32,9 +33,12 @@ export class ManualClock implements Clock {
     return this.#sleepers.size;
   }
 
-  /** Moves on by `ms` milliseconds. */
-  advance(ms: number): void {
-    this.#now += ms;
+  /**
+   * Moves on by so much: milliseconds, or `'5m'`. Timers that fall due fire when the job goes on.
+   * @throws TidemarkError USAGE for what is no duration.
+   */
+  advance(by: number | string): void {
+    this.#now += typeof by === 'number' ? by : parseDuration(by, 'advance');
     for (const sleeper of [...this.#sleepers]) if (sleeper.at <= this.#now) sleeper.wake();
   }
 

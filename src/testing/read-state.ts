@@ -1,51 +1,138 @@
-/** Reads one key's state out of a snapshot in memory. */
+/** Finds what is kept under a name, and a key, among the entries of all state. Pure. */
 import { TidemarkError } from '../base/errors.js';
+import type { Codec } from '../codec/codec.js';
 import type { KeyCodec } from '../codec/key.js';
 import { keyCodecById } from '../codec/keys.js';
 import { listCodec } from '../codec/list.js';
 import { ByteReader } from '../codec/reader.js';
+import { valueCodec } from '../codec/value.js';
 import { ByteWriter } from '../codec/writer.js';
 import type { Entry } from '../format/entry.js';
-import type { Graph, ProcessNode } from '../graph/node.js';
-import type { StateDeclaration } from '../graph/state.js';
-import { isTimer } from '../runtime/tables.js';
-import { entriesOf, type TakenSnapshot } from './taken.js';
+import { timerKey } from '../format/timer-key.js';
+import type { GraphNode, ProcessNode } from '../graph/node.js';
+import type { BroadcastDeclarations } from '../graph/process.js';
+import { GLOBAL_WINDOW, type TimeWindow } from '../graph/window.js';
+import { type Compiled, isKeyed } from '../runtime/compile.js';
+import { isTimer, type Table } from '../runtime/tables.js';
 
-export function readState(snapshot: TakenSnapshot, graph: Graph, name: string, key: unknown): unknown {
-  const [uid, stateName] = name.split('.');
-  const node = graph.nodes.find((one): one is ProcessNode => one.kind === 'process' && one.uid === uid);
-  const declared = node?.spec.state?.[stateName ?? ''];
-  const table = snapshot.tables.find(
-    (one) => one.operator === uid && one.name === stateName && !isTimer(one.kind),
-  );
-  if (node === undefined || declared === undefined || table === undefined) {
-    throw new TidemarkError('USAGE', `no state ${name}; write it as uid.name`);
-  }
-  const wanted = encode(keysOf(graph, node), key);
-  const found = [...entriesOf(snapshot)].filter(
-    (entry) => entry.table === table.id && wanted.equals(entry.key),
-  );
-  return decode(declared, found);
+const mapKeys = keyCodecById('auto');
+const subtaskKeys = keyCodecById('tuple(long,long)');
+
+/** What one window of a key holds, as `state` gives it. */
+export interface PaneState {
+  readonly window: TimeWindow;
+  readonly value: unknown;
 }
 
-function decode(declared: StateDeclaration, entries: readonly Entry[]): unknown {
-  const [first] = entries;
-  if (first === undefined) return undefined;
-  if (declared.kind === 'list') return listCodec(declared.codec).read(new ByteReader(first.value));
-  if (declared.kind !== 'map') return declared.codec.read(new ByteReader(first.value));
-  const mapKeys = keyCodecById('auto');
+export interface StateAddress {
+  /** `uid.state`; of a window operator also `uid` alone. */
+  readonly name: string;
+  /** Undefined for state that belongs to no key. */
+  readonly key: unknown;
+}
+
+/** @throws TidemarkError USAGE when there is no such state, KEY_REFUSED for what is no key of its operator. */
+export function readState(compiled: Compiled, all: Iterable<Entry>, address: StateAddress): unknown {
+  const { node, table } = findTable(compiled, address.name, (kind) => !isTimer(kind));
+  const own = [...all].filter((entry) => entry.table === table.id);
+  switch (table.kind) {
+    case 'operator-list':
+    case 'operator-union':
+      return bySubtask(own).map(({ value }) => read(codecOf(node, table), value));
+    case 'broadcast':
+      return mapOf(own, codecOf(node, table));
+    default:
+      return readKeyed(node, table, ofKey(compiled, node, own, address));
+  }
+}
+
+/** The times at which timers of a name are set for a key, ascending. Throws as `readState` does. */
+export function readTimers(
+  compiled: Compiled,
+  all: Iterable<Entry>,
+  address: StateAddress,
+): readonly number[] {
+  const { node, table } = findTable(compiled, address.name, isTimer);
+  const own = [...all].filter((entry) => entry.table === table.id);
+  return ofKey(compiled, node, own, address)
+    .map(({ mapKey }) => timerKey.read(new ByteReader(mapKey ?? Buffer.alloc(0))))
+    .sort((a, b) => a - b);
+}
+
+function readKeyed(node: GraphNode, table: Table, entries: readonly Entry[]): unknown {
+  const codec = codecOf(node, table);
+  if (node.kind === 'window') return panesOf(entries, codec);
+  if (table.kind === 'map') return entries.length === 0 ? undefined : mapOf(entries, codec);
+  const [only] = entries;
+  return only === undefined ? undefined : read(codec, only.value);
+}
+
+function panesOf(entries: readonly Entry[], codec: Codec<unknown>): readonly PaneState[] {
+  return entries
+    .map(({ namespace, value }) => ({
+      window:
+        namespace.kind === 'window'
+          ? { start: Number(namespace.start), end: Number(namespace.end) }
+          : GLOBAL_WINDOW,
+      value: read(codec, value),
+    }))
+    .sort((a, b) => a.window.start - b.window.start);
+}
+
+function mapOf(entries: readonly Entry[], codec: Codec<unknown>): ReadonlyMap<unknown, unknown> {
   return new Map(
     entries.map(({ mapKey, value }) => [
       mapKeys.read(new ByteReader(mapKey ?? Buffer.alloc(0))),
-      declared.codec.read(new ByteReader(value)),
+      read(codec, value),
     ]),
   );
 }
 
-function keysOf(graph: Graph, node: ProcessNode): KeyCodec {
-  const keyBy = graph.nodes[node.input];
-  if (keyBy?.kind === 'keyBy') return keyBy.codec;
-  throw new TidemarkError('USAGE', `operator ${node.uid} has no keys`);
+/** In the order of the subtasks, and of each one's list. */
+function bySubtask(entries: readonly Entry[]): readonly Entry[] {
+  return entries
+    .map((entry) => ({ entry, at: subtaskKeys.read(new ByteReader(entry.key)) as readonly [number, number] }))
+    .sort((a, b) => a.at[0] - b.at[0] || a.at[1] - b.at[1])
+    .map(({ entry }) => entry);
+}
+
+/** The codec of a table's values; of a list it is that of the whole. */
+function codecOf(node: GraphNode, { kind, name }: Table): Codec<unknown> {
+  switch (node.kind) {
+    case 'process': {
+      const { state = {}, broadcast = {} } = node.spec as ProcessNode['spec'] & {
+        readonly broadcast?: BroadcastDeclarations;
+      };
+      const { codec = valueCodec } = (kind === 'broadcast' ? broadcast : state)[name] ?? {};
+      return kind === 'list' ? listCodec(codec) : codec;
+    }
+    case 'window':
+      if (name === 'trigger') return valueCodec;
+      return kind === 'list' ? listCodec(node.spec.keeps.codec) : node.spec.keeps.codec;
+    case 'source':
+      return node.source.state?.[name]?.codec ?? valueCodec;
+    case 'sink':
+      return node.sink.state?.[name]?.codec ?? valueCodec;
+    default:
+      return valueCodec;
+  }
+}
+
+function read(codec: Codec<unknown>, bytes: Buffer): unknown {
+  return codec.read(new ByteReader(bytes));
+}
+
+function ofKey(
+  { graph }: Compiled,
+  node: GraphNode,
+  entries: readonly Entry[],
+  { name, key }: StateAddress,
+): readonly Entry[] {
+  const keyBy = isKeyed(node) ? graph.nodes[node.input] : undefined;
+  if (keyBy?.kind !== 'keyBy') throw new TidemarkError('USAGE', `${name} belongs to no key`);
+  if (key === undefined) throw new TidemarkError('USAGE', `${name} is kept by key: name one`);
+  const wanted = encode(keyBy.codec, key);
+  return entries.filter((entry) => wanted.equals(entry.key));
 }
 
 function encode(keys: KeyCodec, key: unknown): Buffer {
@@ -53,4 +140,22 @@ function encode(keys: KeyCodec, key: unknown): Buffer {
   const out = new ByteWriter();
   keys.write(keys.normalise(key), out);
   return out.copy();
+}
+
+function findTable(
+  { graph, tables }: Compiled,
+  name: string,
+  wanted: (kind: Table['kind']) => boolean,
+): { readonly node: GraphNode; readonly table: Table } {
+  const dot = name.indexOf('.');
+  const uid = dot < 0 ? name : name.slice(0, dot);
+  const node = graph.nodes.find((one) => 'uid' in one && one.uid === uid);
+  const named = tables.filter((table) => table.operator === uid && table.name !== '' && wanted(table.kind));
+  const table =
+    dot < 0 && node?.kind === 'window' ? named[0] : named.find((one) => one.name === name.slice(dot + 1));
+  if (node !== undefined && table !== undefined) return { node, table };
+  const found = tables
+    .filter((one) => one.name !== '' && wanted(one.kind))
+    .map((one) => `${one.operator}.${one.name}`);
+  throw new TidemarkError('USAGE', `there is no ${name}; there are: ${found.join(', ') || 'none'}`);
 }

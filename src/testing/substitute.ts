@@ -1,17 +1,17 @@
 /** Puts a test's inputs and outputs in the place of a graph's sources and sinks. */
 import { TidemarkError } from '../base/errors.js';
 import { fromArray } from '../connectors/from-array.js';
-import type { Graph, GraphNode, SinkNode, SourceNode } from '../graph/node.js';
-import type { SinkSpec } from '../graph/sink.js';
+import type { Graph, GraphNode, SourceNode } from '../graph/node.js';
 import type { SourceSpec } from '../graph/source.js';
+import type { Outputs } from './outputs.js';
 
 export interface Substitutes {
   /** By source uid: the elements it gives. Sources not named stay as they are. */
   readonly inputs: Readonly<Record<string, readonly unknown[]>>;
-  /** By sink uid: where what reaches it is put. */
-  readonly outputs: Map<string, unknown[]>;
-  /** False: sinks stay as they are. */
-  readonly captureSinks: boolean;
+  /** Elements of an input that are one batch at most; undefined: as many as there are in a job. */
+  readonly batch: number | undefined;
+  /** What reaches the sinks; undefined: they stay as they are. */
+  readonly outputs: Outputs | undefined;
 }
 
 export function substitute(graph: Graph, substitutes: Substitutes): Graph {
@@ -26,23 +26,21 @@ export function substitute(graph: Graph, substitutes: Substitutes): Graph {
   return { nodes: graph.nodes.map((node) => substituteNode(node, substitutes)) };
 }
 
-function substituteNode(node: GraphNode, { inputs, outputs, captureSinks }: Substitutes): GraphNode {
+function substituteNode(node: GraphNode, { inputs, batch, outputs }: Substitutes): GraphNode {
   if (node.kind === 'source' && Object.hasOwn(inputs, node.uid))
-    return withInput(node, inputs[node.uid] ?? []);
-  if (node.kind !== 'sink' || !captureSinks) return node;
-  const lines: unknown[] = [];
-  outputs.set(node.uid, lines);
-  return withOutput(node, lines);
+    return withInput(node, inputs[node.uid] ?? [], batch);
+  if (node.kind !== 'sink' || outputs === undefined) return node;
+  return { ...node, sink: outputs.capture(node.uid) };
 }
 
-function withInput(node: SourceNode, elements: readonly unknown[]): SourceNode {
-  return { ...node, source: fromArray(elements) as SourceSpec<unknown, unknown> };
-}
-
-function withOutput(node: SinkNode, into: unknown[]): SinkNode {
-  const sink: SinkSpec<unknown, unknown> = {
-    kind: 'captured',
-    open: () => ({ write: (elements) => void into.push(...elements) }),
+function withInput(node: SourceNode, elements: readonly unknown[], batch: number | undefined): SourceNode {
+  const source = fromArray(elements) as SourceSpec<unknown, unknown>;
+  if (batch === undefined) return { ...node, source };
+  return {
+    ...node,
+    source: {
+      ...source,
+      read: (request) => source.read({ ...request, batch: Math.min(batch, request.batch) }),
+    },
   };
-  return { ...node, sink };
 }

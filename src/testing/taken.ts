@@ -12,6 +12,8 @@ export interface TakenSnapshot {
   readonly barrierTime: number;
   readonly maxParallelism: number;
   readonly tables: readonly Table[];
+  /** The sources whose positions are in what a test gave them, and not in what they read. */
+  readonly inputs?: readonly string[];
   /** Whole entries, as in a segment's blocks. */
   readonly chunks: readonly { readonly payload: Buffer; readonly entries: number }[];
 }
@@ -40,9 +42,19 @@ export async function take(dataflow: Dataflow, checkpoint: number): Promise<Take
   return { checkpoint, barrierTime, maxParallelism: compiled.maxParallelism, tables, chunks: pool.chunks };
 }
 
+/** All state but positions, watermarks and transactions, as it is now. No barrier: sinks do not hear of it. */
+export function lookAt(dataflow: Dataflow): Iterable<Entry> {
+  const pool = new MemoryPool();
+  const out = new EntryWriter(pool, CHUNK_BYTES);
+  dataflow.flush(out).slice(() => false);
+  for (const states of dataflow.compiled.unkeyed.values()) states.write(out);
+  out.flush();
+  return entriesOf(pool);
+}
+
 /** Every entry, in the order written. */
-export function* entriesOf(snapshot: TakenSnapshot): Generator<Entry> {
-  for (const { payload, entries } of snapshot.chunks) {
+export function* entriesOf({ chunks }: Pick<TakenSnapshot, 'chunks'>): Generator<Entry> {
+  for (const { payload, entries } of chunks) {
     const reader = new ByteReader(payload);
     for (let i = 0; i < entries; i++) yield readEntry(reader);
   }
