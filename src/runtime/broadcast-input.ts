@@ -13,7 +13,6 @@ type OnBroadcast = (value: unknown, context: unknown) => unknown;
 class Context {
   readonly broadcast: unknown;
   readonly side: Readonly<Record<string, (value: unknown) => void>>;
-  readonly subtask: number;
   readonly log: (line: string) => void;
   readonly now: () => number;
   readonly watermark: () => number;
@@ -26,7 +25,6 @@ class Context {
     this.side = Object.fromEntries(
       Object.entries(sides).map(([name, input]) => [name, (value) => operator.emitTo(input, value)]),
     );
-    this.subtask = parts.subtask;
     this.log = parts.log;
     this.now = () => processingTime.now();
     this.watermark = () => time.watermark;
