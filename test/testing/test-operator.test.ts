@@ -212,6 +212,7 @@ test('two inputs: a keyed stream and rules that are broadcast to it', async () =
             ctx.emit(`${r.sensor} ${r.value}`);
         },
         onBroadcast: (rule, ctx) => ctx.broadcast.most.set(rule.sensor, rule.most),
+        onTimer: { later: (_, ctx) => ctx.emit(`${ctx.key} later`) },
       });
   const op = await testOperator(limits, { parallelism: 3 });
   op.push(reading('a', 5), 1);
