@@ -18,7 +18,7 @@ const MAP = 1;
 const KEYS = ['a', 'b', 'c', 'd'];
 const MAP_KEYS = ['m', 'n', 'o'];
 const NEVER = Number.POSITIVE_INFINITY;
-const RUNS = 250;
+const RUNS = 150;
 
 type Ttl = StateTable['ttl'];
 
