@@ -9,6 +9,7 @@ import { collect } from '../../src/connectors/collect.js';
 import { state } from '../../src/graph/declare-state.js';
 import type { JobBuilder } from '../../src/graph/define.js';
 import { type } from '../../src/graph/type.js';
+import { windows } from '../../src/graph/windows.js';
 import { entriesOf, type TakenSnapshot, take } from '../../src/testing/taken.js';
 import { Driven, failureOf, splitsOf } from './driving.js';
 
@@ -204,6 +205,28 @@ describe('event time', () => {
       ['due 1 1', 'due 5 5', 'due 9 9'],
     );
   });
+});
+
+test('what onBroadcast emits for an element without a timestamp is refused by a window, and told', async () => {
+  const failed = await failureOf((job) => {
+    const rules = job.source('rules', splitsOf({ all: [1] }));
+    job
+      .source('elements', splitsOf({ all: [2] }))
+      .assignTimestamps((n) => n, { outOfOrderness: 0 })
+      .keyBy((n) => n)
+      .connect(rules.broadcast())
+      .process('op', {
+        broadcast: { none: state.broadcast() },
+        emits: type<number>(),
+        onBroadcast: (n, ctx) => ctx.emit(n),
+        onElement: () => {},
+      })
+      .keyBy((n) => n)
+      .window('window', { assign: windows.tumbling('1h'), reduce: (a) => a })
+      .sink('out', collect([]));
+  });
+  assert.equal(failed?.code, 'USER_CODE');
+  assert.match(failed?.message ?? '', /operator window: .*without a timestamp/);
 });
 
 describe('broadcast state', () => {

@@ -93,9 +93,11 @@ export abstract class BaseOperator implements KeyedOperator {
   protected timestampOf(value: unknown): number {
     const { timestamp } = this.eventTime;
     if (timestamp <= FARTHEST && timestamp >= -FARTHEST) return timestamp;
-    assert(!Number.isNaN(timestamp), 'an element without a timestamp at a window of event time');
-    const error = new RangeError(`timestamp ${timestamp} is too far from 1970 to be in a window`);
-    throw this.user.failed(error, value);
+    // The graph has a timestamp for each element; timers of processing time and broadcasts without one emit others.
+    const problem = Number.isNaN(timestamp)
+      ? 'an element without a timestamp: emit to windows where there is one, in onElement or by a timer of event time'
+      : `timestamp ${timestamp} is too far from 1970 to be in a window`;
+    throw this.user.failed(new RangeError(problem), value);
   }
 
   /** Puts into a pane of the current key what it keeps once `element` has come. */
