@@ -68,6 +68,35 @@ describe('what the disk backend keeps in memory', () => {
     assert.ok(late < early * 1.2, `from ${early} to ${late} bytes`);
   });
 
+  it('is not what has expired in a map whose key is always in use', () => {
+    const { s, kept } = made(1024 * KIB);
+    const [map] = s.fadingMaps;
+    const sizes: number[] = [];
+    for (let i = 0; i < 20_000; i++) {
+      s.time.now += i % 2;
+      s.select('sessions');
+      map.set(i, 'x'.repeat(20));
+      if (i % 100 === 0) flush(s, i % 500 !== 0);
+      sizes.push(kept.state.cached.bytes);
+    }
+    // About as many as live ten milliseconds, and those of a flush that was not kept.
+    assert.ok(Math.max(...sizes) < 200_000, `${Math.max(...sizes)} bytes`);
+    assert.equal(map.size, 19);
+  });
+
+  it('is not what has expired in a map that is only asked for its size', () => {
+    const { s, kept } = made(1024 * KIB);
+    const [map] = s.fadingMaps;
+    s.select('sessions');
+    for (let i = 0; i < 1000; i++) map.set(i, 'x');
+    flush(s);
+    s.time.now += 100;
+    map.set('last', 'x');
+    assert.equal(map.size, 1);
+    assert.ok(kept.state.cached.bytes < 2000, `${kept.state.cached.bytes} bytes`);
+    assert.equal(new Recording(s).drained().length, 1);
+  });
+
   it('is not what was cleared, once that is kept', () => {
     const { s, kept } = made(1024 * KIB);
     for (const change of [() => s.value.set('x'), () => s.value.clear()]) {
