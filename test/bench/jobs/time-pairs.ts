@@ -184,7 +184,7 @@ export default defineJob(
         .source(`events-${which}`, source(which))
         .assignTimestamps((event) => turns.round * HOUR + event.at, { outOfOrderness: 0 })
         .keyBy((event) => event.key);
-      way(events).sink(`out-${which}`, defineSink<number>({ open: () => ({ write() {} }) }));
+      way(events).sink(`out-${which}`, defineSink<unknown>({ open: () => ({ write() {} }) }));
     });
   },
 );
