@@ -5,6 +5,7 @@ import { valueCodec } from '../../src/codec/value.js';
 import type { StateTable } from '../../src/state/backend.js';
 import { ChangeList } from '../../src/state/memory/change-list.js';
 import { NumberColumn } from '../../src/state/memory/number.js';
+import { PanesColumn } from '../../src/state/memory/panes.js';
 import { Store } from '../../src/state/memory/store.js';
 import { ALL, groupOf, keys, MAX_PARALLELISM } from './harness.js';
 
@@ -73,5 +74,34 @@ describe('a row', () => {
       store.buckets().map(({ changes }) => changes.now.length),
       [1],
     );
+  });
+});
+
+describe('a key with one pane', () => {
+  it('has it in its row, also after it had more', () => {
+    const state: StateTable = { table: 0, name: 'p', kind: 'panes', codec: valueCodec, initial: undefined };
+    const store = new Store({
+      range: ALL,
+      maxParallelism: MAX_PARALLELISM,
+      subtask: 0,
+      keys,
+      states: [state],
+      timers: [],
+      snapshots: 'all',
+      time: { now: 0 },
+    });
+    const column = new PanesColumn(store, { table: 0, offset: 1, what: 'state "p"' }, state);
+    store.columns.push(column);
+    store.select('k', 'k', groupOf('k'), keys.hash('k'));
+    const inRow = () => store.bucket.records[1];
+    column.set({ start: 0, end: 10 }, 'v');
+    assert.ok(!(inRow() instanceof Map));
+    for (const start of [10, 20]) column.set({ start, end: start + 10 }, 'v');
+    assert.ok(inRow() instanceof Map);
+    for (const start of [0, 20]) column.delete(start);
+    assert.ok(!(inRow() instanceof Map));
+    assert.equal(column.get(10), 'v');
+    column.delete(10);
+    assert.equal(inRow(), undefined);
   });
 });

@@ -3,12 +3,16 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { TidemarkError } from '../../src/base/errors.js';
 import type { Entry } from '../../src/format/entry.js';
+import { fillFading } from './contract-fading.js';
 import {
+  AFTER,
   adopt,
   entryOf,
   expectedLine,
+  GLOBAL,
   keyBytes,
   lines,
+  paneOf,
   Recording,
   type Setup,
   type Subject,
@@ -21,6 +25,7 @@ import {
 } from './harness.js';
 
 const EMPTY = Buffer.alloc(0);
+const WINDOW = { start: 0, end: 10 };
 
 /** What was written for what changed since the last drain that was kept, and keeps that. */
 function changes(of: Subject): string[] {
@@ -36,6 +41,9 @@ function fill(of: Subject, what: unknown = 1): void {
   of.number.set(Number(what));
   of.list.set([what]);
   of.map.set('m', what);
+  of.panes.set(WINDOW, what);
+  of.panes.set(GLOBAL, [what]);
+  fillFading(of, what);
   of.timers[0].set(10);
   of.timers[1].set(20);
   of.timers[2].set(30);
@@ -43,31 +51,40 @@ function fill(of: Subject, what: unknown = 1): void {
 
 /** Takes all of the current key out. */
 function empty(of: Subject): void {
-  for (const handle of [of.value, of.number, of.list, of.map, ...of.timers]) handle.clear();
+  const { value, number, list, map, fading, fadingMaps, timers, panes } = of;
+  for (const handle of [value, number, list, map, ...fading, ...fadingMaps, ...timers]) handle.clear();
+  for (const { start } of panes.windows()) panes.delete(start);
 }
 
-function filledLines(key: string, what: unknown = 1): string[] {
+function filledEntries(key: string, what: unknown = 1): Entry[] {
+  const [write, read] = AFTER.map((after) => ({ stamp: BigInt(after) }));
   return [
-    expectedLine(TABLES.value, key, undefined, valueBytes({ what })),
-    expectedLine(TABLES.number, key, undefined, valueBytes(what)),
-    expectedLine(TABLES.list, key, undefined, valueBytes([what])),
-    expectedLine(TABLES.map, key, keyBytes('m'), valueBytes(what)),
-    expectedLine(TABLES.early, key, timeBytes(10), EMPTY),
-    expectedLine(TABLES.late, key, timeBytes(20), EMPTY),
-    expectedLine(TABLES.due, key, timeBytes(30), EMPTY),
-  ].sort();
+    entryOf(TABLES.value, key, undefined, valueBytes({ what })),
+    entryOf(TABLES.number, key, undefined, valueBytes(what)),
+    entryOf(TABLES.list, key, undefined, valueBytes([what])),
+    entryOf(TABLES.map, key, keyBytes('m'), valueBytes(what)),
+    paneOf(key, WINDOW, valueBytes(what)),
+    paneOf(key, GLOBAL, valueBytes([what])),
+    entryOf(TABLES.fading, key, undefined, valueBytes(what), write),
+    entryOf(TABLES.fadingRead, key, undefined, valueBytes(what), read),
+    entryOf(TABLES.fadingMap, key, keyBytes('m'), valueBytes(what), write),
+    entryOf(TABLES.fadingMapRead, key, keyBytes('m'), valueBytes(what), read),
+    entryOf(TABLES.early, key, timeBytes(10), EMPTY),
+    entryOf(TABLES.late, key, timeBytes(20), EMPTY),
+    entryOf(TABLES.due, key, timeBytes(30), EMPTY),
+  ];
+}
+
+const PER_KEY = filledEntries('k').length;
+
+function filledLines(key: string, what: unknown = 1): string[] {
+  return lines(filledEntries(key, what));
 }
 
 function tombstoneLines(key: string): string[] {
-  return [
-    tombstoneLine(TABLES.value, key),
-    tombstoneLine(TABLES.number, key),
-    tombstoneLine(TABLES.list, key),
-    tombstoneLine(TABLES.map, key, keyBytes('m')),
-    tombstoneLine(TABLES.early, key, timeBytes(10)),
-    tombstoneLine(TABLES.late, key, timeBytes(20)),
-    tombstoneLine(TABLES.due, key, timeBytes(30)),
-  ].sort();
+  return lines(
+    filledEntries(key).map((entry) => ({ ...entry, stamp: undefined, tombstone: true, value: EMPTY })),
+  );
 }
 
 export function whatIsWritten(setup: Setup): void {
@@ -77,7 +94,7 @@ export function whatIsWritten(setup: Setup): void {
       s.select(key);
       fill(s);
     }
-    assert.equal(changes(s).length, 21);
+    assert.equal(changes(s).length, 3 * PER_KEY);
     assert.deepEqual(changes(s), []);
     s.select('b');
     s.value.update(() => ({ what: 2 }));
@@ -115,6 +132,12 @@ export function whatIsWritten(setup: Setup): void {
       s.list.get();
       s.list.addAll([]);
       s.map.get('m');
+      s.panes.get(0);
+      s.panes.delete(99);
+      for (const index of [0, 1] as const) {
+        s.fading[index].get();
+        s.fadingMaps[index].get('m');
+      }
       for (const [, value] of s.map.entries()) assert.equal(value, 1);
       assert.equal(s.map.delete('absent'), false);
       s.timers[0].delete(99);
@@ -227,23 +250,13 @@ export function whatIsWritten(setup: Setup): void {
 
   it('is nothing of what was restored as kept, and all of what was not', () => {
     const s = subject(setup);
-    const entries = [
-      entryOf(TABLES.value, 'kept', undefined, valueBytes('v')),
-      entryOf(TABLES.number, 'kept', undefined, valueBytes(1)),
-      entryOf(TABLES.list, 'kept', undefined, valueBytes([1])),
-      entryOf(TABLES.map, 'kept', keyBytes('m'), valueBytes(1)),
-      entryOf(TABLES.early, 'kept', timeBytes(10), EMPTY),
-      entryOf(TABLES.late, 'kept', timeBytes(20), EMPTY),
-      entryOf(TABLES.due, 'kept', timeBytes(30), EMPTY),
-    ];
+    const entries = filledEntries('kept');
     for (const entry of entries) adopt(s, entry);
-    const other: Entry[] = entries.map((entry) => ({
-      ...entryOf(entry.table, 'new', entry.mapKey, entry.value),
-    }));
+    const other = filledEntries('new');
     for (const entry of other) s.backend.restore(entry);
     assert.deepEqual(changes(s), lines(other));
     s.select('kept');
-    assert.deepEqual([s.value.get(), s.number.get(), s.list.get(), s.map.get('m')], ['v', 1, [1], 1]);
+    assert.deepEqual([s.value.get(), s.number.get(), s.list.get(), s.map.get('m')], [{ what: 1 }, 1, [1], 1]);
     assert.deepEqual(changes(s), []);
     empty(s);
     assert.deepEqual(changes(s), tombstoneLines('kept'));

@@ -8,7 +8,10 @@ import { describe } from 'node:test';
 import { changesProperties } from './changes-properties.js';
 import { lostChanges, whatIsWritten, whileDraining } from './contract-changes.js';
 import { draining, refusing } from './contract-draining.js';
+import { fading } from './contract-fading.js';
+import { fadingChanges } from './contract-fading-changes.js';
 import { handles, timers } from './contract-handles.js';
+import { panes } from './contract-panes.js';
 import { restoring } from './contract-restoring.js';
 import type { BackendFactory, MapOrder, Mode } from './harness.js';
 import { modelProperties } from './model-properties.js';
@@ -28,6 +31,8 @@ export function backendContract(name: string, create: BackendFactory, options: C
     const title = `${name}, snapshots of ${mode}`;
     describe(`${title}: handles`, () => handles(setup));
     describe(`${title}: timers`, () => timers(setup));
+    describe(`${title}: panes`, () => panes(setup));
+    describe(`${title}: what expires`, () => fading(setup));
     describe(`${title}: freeze and drain`, () => draining(setup));
     describe(`${title}: what is refused`, () => refusing(setup));
     describe(`${title}: restore`, () => restoring(setup));
@@ -42,5 +47,6 @@ export function changesContract(name: string, create: BackendFactory, options: C
   describe(`${name}, changes: what is written`, () => whatIsWritten(setup));
   describe(`${name}, changes: while a drain runs`, () => whileDraining(setup));
   describe(`${name}, changes: what was not kept`, () => lostChanges(setup));
+  describe(`${name}, changes: what expires`, () => fadingChanges(setup));
   describe(`${name}, changes: against a model`, () => changesProperties(setup));
 }

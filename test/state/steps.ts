@@ -303,6 +303,7 @@ const fadingMapSteps = [
 const timeSteps = [
   step(fc.integer({ min: 1, max: 8 }), (w, by) => w.advance(by)),
   step(fc.integer({ min: 1, max: 4 }), (w, most) => void w.s.backend.expire(most)),
+  step(none, (w) => w.checkCounts()),
   step(none, (w) => {
     while (!w.s.backend.expire(3));
     w.checkCounts();
