@@ -126,6 +126,7 @@ test('a trigger that does what the default does gives the same results', () => {
           if (step.kind === 'element') run.push(step.key, [step.id], step.timestamp);
           else if (step.kind === 'watermark') run.advance(step.time);
           else run.move();
+          assert.ok((run.counts()['event'] ?? 0) <= 3, 'one timer a key');
         }
         run.advance(END);
       }
@@ -202,6 +203,44 @@ test('a timer that its trigger deletes does not fire', () => {
   assert.equal(run.nextTimer('event'), 99);
 });
 
+test('a timer that another one deletes when both are due does not fire', () => {
+  const times: number[] = [];
+  const trigger = defineTrigger({
+    onElement: (_element: unknown, pane) => {
+      pane.processingTimer.set(10);
+      pane.processingTimer.set(20);
+      return 'continue';
+    },
+    onProcessingTime: (time, pane) => {
+      times.push(time);
+      pane.processingTimer.delete(20);
+      return 'continue';
+    },
+  });
+  const run = running(GLOBAL, trigger);
+  run.push('a', [1], 1);
+  run.elapse(30);
+  assert.deepEqual(times, [10]);
+  assert.deepEqual(run.counts(), { panes: 1, trigger: 0, event: 0, processing: 0 });
+});
+
+test('timers that the end of input took out are set again when their key gets on', () => {
+  const trigger = defineTrigger({
+    onElement: (_element: unknown, pane) => {
+      pane.processingTimer.set(pane.timestamp);
+      return 'continue';
+    },
+    onProcessingTime: () => 'fire',
+  });
+  const run = running(GLOBAL, trigger);
+  run.push('a', [1], 10);
+  assert.equal(run.operator.backend.dropTimers(), 1);
+  run.push('a', [2], 20);
+  assert.equal(run.nextTimer('processing'), 10);
+  run.elapse(10);
+  assert.deepEqual(ids(run), [[1, 2]]);
+});
+
 test('a timer in the past fires before the next element, in order', () => {
   const times: number[] = [];
   const trigger = defineTrigger({
@@ -256,6 +295,30 @@ test('sessions that meet merge what their triggers keep, and their timers', () =
   assert.deepEqual(ids(run), [[1, 2, 3, 5]]);
   run.advance(END);
   assert.ok(empty(run));
+});
+
+test('sessions that meet keep one timer of processing time, the least', () => {
+  const trigger = defineTrigger({
+    onElement: (element: readonly number[], pane) => {
+      pane.processingTimer.set(element[0] ?? 0);
+      return 'continue';
+    },
+    onProcessingTime: () => 'fire',
+  });
+  const run = running(SESSIONS, trigger, 0, 'reduce');
+  run.push('a', [300], 18);
+  run.push('a', [100], 0);
+  run.push('a', [200], 9);
+  assert.deepEqual(run.counts(), { panes: 1, trigger: 1, event: 1, processing: 1 });
+  for (const time of [100, 200, 300]) {
+    assert.equal(run.nextTimer('processing'), time);
+    run.elapse(time);
+  }
+  assert.deepEqual(bounds(run), [
+    [0, 28],
+    [0, 28],
+    [0, 28],
+  ]);
 });
 
 test('a session that was purged is still the one that elements belong to', () => {
