@@ -29,6 +29,8 @@ interface Running {
   readonly recording: Recording;
   readonly expected: readonly string[];
   readonly touched: ReadonlySet<string>;
+  /** What had expired by the freeze, as World has it. */
+  readonly expired: ReadonlyMap<string, number>;
   done: boolean;
 }
 
@@ -126,6 +128,7 @@ export class World {
       expected: this.model.lines(),
       recording: new Recording(this.s),
       touched,
+      expired: new Map(this.#expired),
       done: false,
     };
   }
@@ -142,7 +145,7 @@ export class World {
     const running = this.#running;
     if (running === undefined || !running.done) return;
     this.#running = undefined;
-    if (this.setup.mode === 'changes') this.#checkWritten(running.recording.drained(), running.touched);
+    if (this.setup.mode === 'changes') this.#checkWritten(running.recording.drained(), running);
     if (kept) {
       assert.deepEqual(lines(running.recording.finish()), running.expected);
     } else {
@@ -169,27 +172,28 @@ export class World {
   }
 
   /** What the drain was to write is to be written by the next, which need not know how far this one came. */
-  #lose({ touched, recording }: Running): void {
-    for (const entry of touched) this.#touched.add(entry);
+  #lose({ touched, recording, done }: Running): void {
     for (const entry of recording.entries()) if (!entry.tombstone) this.#note(entry);
-    // What it came by without an entry to see may be in it, too.
-    for (const entry of touched) if (!this.#written.has(entry)) this.#written.set(entry, 0);
+    // A backend need not know which of the others were in it, or as what.
+    for (const entry of touched) {
+      this.#touched.add(entry);
+      if (!done || !this.#written.has(entry)) this.#written.set(entry, Number.POSITIVE_INFINITY);
+    }
   }
 
   /** Only what was touched is written, and no tombstone of what never was. */
-  #checkWritten(drained: readonly Entry[], touched: ReadonlySet<string>): void {
+  #checkWritten(drained: readonly Entry[], { touched, expired }: Running): void {
     for (const entry of drained) {
       const of = identity(entry);
       assert.ok(touched.has(of), `${of} was written and had not changed`);
       if (!entry.tombstone) this.#note(entry);
-      else this.#checkTombstone(of);
+      else this.#checkTombstone(of, expired.get(of));
     }
   }
 
-  #checkTombstone(of: string): void {
+  #checkTombstone(of: string, stamp: number | undefined): void {
     const written = this.#written.get(of);
     assert.ok(written !== undefined, `${of} was never written and has a tombstone`);
-    const stamp = this.#expired.get(of);
     assert.ok(
       stamp === undefined || written > stamp,
       `${of} has expired in all there is, and has a tombstone`,
