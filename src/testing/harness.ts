@@ -5,6 +5,7 @@
 import { TidemarkError } from '../base/errors.js';
 import { defaultMaxParallelism } from '../base/key-groups.js';
 import { realDisk } from '../base/real-disk.js';
+import type { Entry } from '../format/entry.js';
 import type { Graph } from '../graph/node.js';
 import { Dataflow } from '../runtime/dataflow.js';
 import type { KeyedOperator } from '../runtime/operator.js';
@@ -82,8 +83,11 @@ export abstract class Harness {
     const restore = this.#restore;
     if (restore !== undefined) {
       const taken = restore.tables.map((table) => this.takes(table, restore));
-      for (const entry of entriesOf(restore))
-        if (taken[entry.table] !== false) this.dataflow.restore(entry, restore.tables);
+      for (const entry of entriesOf(restore)) {
+        const table = restore.tables[entry.table];
+        if (taken[entry.table] === false) continue;
+        this.dataflow.restore(table === undefined ? entry : this.rewrite(entry, table), restore.tables);
+      }
     }
     await this.dataflow.open({ barrierTime: restore?.barrierTime, fromOrigin: false });
   }
@@ -144,6 +148,11 @@ export abstract class Harness {
 
   /** Whether what a snapshot holds in a table belongs to what is tested. */
   protected abstract takes(table: Table, snapshot: TakenSnapshot): boolean;
+
+  /** An entry of a snapshot as what is tested is to find it. */
+  protected rewrite(entry: Entry, _table: Table): Entry {
+    return entry;
+  }
 
   #subtasks(uid: string): readonly KeyedOperator[] {
     const { processes } = this.dataflow.compiled;

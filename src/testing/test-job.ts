@@ -15,6 +15,10 @@
  * a restore. See freeze.ts for what cannot be made so.
  */
 import { TidemarkError } from '../base/errors.js';
+import { ByteReader } from '../codec/reader.js';
+import { valueCodec } from '../codec/value.js';
+import { ByteWriter } from '../codec/writer.js';
+import type { Entry } from '../format/entry.js';
 import type { Definition } from '../graph/definition.js';
 import { resolveParams } from '../graph/param.js';
 import type { Table } from '../runtime/tables.js';
@@ -31,7 +35,7 @@ export interface TestJobOptions extends HarnessOptions {
   readonly params?: Readonly<Record<string, string>>;
   /**
    * By source uid: what it gives, in place of what it reads. Restored from a test's snapshot in which it had an input, too,
-   * it goes on behind what was processed then; restored from an archive, it begins with the first.
+   * it goes on behind what it had given then; restored from an archive, it begins with the first.
    */
   readonly inputs?: Readonly<Record<string, readonly unknown[]>>;
   /** Elements of an input after which event time may advance; 1 for every one. Default: as in a job, up to 512. */
@@ -117,15 +121,20 @@ export class TestJob extends Harness {
   }
 
   /** What a sink or source kept that the test has replaced belongs to none here. */
-  protected override takes(table: Table, { inputs = [] }: TakenSnapshot): boolean {
-    const { operator, kind } = table;
-    const node = this.dataflow.compiled.graph.nodes.find(
-      (one) => 'uid' in one && (one.uid === operator || one.formerly.includes(operator)),
-    );
+  protected override takes({ operator, kind }: Table, { inputs = [] }: TakenSnapshot): boolean {
+    const node = this.#nodeOf(operator);
     if (node?.kind === 'sink') return !this.#captured;
     if (node?.kind !== 'source') return true;
-    const given = this.#inputs.includes(node.uid);
+    const given = this.#isGiven(operator);
     return kind === 'splits' ? given === inputs.includes(operator) : !given;
+  }
+
+  /** An input that had come to its end goes on all the same: a test may have given it more. */
+  protected override rewrite(entry: Entry, { kind, operator }: Table): Entry {
+    if (kind !== 'splits' || !this.#isGiven(operator)) return entry;
+    const out = new ByteWriter();
+    valueCodec.write({ ...(valueCodec.read(new ByteReader(entry.value)) as object), done: false }, out);
+    return { ...entry, value: out.copy() };
   }
 
   /** Looks without work that make a job idle: few where something waits for the clock, else what a disk may need. */
@@ -135,6 +144,18 @@ export class TestJob extends Harness {
     const onClock =
       this.clock.sleeping > 0 || sources.some((source) => source.waitMs(now) < Number.POSITIVE_INFINITY);
     return onClock ? IDLE_LOOKS : DISK_LOOKS;
+  }
+
+  #isGiven(operator: string): boolean {
+    const node = this.#nodeOf(operator);
+    return node !== undefined && this.#inputs.includes(node.uid);
+  }
+
+  /** The operator that a snapshot knows by this uid. */
+  #nodeOf(operator: string) {
+    return this.dataflow.compiled.graph.nodes
+      .filter((node) => 'uid' in node)
+      .find(({ uid, formerly }) => uid === operator || formerly.includes(operator));
   }
 
   #ended(): 'ended' {
