@@ -262,3 +262,18 @@ test('a snapshot holds what was there when it began, whatever elements and water
 });
 
 const shownBig = (value: unknown) => (typeof value === 'bigint' ? `${value}n` : value);
+
+test('panes of a definition before it was changed give their results as their windows say', () => {
+  const hours = (size: number) => ({ kind: 'tumbling' as const, size, offset: 0 });
+  const run = new WindowRun(specOf(hours(10), 'apply', { lateness: 100 }));
+  run.push('a', [1], 5);
+  run.push('a', [2], 15);
+  run.push('a', [3], 35);
+  run.advance(9);
+  run.move(specOf(hours(20), 'apply'));
+  run.push('a', [4], 25);
+  run.push('a', [5], 39);
+  run.advance(END);
+  assert.deepEqual(shownBy(run).map(line), ['a 0 10 1', 'a 10 20 2', 'a 20 40 4,5', 'a 30 40 3']);
+  assert.deepEqual(run.counts(), { panes: 0, event: 0 });
+});

@@ -65,7 +65,7 @@ export class WindowRun {
   readonly eventTime = new EventTime();
   readonly time = { watermark: NO_WATERMARK };
   readonly clock = new ManualClock();
-  readonly #spec: WindowSpec;
+  #spec: WindowSpec;
   readonly #mode: BackendOptions['snapshots'];
   #backend: KeyedBackend;
   #operator: KeyedOperator;
@@ -123,8 +123,9 @@ export class WindowRun {
     return new Taking(this.#backend);
   }
 
-  /** Goes on in another operator, with another backend that was given what this one held. */
-  move(): void {
+  /** Goes on in another operator, with another backend that was given what this one held; by another definition, too. */
+  move(spec = this.#spec): void {
+    this.#spec = spec;
     const entries = this.begin().finish();
     if (this.#mode === 'changes') this.#backend.settle(true);
     this.#backend = this.#newBackend();

@@ -48,7 +48,27 @@ export class SlidingOperator extends PanesOperator {
     while (start <= last && this.isPast(this.#windows.from(start))) start += slide;
     if (start > last) return this.tooLate(value);
     this.select(key, group, hash);
-    for (; start <= last; start += slide) this.add(this.#windows.from(start), value);
+    this.#addFrom(start, last, value);
+  }
+
+  /** As `add` for each pane, but with one look at all panes of the key, however many are new. */
+  #addFrom(first: number, last: number, value: unknown): void {
+    const { panes } = this;
+    const { watermark } = this.time;
+    let before: number | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (let start = first; start <= last; start += this.#assign.slide) {
+      const window = this.#windows.from(start);
+      const kept = panes.get(start);
+      const now = this.contents.add(kept, value);
+      if (kept === undefined) {
+        before ??= this.leastDue(watermark);
+        least = Math.min(least, this.due(window, watermark));
+      }
+      this.keep(window, now, value);
+      if (window.end - 1 <= watermark) this.give(window, now);
+    }
+    if (before !== undefined && least < before) this.setTimer(before, least);
   }
 }
 

@@ -9,6 +9,7 @@
 import type { WindowNode } from '../../graph/node.js';
 import type { TimeWindow } from '../../graph/window.js';
 import type { KeyedParts } from '../operator.js';
+import { byEnd } from './assigning.js';
 import { BaseOperator } from './base-operator.js';
 import { cleanupTime, paneDue } from './dues.js';
 
@@ -70,16 +71,17 @@ export abstract class PanesOperator extends DefaultTriggerOperator {
 
   protected override onEventTime(time: number): void {
     const { panes, lateness } = this;
-    // No two windows of a key end together: sessions do not overlap, others begin apart and are of one size.
-    let due: TimeWindow | undefined;
+    const due: TimeWindow[] = [];
     const over: TimeWindow[] = [];
     let next = NEVER;
     for (const window of panes.windows()) {
-      if (window.end - 1 === time) due = window;
+      if (window.end - 1 === time) due.push(window);
       if (cleanupTime(window.end, lateness) <= time) over.push(window);
       else next = Math.min(next, this.due(window, time));
     }
-    if (due !== undefined) this.give(due, panes.get(due.start));
+    // Several end together only where some are of an earlier definition, restored, with windows of another size.
+    if (due.length > 1) due.sort(byEnd);
+    for (const window of due) this.give(window, panes.get(window.start));
     for (const window of over) panes.delete(window.start);
     this.setTimer(NEVER, next);
   }
