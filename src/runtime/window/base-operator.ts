@@ -8,7 +8,7 @@
 import { assert } from '../../base/assert.js';
 import { TidemarkError } from '../../base/errors.js';
 import type { KeyGroupRange } from '../../base/key-groups.js';
-import type { Key, KeyCodec } from '../../codec/key.js';
+import type { Key, KeyCodec, KeyIdentity } from '../../codec/key.js';
 import type { WindowNode } from '../../graph/node.js';
 import type { TimeWindow } from '../../graph/window.js';
 import type { KeyedBackend, PanesHandle, TimerHandle, TimerTime } from '../../state/backend.js';
@@ -87,6 +87,12 @@ export abstract class BaseOperator implements KeyedOperator {
   protected select(key: unknown, group: number, hash: number): void {
     this.backend.select(key as Key, typeof key === 'string' ? key : this.#keys.identity(key), group, hash);
     this.key = key;
+  }
+
+  /** Of the current key. */
+  protected identity(): KeyIdentity {
+    const { key } = this;
+    return typeof key === 'string' ? key : this.#keys.identity(key as Key);
   }
 
   /** The timestamp of an element that windows are found for. */

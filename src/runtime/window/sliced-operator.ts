@@ -3,7 +3,8 @@
  * its result. See `isSliced` for when, and assigning.ts for a picture. (Li et al., "No Pane, No Gain", 2005.)
  *
  * A slice is kept until the last pane that holds it is past lateness. An element is late when that is over; else it shows
- * in the panes that are not past theirs, as if each kept its own value.
+ * in the panes that are not past theirs, as if each kept its own value. partials.ts saves putting the same slices together
+ * again and again.
  */
 import type { WindowNode } from '../../graph/node.js';
 import type { SlidingWindows, TimeWindow, WindowOf } from '../../graph/window.js';
@@ -12,6 +13,7 @@ import { AlignedWindows } from './aligned-windows.js';
 import { alignDown, firstPaneEnd, isPaneEnd, lastPaneEnd, nextPaneEnd, sliceLength } from './assigning.js';
 import { DefaultTriggerOperator } from './default-trigger.js';
 import { cleanupTime, sliceDue } from './dues.js';
+import { Partials } from './partials.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** A slice is found in its key in the time it takes to list this many; about. */
@@ -22,6 +24,13 @@ export class SlicedOperator extends DefaultTriggerOperator {
   readonly #slices: AlignedWindows;
   readonly #length: number;
   readonly #gaps: boolean;
+  readonly #partials: Partials;
+  /** The greatest time a timer was due at: no slice that ends after it is in a partial. */
+  #fired = Number.NEGATIVE_INFINITY;
+  /** The pane whose result is made, for what user code throws. */
+  #pane: WindowOf<unknown> = { key: undefined, start: 0, end: 0 };
+  readonly #at = (start: number) => this.panes.get(start);
+  readonly #merge = (a: unknown, b: unknown) => this.contents.merge(a, b, this.#pane);
 
   constructor(node: WindowNode, parts: KeyedParts, assign: SlidingWindows) {
     super(node, parts);
@@ -30,6 +39,7 @@ export class SlicedOperator extends DefaultTriggerOperator {
     this.#length = length;
     this.#slices = new AlignedWindows(length, length, assign.offset);
     this.#gaps = assign.slide > assign.size;
+    this.#partials = new Partials(length);
   }
 
   protected override due(slice: TimeWindow, after: number): number {
@@ -54,6 +64,8 @@ export class SlicedOperator extends DefaultTriggerOperator {
     const now = this.contents.add(kept, value);
     if (kept === undefined) this.opening(slice);
     this.keep(slice, now, value);
+    // Also where event time was taken back after a drain: by what has fired, not by the watermark.
+    if (slice.end - 1 <= this.#fired) this.#partials.forget(this.identity());
     if (behind) this.#giveAgain(slice);
   }
 
@@ -63,7 +75,7 @@ export class SlicedOperator extends DefaultTriggerOperator {
     const last = lastPaneEnd(this.#assign, start);
     let end = firstPaneEnd(this.#assign, start);
     for (; end <= last && end - 1 <= watermark; end += this.#assign.slide) {
-      if (watermark < cleanupTime(end, this.lateness)) this.#givePane(end);
+      if (watermark < cleanupTime(end, this.lateness)) this.#givePane(end, false);
     }
   }
 
@@ -75,10 +87,13 @@ export class SlicedOperator extends DefaultTriggerOperator {
   }
 
   protected override onEventTime(time: number): void {
-    if (isPaneEnd(this.#assign, time + 1)) this.#givePane(time + 1);
+    this.#fired = Math.max(this.#fired, time);
+    if (isPaneEnd(this.#assign, time + 1)) this.#givePane(time + 1, true);
     const over = time + 1 - this.lateness;
     if (isPaneEnd(this.#assign, over)) this.#forgetLastOf(over);
-    this.setTimer(NEVER, this.#dueAfter(time));
+    const due = this.#dueAfter(time);
+    if (due === NEVER) this.#partials.forget(this.identity());
+    this.setTimer(NEVER, due);
   }
 
   /** The slices that no pane after the one that ends at `end` holds. */
@@ -117,16 +132,28 @@ export class SlicedOperator extends DefaultTriggerOperator {
     return least;
   }
 
-  /** Gives the result of the pane that ends at `end`, of the key's slices that are in it, in order of time. */
-  #givePane(end: number): void {
+  /**
+   * Gives the result of the pane that ends at `end`, of the key's slices that are in it, in order of time. `next`: it is the
+   * one after the last that was given so.
+   */
+  #givePane(end: number, next: boolean): void {
     const pane: WindowOf<unknown> = { key: this.key, start: end - this.#assign.size, end };
+    this.#pane = pane;
+    const partly = next && this.#isDense(pane.start, end);
+    const merged = partly
+      ? this.#partials.pane(this.identity(), pane.start, end, this.#at, this.#merge)
+      : this.#merged(pane);
+    if (merged !== undefined) this.give(pane, merged);
+  }
+
+  #merged({ start: from, end }: TimeWindow): unknown {
     let merged: unknown;
-    for (const start of this.#startsIn(pane.start, end)) {
+    for (const start of this.#startsIn(from, end)) {
       const part = this.panes.get(start);
       if (part === undefined) continue;
-      merged = merged === undefined ? part : this.contents.merge(merged, part, pane);
+      merged = merged === undefined ? part : this.#merge(merged, part);
     }
-    if (merged !== undefined) this.give(pane, merged);
+    return merged;
   }
 
   /** Starts from `from` to before `to`, ascending, among which are those of all of the key's slices there. */
