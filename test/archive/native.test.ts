@@ -16,7 +16,7 @@ import { keyCodecById } from '../../src/codec/keys.js';
 import { valueCodec } from '../../src/codec/value.js';
 import type { FaultyDisk } from '../helpers/faulty-disk.js';
 import { archiveOf, diskWith, entriesOfArchive, memoryDisk, PATH } from './archives.js';
-import { Blocks } from './blocks.js';
+import { Blocks, PROVENANCE } from './blocks.js';
 import { everything, OPERATORS, TABLES } from './everything.js';
 import {
   type Chain,
@@ -383,7 +383,12 @@ describe('what is no chain', () => {
     return diskWith(Buffer.concat(pieces));
   }
 
-  type Tables = { entries: number; bytes: number; subtasks?: number[] }[];
+  type Tables = {
+    entries: number;
+    bytes: number;
+    subtasks?: number[];
+    expiries?: [number, number, number][][];
+  }[];
 
   test('a manifest that counts what is not there', async () => {
     const more = await withManifest((json) => {
@@ -415,6 +420,26 @@ describe('what is no chain', () => {
       (await verifyArchive(others, PATH)).findings.map(({ code, message }) => [code, message]),
       [['MANIFEST', 'table 0 has entries of 1 subtasks, the job had 2']],
     );
+  });
+
+  test('a manifest may count entries that had just expired, and no others', async () => {
+    const { barrierTime } = PROVENANCE;
+    const findings = async (more: number, after: number) => {
+      const disk = await withManifest((json) => {
+        const [first] = json['tables'] as Tables;
+        if (first === undefined) return;
+        first.entries += more;
+        json['entries'] = first.entries;
+        first.subtasks = [first.entries, 0];
+        first.expiries = [[[after, after + 10, 2]], []];
+      });
+      return (await verifyArchive(disk, PATH)).findings.map(({ code }) => code);
+    };
+    assert.deepEqual(await findings(0, barrierTime - 1), []);
+    assert.deepEqual(await findings(2, barrierTime - 1), []);
+    assert.deepEqual(await findings(3, barrierTime - 1), ['COUNT']);
+    assert.deepEqual(await findings(1, barrierTime), ['COUNT']);
+    assert.deepEqual(await findings(-1, barrierTime - 1), ['COUNT']);
   });
 
   test('a manifest that contradicts itself is refused when it is opened', async () => {
