@@ -1,7 +1,7 @@
 /**
  * The memory backend by itself. Run by hand after a build:
  *
- *     node dist/test/bench/micro-state.js [count|drain|restore|map|changes]
+ *     node dist/test/bench/micro-state.js [count|drain|restore|map|changes|panes|fading]
  *
  * count    100,000 string keys: key group, select, get and set of a number against a bare loop that hashes the key,
  *          finds it in a Map, adds one and passes {key, count} to a function; alternating runs, medians
@@ -9,6 +9,8 @@
  * restore  the same rows back, against a bare loop that decodes and inserts into Maps
  * map      one key with 1,000,000 map entries: the same as drain, and clearing it while it drains
  * changes  snapshots of what changed: rows and map entries, tombstones of all of them, lost and kept
+ * panes    1,000,000 keys with one pane each: what they take, what `get` and `set` of a pane that is there costs
+ * fading   the same with values that expire, set and read; how long it takes to let go of all of them in small steps
  */
 import { keyGroupOf } from '../../src/base/key-groups.js';
 import { keyCodecById } from '../../src/codec/keys.js';
@@ -20,7 +22,9 @@ import type {
   KeyedBackend,
   MapHandle,
   NumberHandle,
+  PanesHandle,
   StateTable,
+  StepTime,
   ValueHandle,
 } from '../../src/state/backend.js';
 import { createMemoryBackend } from '../../src/state/memory/backend.js';
@@ -38,9 +42,14 @@ const NUMBER: StateTable = { table: 0, name: 'n', kind: 'number', codec: valueCo
 const VALUE: StateTable = { ...NUMBER, kind: 'value', initial: undefined };
 const MAP: StateTable = { ...NUMBER, kind: 'map', mapKeys: keys, initial: undefined };
 
+const PANES: StateTable = { ...VALUE, kind: 'panes' };
+const FADING: StateTable = { ...VALUE, ttl: { after: 3_600_000, refresh: 'write' } };
+/** How much of what expires is let go of at a time. */
+const STEP = 1000;
+
 type Mode = BackendOptions['snapshots'];
 
-function backendOf(state: StateTable, snapshots: Mode = 'all'): KeyedBackend {
+function backendOf(state: StateTable, snapshots: Mode = 'all', time: StepTime = { now: 0 }): KeyedBackend {
   const range = { start: 0, end: MAX_PARALLELISM - 1 };
   return createMemoryBackend({
     range,
@@ -50,7 +59,7 @@ function backendOf(state: StateTable, snapshots: Mode = 'all'): KeyedBackend {
     states: [state],
     timers: [],
     snapshots,
-    time: { now: 0 },
+    time,
   });
 }
 
@@ -282,7 +291,78 @@ function changes(): void {
   }
 }
 
-const parts: Readonly<Record<string, () => void>> = { count, drain, restore, map, changes };
+function heapBytes(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}
+
+/** Two rounds over all keys, twice: nanoseconds each of the last. */
+function perKey(backend: KeyedBackend, names: readonly string[], touch: (row: number) => void): string {
+  let took = 0;
+  for (let round = 0; round < 3; round++) {
+    took = timed(() => {
+      for (let row = 0; row < names.length; row++) {
+        select(backend, names[row] as string);
+        touch(row);
+      }
+    });
+  }
+  return `${((took / names.length) * 1e6).toFixed(0)} ns`;
+}
+
+function panes(): void {
+  for (const mode of ['all', 'changes'] as const) panesIn(mode);
+}
+
+function panesIn(mode: Mode): void {
+  const names = Array.from({ length: ROWS }, (_, row) => `user-${row}`);
+  const before = heapBytes();
+  const backend = backendOf(PANES, mode);
+  const handle = backend.state(0) as PanesHandle<number>;
+  const window = { start: 1_700_000_000_000, end: 1_700_000_060_000 };
+  fill(backend, (row) => handle.set(window, row));
+  const bytes = (heapBytes() - before) / ROWS;
+  const idle = perKey(backend, names, () => {});
+  const took = perKey(backend, names, (row) =>
+    handle.set(window, ((handle.get(window.start) ?? 0) + row) | 0),
+  );
+  console.log(`panes, ${mode}: ${bytes.toFixed(0)} bytes a key, select ${idle}, with get and set ${took}`);
+  drainOnce('drain panes', backend);
+}
+
+function fading(): void {
+  for (const state of [VALUE, FADING]) fadingIn(state);
+}
+
+function fadingIn(state: StateTable): void {
+  const names = Array.from({ length: ROWS }, (_, row) => `user-${row}`);
+  const before = heapBytes();
+  const time = { now: 0 };
+  const backend = backendOf(state, 'all', time);
+  const handle = backend.state(0) as ValueHandle<number>;
+  fill(backend, (row) => handle.set(row));
+  const bytes = (heapBytes() - before) / ROWS;
+  const took = perKey(backend, names, (row) => {
+    time.now++;
+    handle.set((handle.get() + row) | 0);
+  });
+  const ttl = state.ttl === undefined ? 'none' : 'some';
+  console.log(`fading, ttl ${ttl}: ${bytes.toFixed(0)} bytes a key, select, get and set ${took}`);
+  if (state.ttl === undefined) return;
+  time.now += state.ttl.after;
+  let longest = 0;
+  let all = 0;
+  for (let done = false; !done; ) {
+    const step = timed(() => {
+      done = backend.expire(STEP);
+    });
+    longest = Math.max(longest, step);
+    all += step;
+  }
+  console.log(`expire, ${STEP} a step: all in ${all.toFixed(0)} ms, longest ${longest.toFixed(2)} ms`);
+}
+
+const parts: Readonly<Record<string, () => void>> = { count, drain, restore, map, changes, panes, fading };
 const asked = process.argv.slice(2);
 for (const name of asked.length > 0 ? asked : Object.keys(parts)) parts[name]?.();
 if (!Number.isFinite(sum)) throw new Error('nothing was counted');
