@@ -305,7 +305,8 @@ export class SortBuffer {
     for (let i = 0; i < values.length; i++) {
       const value = values[i] as number;
       const prefix = Math.floor(value / scale);
-      moved[i] = order[from + value - prefix * scale] as number;
+      // In brackets: beside 53 digits there is no room for `from`.
+      moved[i] = order[from + (value - prefix * scale)] as number;
       if (prefix === previous) continue;
       if (i - start > 1) ties.push([start, i]);
       start = i;
