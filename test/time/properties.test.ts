@@ -1,0 +1,215 @@
+/**
+ * Windows and timers against a plain computation: random streams with disorder, at random parallelisms, cut, crashed and
+ * restored at random, on every backend.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { difference } from '../crash/harness.js';
+import { splitsOf } from '../runtime/driving.js';
+import { arrivalsOf, everything, expected, plainWindows, type Shape } from './everything.js';
+import { type Event, History, type Saved, type Storage, type Target } from './history.js';
+import { type Element, type StreamOptions, streamsOf } from './stream.js';
+
+const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
+const SEED = process.env['TIDEMARK_TEST_SEED'];
+const MAX_PARALLELISM = 8;
+
+const storage: fc.Arbitrary<Storage> = fc.constantFrom('memory', 'memory, changes', 'disk');
+const parallelism = fc.integer({ min: 1, max: MAX_PARALLELISM });
+
+const events: fc.Arbitrary<Event[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({ kind: fc.constant('steps' as const), count: fc.integer({ min: 1, max: 9 }) }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('snapshot' as const),
+        stepsBetween: fc.integer({ min: 0, max: 4 }),
+        end: fc.constantFrom('committed' as const, 'committed', 'completed', 'aborted', 'lost'),
+      }),
+    },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('crash' as const), parallelism }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('savepoint' as const), parallelism, storage }) },
+  ),
+  { minLength: 4, maxLength: 20, size: 'max' },
+);
+
+const shapes: fc.Arbitrary<Shape> = fc
+  .record({
+    bound: fc.integer({ min: 0, max: 40 }),
+    lateness: fc.constantFrom(0, 0, 1, 15, 60),
+    size: fc.integer({ min: 1, max: 60 }),
+    slides: fc.integer({ min: 1, max: 6 }),
+    odd: fc.boolean(),
+    offset: fc.integer({ min: -59, max: 59 }),
+    gap: fc.integer({ min: 1, max: 40 }),
+  })
+  .map(({ slides, odd, size, offset, ...rest }) => {
+    const slide = Math.max(1, Math.min(size, Math.ceil(size / slides) + (odd ? 1 : 0)));
+    return { ...rest, size, slide, offset: offset % size };
+  });
+
+interface Run {
+  readonly shape: Shape;
+  readonly stream: Pick<StreamOptions, 'seed' | 'splits' | 'keys' | 'pace'>;
+  readonly batch: number;
+  readonly concurrency: number | undefined;
+  readonly storage: Storage;
+  readonly parallelism: number;
+  readonly events: readonly Event[];
+}
+
+const runs: fc.Arbitrary<Run> = fc.record({
+  shape: shapes,
+  stream: fc.record({
+    seed: fc.integer(),
+    splits: fc.integer({ min: 1, max: 5 }),
+    keys: fc.integer({ min: 1, max: 12 }),
+    pace: fc.integer({ min: 1, max: 12 }),
+  }),
+  batch: fc.integer({ min: 1, max: 12 }),
+  concurrency: fc.constantFrom(undefined, undefined, 1),
+  storage,
+  parallelism,
+  events,
+});
+
+const ELEMENTS = 160;
+const numRuns = LONG ? 1_500 : 45;
+const parameters = {
+  numRuns,
+  includeErrorInReport: true,
+  ...(SEED === undefined ? {} : { seed: Number(SEED) }),
+};
+
+interface Result {
+  readonly elements: readonly Element[];
+  readonly lines: readonly string[];
+  readonly saved: Saved;
+}
+
+async function perform(run: Run, beyond: StreamOptions['beyond']): Promise<Result> {
+  const streams = streamsOf({ ...run.stream, elements: ELEMENTS, bound: run.shape.bound, beyond });
+  const { concurrency } = run;
+  const more = concurrency === undefined ? {} : { concurrency };
+  const history = await History.begin({
+    build: (target: Target) => everything(splitsOf(streams, run.batch, more), target.sink(), run.shape),
+    storage: run.storage,
+    parallelism: run.parallelism,
+    maxParallelism: MAX_PARALLELISM,
+  });
+  for (const event of run.events) {
+    await history.obey(event);
+    const { lines } = history.target;
+    assert.equal(new Set(lines).size, lines.length, 'a committed line stands twice');
+  }
+  const saved = await history.finish();
+  return { elements: Object.values(streams).flat(), lines: history.target.lines, saved };
+}
+
+const unseen = (lines: readonly string[]) => lines.filter((line) => !line.startsWith('seen '));
+
+/** When all is over nothing is kept but what never ends. */
+function assertNothingLeft({ tables, entries }: Saved): void {
+  const kept = new Set(
+    entries.flatMap(({ table }) => {
+      const { operator, name, kind } = tables[table] ?? { operator: '?', name: '', kind: '?' };
+      return ['splits', 'watermark', 'transactions'].includes(kind) ? [] : [`${operator}.${name}`];
+    }),
+  );
+  for (const name of ['seen.count', 'counted.panes', 'counted.trigger']) kept.delete(name);
+  assert.deepEqual([...kept], []);
+}
+
+describe('within the bound of disorder', () => {
+  test('any history gives exactly what a plain computation over the whole input gives', async () => {
+    await fc.assert(
+      fc.asyncProperty(runs, async (run) => {
+        const { elements, lines, saved } = await perform(run, { share: 0, most: 1 });
+        const keys = arrivalsOf(lines);
+        assert.equal(keys.flat().length, elements.length);
+        // The order of one key's elements over splits is the run's own; nothing else is.
+        const plain = keys.map((arrivals) =>
+          arrivals.map(({ id, v }) => {
+            const { key, t } = elements.find(({ ids }) => ids[0] === id) ?? { key: '', t: Number.NaN };
+            return { id, key, t, v, watermark: Number.NEGATIVE_INFINITY };
+          }),
+        );
+        assert.equal(difference(unseen(lines), expected(plain, run.shape)), '');
+        assertNothingLeft(saved);
+      }),
+      parameters,
+    );
+  });
+});
+
+interface Lines {
+  /** By window, as text: the elements of each result. */
+  readonly main: ReadonlyMap<string, readonly (readonly number[])[]>;
+  readonly late: readonly number[];
+}
+
+function linesOf(uid: string, lines: readonly string[]): Lines {
+  const main = new Map<string, number[][]>();
+  const late: number[] = [];
+  for (const line of lines) {
+    const [first, ...rest] = line.split(' ');
+    if (first === 'late' && rest[0] === uid) late.push(Number(rest[1]));
+    if (first !== uid) continue;
+    const window = rest.slice(0, 3).join(' ');
+    main.set(window, [...(main.get(window) ?? []), (rest[3] ?? '').split(',').map(Number)]);
+  }
+  return { main, late };
+}
+
+describe('beyond the bound of disorder', () => {
+  test('main and late output are disjoint and everything, and each pane gives what it should', async () => {
+    let all = 0;
+    let late = 0;
+    let refired = 0;
+    await fc.assert(
+      fc.asyncProperty(runs, async (run) => {
+        const { elements, lines, saved } = await perform(run, { share: 0.3, most: 250 });
+        all += elements.length;
+        const ids = elements.map((element) => element.ids[0] ?? -1).sort((a, b) => a - b);
+        for (const [uid, { lateness }] of Object.entries(plainWindows(run.shape))) {
+          const found = linesOf(uid, lines);
+          if (uid === 'first') late += found.late.length;
+          const inMain = new Set([...found.main.values()].flat(2));
+          assert.deepEqual(
+            [...inMain, ...found.late].sort((a, b) => a - b),
+            ids,
+            `${uid}: main and late`,
+          );
+          for (const [window, results] of found.main) {
+            if (lateness === 0) assert.equal(results.length, 1, `${uid} ${window} fired twice`);
+            if (results.length > 1) refired++;
+            // Each further result has one element more at least, and all that were there before.
+            const growing = results.toSorted((a, b) => a.length - b.length);
+            for (const [i, result] of growing.entries()) {
+              const before = growing[i - 1] ?? [];
+              assert.ok(result.length > before.length && before.every((id) => result.includes(id)), window);
+            }
+          }
+        }
+        const keys = arrivalsOf(lines);
+        assert.deepEqual(
+          keys
+            .flat()
+            .map(({ id }) => id)
+            .sort((a, b) => a - b),
+          ids,
+        );
+        assert.equal(difference(unseen(lines), expected(keys, run.shape)), '');
+        assertNothingLeft(saved);
+      }),
+      parameters,
+    );
+    assert.ok(late >= all * 0.05, `${late} of ${all} elements were late`);
+    assert.ok(refired > 20, `${refired} panes gave more than one result`);
+  });
+});
