@@ -1,7 +1,7 @@
 /** Finds what is kept under a name, and a key, among the entries of all state. Pure. */
 import { TidemarkError } from '../base/errors.js';
 import type { Codec } from '../codec/codec.js';
-import type { KeyCodec } from '../codec/key.js';
+import { type KeyCodec, KeyRefused } from '../codec/key.js';
 import { keyCodecById } from '../codec/keys.js';
 import { listCodec } from '../codec/list.js';
 import { ByteReader } from '../codec/reader.js';
@@ -131,12 +131,17 @@ function ofKey(
   const keyBy = isKeyed(node) ? graph.nodes[node.input] : undefined;
   if (keyBy?.kind !== 'keyBy') throw new TidemarkError('USAGE', `${name} belongs to no key`);
   if (key === undefined) throw new TidemarkError('USAGE', `${name} is kept by key: name one`);
-  const wanted = encode(keyBy.codec, key);
+  const wanted = encode(keyBy.codec, key, name);
   return entries.filter((entry) => wanted.equals(entry.key));
 }
 
-function encode(keys: KeyCodec, key: unknown): Buffer {
-  keys.hash(key);
+function encode(keys: KeyCodec, key: unknown, name: string): Buffer {
+  try {
+    keys.hash(key);
+  } catch (error) {
+    if (!(error instanceof KeyRefused)) throw error;
+    throw new TidemarkError('KEY_REFUSED', `key of ${name}: ${error.message}`, { cause: error });
+  }
   const out = new ByteWriter();
   keys.write(keys.normalise(key), out);
   return out.copy();

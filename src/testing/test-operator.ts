@@ -18,7 +18,8 @@
 import { present } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
 import type { Stream } from '../graph/stream.js';
-import { matchTable, type Table } from '../runtime/tables.js';
+import { isKeyed } from '../runtime/compile.js';
+import type { Table } from '../runtime/tables.js';
 import { Harness, type HarnessOptions, snapshotOf } from './harness.js';
 import { MAIN, type Piece, type PieceInput, pieceOf } from './piece.js';
 import type { TakenSnapshot } from './taken.js';
@@ -51,8 +52,8 @@ export type NamedOf<R> = R extends { readonly side: infer S }
  *
  * `restore` takes a snapshot of this harness or of `testJob`, or an archive of a whole job: what belongs to the
  * operators of the piece is restored, by their uids, the rest is left out.
- * @throws TidemarkError GRAPH_INVALID for what cannot run, USAGE when nothing in the snapshot belongs to the piece, and
- *   what `open` of its operators throws.
+ * @throws TidemarkError GRAPH_INVALID for what cannot run, USAGE when nothing in the snapshot belongs to the piece,
+ *   INCOMPATIBLE when the piece has no place for something of its operators, and what `open` of those throws.
  */
 export async function testOperator<Ts extends readonly unknown[], R>(
   piece: (...inputs: StreamsOf<Ts>) => R,
@@ -140,6 +141,7 @@ export class TestOperator<Ts extends readonly unknown[], R> extends Harness {
 
   /** Moves the clock on by milliseconds, or `'5m'`; processing-time timers that fall due fire. */
   advance(by: number | string): void {
+    if (this.where.failure !== undefined) throw this.where.failure;
     this.clock.advance(by);
     this.#settle();
   }
@@ -160,9 +162,11 @@ export class TestOperator<Ts extends readonly unknown[], R> extends Harness {
     return this.#piece.outputs.take(name);
   }
 
-  protected override takes(table: Table): boolean {
-    const { graph, tables } = this.dataflow.compiled;
-    return table.kind !== 'splits' && matchTable(graph, tables, table) !== undefined;
+  /** All of the piece's keyed operators; the sources and sinks of a job are not here. */
+  protected override takes({ operator }: Table): boolean {
+    return this.dataflow.compiled.graph.nodes
+      .filter(isKeyed)
+      .some(({ uid, formerly }) => uid === operator || formerly.includes(operator));
   }
 
   #expectAlive(): void {

@@ -83,7 +83,7 @@ describe('keyed state', () => {
     assert.deepEqual(op.log, ['1', '3', '3']);
     for (const name of ['last', 'count', 'prices', 'byHour', 'dearest', 'mean'])
       assert.equal(op.state(`ledger.${name}`, ['a', false]), undefined, name);
-    assert.throws(() => op.state('ledger.last', 'a'), { name: 'KeyRefused' });
+    assert.throws(() => op.state('ledger.last', 'a'), { code: 'KEY_REFUSED', message: /key of ledger.last/ });
     assert.throws(() => op.state('ledger.least', of), {
       code: 'USAGE',
       message: /there are: ledger.last, ledger.count/,

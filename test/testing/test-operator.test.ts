@@ -316,3 +316,37 @@ test('timers that never end are told', async () => {
   op.push(1, 5);
   assert.throws(() => op.watermark(10), { code: 'USAGE', message: /go on falling due/ });
 });
+
+test('state of an operator that has no place for it any more is told, as on a restore', async () => {
+  const of = (kept: 'number' | 'list') => (names: Stream<string>) =>
+    names
+      .keyBy((name) => name)
+      .process('kept', {
+        state: { one: kept === 'number' ? state.number(0) : state.list<number>() },
+        onElement: (_, ctx) => ctx.state.one.add(1),
+      });
+  const op = await testOperator(of('number'));
+  op.push('a');
+  await assert.rejects(testOperator(of('list'), { restore: await op.snapshot() }), { code: 'INCOMPATIBLE' });
+});
+
+/** Compiled, not run: nothing needs a cast, and what does not fit is found. */
+export async function types(): Promise<void> {
+  const op = await testOperator(quiet);
+  const main: readonly string[] = op.output();
+  const sides: readonly Reading[] = op.takeOutput('negative');
+  // @ts-expect-error it gives texts
+  const numbers: readonly number[] = op.output();
+  // @ts-expect-error a number is no reading
+  op.push(1, 1);
+  const late: readonly Reading[] = (await testOperator(greatest)).output('late');
+  const two = await testOperator((a: Stream<string>, b: Stream<number>) => ({
+    long: a.map((s) => s.length),
+    b,
+  }));
+  two.pushTo(1, 5);
+  // @ts-expect-error the second takes numbers
+  two.pushTo(1, 'a');
+  const long: readonly number[] = two.output('long');
+  void [main, sides, numbers, late, long];
+}
