@@ -20,10 +20,11 @@ import { BaseOperator } from './base-operator.js';
 import { cleanupTime } from './dues.js';
 import { KeyTimer } from './key-timer.js';
 import { PROCESSING, TRIGGER } from './layout.js';
+import { mergedRecord } from './merged-record.js';
 import { sessionOf } from './session-gap.js';
 import { isUnchanged, type Joined, join } from './sessions.js';
 import { TriggerPane } from './trigger-pane.js';
-import { allTimes, type TimeKind, type TriggerRecord } from './trigger-record.js';
+import type { TimeKind, TriggerRecord } from './trigger-record.js';
 import { shownPane } from './user-code.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -232,7 +233,7 @@ export class TriggeredOperator extends BaseOperator {
       this.#records.delete(start);
     }
     if (kept !== undefined) this.keep(window, kept, value);
-    const merged = this.#mergedRecord(records, shown);
+    const merged = mergedRecord(records, this.#trigger, this.user, shown);
     this.#pane.load(this.key, window, this.eventTime.timestamp, merged);
     this.#keepRecord(window, this.#pane.record() ?? this.#remains(window), shown);
     this.#onMerge(shown);
@@ -247,31 +248,6 @@ export class TriggeredOperator extends BaseOperator {
     }
     this.user.refusePromise(result, shown);
     this.#save(shown);
-  }
-
-  #mergedRecord(records: readonly TriggerRecord[], shown: unknown): TriggerRecord {
-    return {
-      state: this.#mergedState(records, shown),
-      event: allTimes(records.map(({ event }) => event)),
-      processing: allTimes(records.map(({ processing }) => processing)),
-    };
-  }
-
-  #mergedState(records: readonly TriggerRecord[], shown: unknown): unknown {
-    const [first, ...others] = records.map(({ state }) => state);
-    const { kind, initial } = this.#trigger;
-    let merged = first;
-    for (const state of others) {
-      try {
-        if (this.#trigger.merge !== undefined) merged = this.#trigger.merge(merged, state);
-        else if (Object.is(merged, initial)) merged = state;
-        else if (!Object.is(state, initial)) throw new TypeError(`trigger ${kind} has a state, but no merge`);
-      } catch (error) {
-        throw this.user.failed(error, shown);
-      }
-      this.user.refusePromise(merged, shown);
-    }
-    return merged;
   }
 
   /** All windows of the current key, of which there are contents, a record, or both. */
