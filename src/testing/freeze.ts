@@ -6,8 +6,10 @@
  * class instances.
  */
 
-/** Frozen through and through, so that what is handed out again and again is walked once. */
+/** Frozen through and through, so that what is handed out again and again is walked once. Small flat ones are not noted. */
 const frozen = new WeakSet<object>();
+/** As many members are looked at as fast as they are looked up. */
+const FEW = 16;
 
 const MUTATORS = {
   Map: ['set', 'delete', 'clear'],
@@ -17,16 +19,22 @@ const MUTATORS = {
 
 /** Freezes a value and returns it. */
 export function deepFreeze<T>(value: T): T {
-  const waiting: unknown[] = [value];
-  while (waiting.length > 0) {
-    const next = waiting.pop();
-    if (!canFreeze(next) || frozen.has(next)) continue;
-    frozen.add(next);
-    addMembers(next, waiting);
+  if (typeof value === 'object' && value !== null && !frozen.has(value)) freeze(value);
+  return value;
+}
+
+/** Without recursion, for what nests deeply; elements may be anything. */
+function freeze(value: object): void {
+  const waiting = [value];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (frozen.has(next) || isBytes(next)) continue;
+    const members = membersOf(next);
+    const before = waiting.length;
+    for (const member of members) if (typeof member === 'object' && member !== null) waiting.push(member);
+    if (waiting.length > before || members.length > FEW) frozen.add(next);
     refuseMutators(next);
     Object.freeze(next);
   }
-  return value;
 }
 
 /** A read-only copy of a list, for lists that go on growing; the elements are frozen where they are. */
@@ -34,27 +42,22 @@ export function frozenList(list: readonly unknown[]): readonly unknown[] {
   return deepFreeze([...list]);
 }
 
-function canFreeze(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false;
-  return !ArrayBuffer.isView(value) && !(value instanceof ArrayBuffer || value instanceof SharedArrayBuffer);
+function isBytes(value: object): boolean {
+  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
 }
 
-function addMembers(value: object, to: unknown[]): void {
-  if (Array.isArray(value)) {
-    for (const element of value) to.push(element);
-    return;
-  }
-  if (value instanceof Map) for (const [key, member] of value) to.push(key, member);
-  else if (value instanceof Set) for (const member of value) to.push(member);
-  // A getter is code of the user's, and is not called.
-  for (const name of Object.keys(value)) to.push(Object.getOwnPropertyDescriptor(value, name)?.value);
+function membersOf(value: object): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  if (value instanceof Map) return [...value.keys(), ...value.values()];
+  if (value instanceof Set) return [...value];
+  return Object.values(value);
 }
 
 /** Freezing a Map, a Set or a Date does not keep its methods from changing it. */
 function refuseMutators(value: object): void {
-  const kind = value instanceof Map ? 'Map' : value instanceof Set ? 'Set' : 'Date';
-  if (kind === 'Date' && !(value instanceof Date)) return;
-  if (!Object.isExtensible(value)) return;
+  const kind =
+    value instanceof Map ? 'Map' : value instanceof Set ? 'Set' : value instanceof Date ? 'Date' : undefined;
+  if (kind === undefined || !Object.isExtensible(value)) return;
   for (const name of MUTATORS[kind]) {
     const refuse = () => {
       throw new TypeError(`Cannot change a read-only ${kind} by ${name}: it belongs to state`);

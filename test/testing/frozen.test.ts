@@ -13,6 +13,7 @@ import {
   type,
   windows,
 } from '../../src/index.js';
+import { deepFreeze } from '../../src/testing/freeze.js';
 import { testJob, testOperator } from '../../src/testing.js';
 
 interface Box {
@@ -378,4 +379,26 @@ test('the context is the one of the runtime in all else', async () => {
   op.push(7, 5);
   assert.deepEqual(seen, [[7, 'key'], 0, 0, 5, 4]);
   assert.deepEqual([op.output(), op.output('odd'), op.log], [[7], [7], ['line']]);
+});
+
+test('anything can be frozen: cycles, deep nesting, what is frozen in part; bytes stay as they are', () => {
+  interface Node {
+    next: Node | undefined;
+    readonly bytes: Uint8Array;
+    readonly seen: Set<unknown>;
+  }
+  const last: Node = { next: undefined, bytes: new Uint8Array([1]), seen: new Set() };
+  let first = last;
+  for (let depth = 0; depth < 20_000; depth++) first = { next: first, bytes: last.bytes, seen: last.seen };
+  last.next = first;
+  last.seen.add(Object.freeze({ in: last }));
+  assert.equal(deepFreeze(first), first);
+  assert.throws(() => {
+    last.next = undefined;
+  }, TypeError);
+  assert.throws(() => last.seen.clear(), /Cannot change a read-only Set by clear/);
+  last.bytes[0] = 2;
+  assert.equal(deepFreeze(last).bytes[0], 2);
+  for (const plain of [undefined, null, 1, 'a', 1n, Symbol.iterator, () => 1])
+    assert.equal(deepFreeze(plain), plain);
 });
