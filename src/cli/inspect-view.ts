@@ -2,6 +2,7 @@
 import type { EntryView } from '../archive/entries-view.js';
 import type { OperatorSummary } from '../archive/summary.js';
 import { formatBytes } from '../base/size.js';
+import type { TableKind } from '../format/manifest.js';
 import { type Paint, printable } from './printer.js';
 import type { SnapshotSummary } from './snapshot-view.js';
 import { type Column, properties, table } from './table.js';
@@ -78,7 +79,12 @@ function provenancePairs(
 
 function watermarkText(watermark: number | 'end'): string {
   if (watermark === 'end') return 'end of time';
-  return Math.abs(watermark) <= 8.64e15 ? new Date(watermark).toISOString() : String(watermark);
+  return timeText(watermark);
+}
+
+/** A time of the state for people: ISO 8601 where a date can say it. */
+function timeText(time: unknown): string {
+  return typeof time === 'number' && Math.abs(time) <= 8.64e15 ? new Date(time).toISOString() : textOf(time);
 }
 
 function stateRows({ uid, keyType, states }: OperatorSummary): readonly (readonly string[])[] {
@@ -116,20 +122,32 @@ export const ENTRY_COLUMNS: readonly Column[] = [
   { title: 'VALUE' },
 ];
 
-/** One entry as a row of {@link ENTRY_COLUMNS}; `AT`: window or map key, where it has them. */
-export function entryRow(entry: EntryView, whole: boolean): readonly string[] {
+/**
+ * One entry as a row of {@link ENTRY_COLUMNS}; `AT`: window, map key or the time of a timer, where it has them. `kind` is of
+ * its table, where that is known.
+ */
+export function entryRow(entry: EntryView, whole: boolean, kind?: TableKind): readonly string[] {
   const { keyGroup, key, namespace, mapKey, value, expires } = entry;
-  const at = [...(namespace === null ? [] : [namespace]), ...(mapKey === undefined ? [] : [mapKey])].map(
-    textOf,
-  );
-  const shown = printable(JSON.stringify(value));
-  const until = expires === undefined ? '' : ` (expires ${textOf(expires)})`;
+  const timer = kind === 'timer' || kind === 'event-timer';
+  const at = [
+    ...(namespace === null ? [] : [namespaceText(namespace)]),
+    ...(mapKey === undefined ? [] : [timer ? timeText(mapKey) : textOf(mapKey)]),
+  ];
+  const shown = timer ? '-' : printable(kind === 'watermark' ? timeText(value) : JSON.stringify(value));
+  const until = expires === undefined ? '' : ` (expires ${timeText(expires)})`;
   return [
     keyGroup === null ? '-' : String(keyGroup),
     cut(printable(textOf(key)), whole ? Number.POSITIVE_INFINITY : MAX_VALUE),
     cut(printable(at.join(' ')), MAX_VALUE),
     cut(shown, whole ? Number.POSITIVE_INFINITY : MAX_VALUE) + until,
   ];
+}
+
+function namespaceText(namespace: EntryView['namespace']): string {
+  if (typeof namespace !== 'object' || namespace === null || !('window' in namespace))
+    return textOf(namespace);
+  const { window } = namespace;
+  return Array.isArray(window) ? window.map(timeText).join(' to ') : textOf(namespace);
 }
 
 /** Text as it is where that is no other JSON; the rest as JSON. */

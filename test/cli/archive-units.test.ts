@@ -196,8 +196,15 @@ describe('rows', () => {
       ['-', 'k', 'global m'],
     );
     const long = entry({ value: 'x'.repeat(1_000), expires: 5 });
-    assert.equal(entryRow(long, false)[3]?.length, 161 + ' (expires 5)'.length);
-    assert.equal(entryRow(long, true)[3], `"${'x'.repeat(1_000)}" (expires 5)`);
+    assert.equal(entryRow(long, false)[3]?.length, 161 + ' (expires 1970-01-01T00:00:00.005Z)'.length);
+    assert.equal(entryRow(long, true)[3], `"${'x'.repeat(1_000)}" (expires 1970-01-01T00:00:00.005Z)`);
+    const windowed = entry({ namespace: { window: [0, 3_600_000] } });
+    assert.equal(entryRow(windowed, false)[2], '1970-01-01T00:00:00.000Z to 1970-01-01T01:00:00.000Z');
+    const far = entry({ namespace: { window: [-9e15, { $bigint: '9007199254740993' }] } });
+    assert.equal(entryRow(far, false)[2], '-9000000000000000 to {"$bigint":"9007199254740993"}');
+    const timer = entry({ mapKey: 5, value: null });
+    assert.deepEqual(entryRow(timer, false, 'event-timer').slice(2), ['1970-01-01T00:00:00.005Z', '-']);
+    assert.deepEqual(entryRow(timer, false, 'map').slice(2), ['5', 'null']);
     assert.ok(
       !entryRow(entry({ value: '\u001b[2J' }), true)
         .join('')

@@ -131,7 +131,7 @@ async function writeRows(
     for await (const entry of entries(table)) {
       await out.row(
         () => entry,
-        () => entryRow(entry, whole),
+        () => entryRow(entry, whole, table.kind),
       );
       if (out.rows >= limit) break;
     }
