@@ -333,7 +333,10 @@ test('broadcast state: what elements are given of it', async () => {
       .process('limits', {
         broadcast: { rules: state.broadcast<string, Box>() },
         onElement: (_, ctx) => void loose(ctx.broadcast.rules.get('a')).n++,
-        onBroadcast: (rule, ctx) => ctx.broadcast.rules.set('a', rule),
+        onBroadcast(rule, ctx) {
+          assert.deepEqual([Reflect.get(ctx, 'state'), Reflect.get(ctx, 'key')], [undefined, undefined]);
+          ctx.broadcast.rules.set('a', rule);
+        },
       }),
   );
   op.pushTo(1, box(1));
