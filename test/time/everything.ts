@@ -10,16 +10,18 @@
  * All results are lines that name the elements in them. `seen` makes the oracle exact where elements are late, too: which
  * are depends on the order in which splits are read, and the windows have met the same watermarks.
  */
-import { state } from '../../src/graph/declare-state.js';
-import type { JobBuilder } from '../../src/graph/define.js';
-import type { SinkSpec } from '../../src/graph/sink.js';
-import type { SourceSpec } from '../../src/graph/source.js';
-import type { Sink, Stream } from '../../src/graph/stream.js';
-import { triggers } from '../../src/graph/triggers.js';
-import { type } from '../../src/graph/type.js';
-import type { WindowOf } from '../../src/graph/window.js';
-import { windows } from '../../src/graph/windows.js';
-import { type Arrival, type NaiveWindows, naive, session, sliding, tumbling } from './naive.js';
+import {
+  type JobBuilder,
+  type Sink,
+  type SinkSpec,
+  type SourceSpec,
+  type Stream,
+  state,
+  triggers,
+  type,
+  type WindowOf,
+  windows,
+} from 'tidemark';
 import type { Element } from './stream.js';
 
 export interface Shape {
@@ -32,35 +34,18 @@ export interface Shape {
   readonly gap: number;
 }
 
-/** What the operators without lateness are. */
-export const PUNCTUAL: readonly string[] = ['first', 'cells'];
 /** How many windows of `first` are one of `second`. */
-const SECOND = 3;
-const COUNT = 3;
+export const SECOND = 3;
+export const COUNT = 3;
 
-const gapOf = ({ gap }: Shape, { v }: { readonly v: number }) => gap + v * Math.ceil(gap / 3);
+export const gapOf = ({ gap }: Shape, { v }: { readonly v: number }) => gap + v * Math.ceil(gap / 3);
 
-/** The windows whose results are lines of key, window and elements, and what they do by the plain computation. */
-export function plainWindows(shape: Shape): Readonly<Record<string, NaiveWindows & { inOrder?: boolean }>> {
-  const { size, slide, offset, gap, lateness } = shape;
-  const merges = false;
-  return {
-    first: { windowsOf: tumbling(size), merges, lateness: 0 },
-    tumbling: { windowsOf: tumbling(size, offset), merges, lateness },
-    sliced: { windowsOf: sliding(size, slide, offset), merges, lateness },
-    reduced: { windowsOf: sliding(size, slide), merges, lateness },
-    sliding: { windowsOf: sliding(size, slide, offset), merges, lateness, inOrder: true },
-    session: { windowsOf: session((arrival) => gapOf(shape, arrival)), merges: true, lateness },
-    visits: { windowsOf: session(() => gap), merges: true, lateness },
-  };
-}
-
-interface Group {
+export interface Group {
   readonly key: string;
   readonly ids: readonly number[];
 }
 
-function line(
+export function line(
   uid: string,
   key: string,
   { start, end }: { start: number; end: number },
@@ -69,9 +54,9 @@ function line(
   return `${uid} ${key} ${start} ${end} ${ids.join(',')}`;
 }
 
-const sorted = (ids: readonly number[]) => [...ids].sort((a, b) => a - b);
-const join = (a: readonly number[], b: readonly number[]) => [...a, ...b];
-const coarse = (key: string) => `${key.length % 2}/${key.charCodeAt(key.length - 1) % 2}`;
+export const sorted = (ids: readonly number[]) => [...ids].sort((a, b) => a - b);
+export const join = (a: readonly number[], b: readonly number[]) => [...a, ...b];
+export const coarse = (key: string) => `${key.length % 2}/${key.charCodeAt(key.length - 1) % 2}`;
 
 /** Collects ids; its lines have them sorted. */
 const collecting = (uid: string) => ({
@@ -199,59 +184,4 @@ export function everything(
     streams.push(cells);
     seen.union(...streams).sink('out', out as Sink<string>);
   };
-}
-
-/** The elements in the order they came, by key, as `seen` tells. */
-export function arrivalsOf(lines: readonly string[]): Arrival[][] {
-  const keys = new Map<string, (Arrival & { readonly seq: number })[]>();
-  for (const text of lines) {
-    if (!text.startsWith('seen ')) continue;
-    const [key, seq, id, t, v, met] = JSON.parse(text.slice(5)) as [
-      string,
-      number,
-      number,
-      number,
-      number,
-      number | null,
-    ];
-    const arrivals = keys.get(key) ?? [];
-    arrivals.push({ id, key, t, v, watermark: met ?? Number.NEGATIVE_INFINITY, seq });
-    keys.set(key, arrivals);
-  }
-  return [...keys.values()].map((arrivals) => arrivals.sort((a, b) => a.seq - b.seq));
-}
-
-/** All lines but those of `seen`, sorted. */
-export function expected(keys: readonly (readonly Arrival[])[], shape: Shape): string[] {
-  const lines: string[] = [];
-  const second = new Map<string, Group & { start: number; end: number }>();
-  for (const arrivals of keys) {
-    const key = arrivals[0]?.key ?? '';
-    for (const [uid, windowed] of Object.entries(plainWindows(shape))) {
-      const { fired, late } = naive(arrivals, windowed);
-      const shown = windowed.inOrder ? (ids: readonly number[]) => ids : sorted;
-      lines.push(...fired.map((pane) => line(uid, key, pane, shown(pane.ids))));
-      lines.push(...late.map((id) => `late ${uid} ${id}`));
-      if (uid !== 'first') continue;
-      lines.push(...fired.map((pane) => line('cells', key, pane, sorted(pane.ids))));
-      lines.push(...late.map((id) => `late cells ${id}`));
-      for (const { end, ids } of fired) {
-        const long = SECOND * shape.size;
-        const start = Math.floor((end - 1) / long) * long;
-        const name = `${coarse(key)} ${start}`;
-        const before = second.get(name)?.ids ?? [];
-        second.set(name, { key: coarse(key), start, end: start + long, ids: join(before, ids) });
-      }
-    }
-    for (let i = COUNT; i <= arrivals.length; i += COUNT) {
-      lines.push(
-        `counted ${key} ${arrivals
-          .slice(i - COUNT, i)
-          .map(({ id }) => id)
-          .join()}`,
-      );
-    }
-  }
-  for (const group of second.values()) lines.push(line('second', group.key, group, sorted(group.ids)));
-  return lines.sort();
 }
