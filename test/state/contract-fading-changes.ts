@@ -1,6 +1,7 @@
 /** What a drain of changes holds of state that expires: when that is forgotten, and when it needs a tombstone. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import type { Entry } from '../../src/format/entry.js';
 import { fadingLines, fillFading } from './contract-fading.js';
 import {
   AFTER,
@@ -28,11 +29,17 @@ function changes(of: Subject, kept = true): string[] {
   return drained;
 }
 
-/** Of key k, what was kept when entries lived longer. */
-function adoptOld(of: Subject): void {
+/** Of key k, as written when entries lived longer. */
+function oldEntries(): Entry[] {
   const more = { stamp: BigInt(LONG) };
-  adopt(of, entryOf(TABLES.fading, 'k', undefined, valueBytes('old'), more));
-  adopt(of, entryOf(TABLES.fadingMap, 'k', keyBytes('m'), valueBytes('old'), more));
+  return [
+    entryOf(TABLES.fading, 'k', undefined, valueBytes('old'), more),
+    entryOf(TABLES.fadingMap, 'k', keyBytes('m'), valueBytes('old'), more),
+  ];
+}
+
+function adoptOld(of: Subject): void {
+  for (const entry of oldEntries()) adopt(of, entry);
   of.select('k');
 }
 
@@ -143,6 +150,21 @@ export function fadingChanges(setup: Setup): void {
       assert.equal(s.fading[0].get(), 'initial');
       assert.deepEqual(changes(s), TOMBSTONES);
       assert.deepEqual(changes(s), []);
+      assert.deepEqual(snapshot(s), []);
+    });
+  }
+
+  for (const kept of [true, false]) {
+    it(`writes a tombstone of what expires and was written for longer by a drain that was ${kept ? 'kept' : 'lost'}`, () => {
+      const s = subject(setup);
+      for (const entry of oldEntries()) s.backend.restore(entry);
+      assert.deepEqual(changes(s, kept), lines(oldEntries()));
+      s.select('k');
+      setOld(s);
+      s.time.now = AFTER[0];
+      // Of what was never kept, a tombstone is allowed.
+      const written = changes(s);
+      if (kept || written.length > 0) assert.deepEqual(written, TOMBSTONES);
       assert.deepEqual(snapshot(s), []);
     });
   }
