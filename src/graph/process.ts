@@ -13,8 +13,8 @@ export type SideDeclarations = { readonly [name: string]: TypeTag<unknown> };
 /** A named timer of the current key. Unique by (key, name, time): setting the same twice is one timer. */
 export interface Timer {
   /**
-   * Fires once its time, processing time or the watermark, has reached `time`, whole milliseconds since 1970; at once
-   * after this callback where it has already.
+   * Fires once its time, processing time or the watermark, has reached `time`, whole milliseconds since 1970. Where it has
+   * already, it fires before the next batch of elements.
    */
   set(time: number): void;
   delete(time: number): void;

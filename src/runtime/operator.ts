@@ -25,8 +25,8 @@ export interface KeyedInput {
  * One subtask of an operator with keyed state.
  *
  * Duties of the caller: `open` before the first element; timers of an order fire in the order of their times, event timers
- * only after `time.watermark` has been raised to at least theirs, and no element is pushed while one at or before the
- * watermark is still set.
+ * only after `time.watermark` has been raised to at least theirs; between two batches no event timer at or before the
+ * watermark is left, but for those that an advance cut short fires before the next.
  */
 export interface KeyedOperator extends KeyedInput, Counted {
   readonly subtask: number;
