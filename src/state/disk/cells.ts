@@ -172,24 +172,36 @@ export abstract class CellsColumn<P extends Part> extends Column {
   }
 
   protected put(identity: KeyIdentity, part: P, value: unknown, until: number): void {
-    const size = this.#cellBytes + this.partBytes(part) + sizeOf(value);
+    const size = this.#sizeOf(part, value);
     const cells = this.#cells();
     const cell = cells.live.get(identity) ?? this.#raise(cells, identity, part, size, until);
+    const { life } = cell;
+    // One that nobody sees any more comes behind the others.
+    if (life !== undefined && life.until <= this.time.now && cells.live.delete(identity))
+      cells.live.set(identity, cell);
+    this.#change(cell, value, size, until);
+    if (life === undefined) return;
+    cells.earliest = Math.min(cells.earliest, until);
+    this.#sweepSome(cells);
+  }
+
+  /** Sets the value of a cell that is there, in a table without a TTL. */
+  protected change(cell: Cell, value: unknown): void {
+    this.#change(cell, value, this.#sizeOf(cell.part as P, value), NEVER);
+  }
+
+  #change(cell: Cell, value: unknown, size: number, until: number): void {
     this.changes.secure(cell);
     const { life } = cell;
     if (cell.value === undefined) this.census.add(until);
-    else if (life !== undefined) {
-      this.census.move(life.until, until);
-      // One that nobody sees any more comes behind the others.
-      if (life.until <= this.time.now && cells.live.delete(identity)) cells.live.set(identity, cell);
-    }
-    if (life !== undefined) {
-      life.until = until;
-      cells.earliest = Math.min(cells.earliest, until);
-    }
+    else if (life !== undefined) this.census.move(life.until, until);
+    if (life !== undefined) life.until = until;
     cell.value = setOr(value);
     this.rows.changed(cell, size);
-    if (life !== undefined) this.#sweepSome(cells);
+  }
+
+  #sizeOf(part: P, value: unknown): number {
+    return this.#cellBytes + this.partBytes(part) + sizeOf(value);
   }
 
   /** Where the TTL is shorter than it was, a life may become so. */

@@ -8,6 +8,7 @@ import type { PanesHandle, PaneWindow } from '../backend.js';
 import { CellsColumn, parts } from './cells.js';
 import { NEVER } from './census.js';
 import { stampOf } from './column.js';
+import type { Cell } from './row.js';
 import type { Found } from './segment-store.js';
 
 /** What a window takes on the heap. */
@@ -16,17 +17,17 @@ const GLOBAL: PaneWindow = { start: Number.NEGATIVE_INFINITY, end: Number.POSITI
 
 export class PanesColumn extends CellsColumn<PaneWindow> implements PanesHandle {
   get(start: number): unknown {
-    const cell = this.find(start);
+    const cell = this.#at(start);
     return cell === undefined ? undefined : this.handOut(cell);
   }
 
   set(window: PaneWindow, value: unknown): void {
     const { start, end } = window;
-    const there = this.find(start)?.part as PaneWindow | undefined;
+    const cell = this.#at(start);
     // One that ends elsewhere is another entry.
-    if (there?.end === end) return this.put(start, there, value, NEVER);
+    if (cell !== undefined && windowOf(cell).end === end) return this.change(cell, value);
     assert(isGlobal(window) || isWindow(window), `a window from ${start} to ${end}`);
-    if (there !== undefined) this.remove(start);
+    if (cell !== undefined) this.remove(start);
     this.put(start, { start, end }, value, NEVER);
   }
 
@@ -76,14 +77,26 @@ export class PanesColumn extends CellsColumn<PaneWindow> implements PanesHandle 
     return WINDOW_BYTES;
   }
 
-  protected describe({ start, end }: PaneWindow): string {
-    return `${this.what}, window [${start}, ${end}),`;
+  protected describe(window: PaneWindow): string {
+    const { start, end } = window;
+    const shown = isGlobal(window) ? 'the global window' : `window ${start} to ${end}`;
+    return `${this.what}, ${shown},`;
   }
 
   protected override untilOf(found: Found): number {
     const until = stampOf(found);
     if (until === NEVER) return until;
     throw found.damaged(new BytesDamaged(`${this.what} holds an entry with a stamp`, found.scan.identityEnd));
+  }
+
+  /** As `find`; elements come to the same pane again and again. */
+  #at(start: number): Cell | undefined {
+    const cells = this.current();
+    if (cells === undefined) return undefined;
+    const { last } = cells;
+    if (last?.value !== undefined && windowOf(last).start === start) return last;
+    cells.last = cells.live.get(start);
+    return cells.last;
   }
 
   #readWindow(tag: number, from: ByteReader): PaneWindow | undefined {
@@ -96,6 +109,10 @@ export class PanesColumn extends CellsColumn<PaneWindow> implements PanesHandle 
     if (!isWindow(window)) throw new BytesDamaged(`${this.what} has a window from ${from} to ${to}`, 0);
     return window;
   }
+}
+
+function windowOf(cell: Cell): PaneWindow {
+  return cell.part as PaneWindow;
 }
 
 function isWindow({ start, end }: PaneWindow): boolean {

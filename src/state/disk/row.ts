@@ -53,8 +53,9 @@ export class Life {
 }
 
 export class Cell {
-  // Both are looked at for each element: side by side.
+  // These are looked at for each element: side by side.
   value: unknown = undefined;
+  life: Life | undefined = undefined;
   changed = 0;
   written = 0;
   wrote = false;
@@ -63,7 +64,6 @@ export class Cell {
   readonly column: Column;
   /** Of a cell of a map, or of panes. */
   readonly part: Part | undefined;
-  life: Life | undefined = undefined;
   /** Where it stands in the list of dirty cells, while `changed` is the current epoch. */
   at = 0;
   /** About what it takes on the heap, value included. */
@@ -83,6 +83,8 @@ export class MapCells {
   readonly live = new Map<KeyIdentity, Cell>();
   /** Without a value, and not to be forgotten yet; by identity of the entry. */
   gone: Map<KeyIdentity, Cell> | undefined = undefined;
+  /** Of panes: the one used last. It is live as long as it has a value. */
+  last: Cell | undefined = undefined;
   /** None of them expires before. */
   earliest = NEVER;
   /** Where the look for expired ones stands. */
