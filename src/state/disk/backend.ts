@@ -1,7 +1,8 @@
 /**
  * The disk backend: keyed state in sorted segments on disk, of which what is used and what changed is in memory; timers
  * are all in memory, with a memory backend of their own, for the earliest is asked for all the time. rows.ts has the
- * cache, changes.ts what becomes of changes, the columns what each kind of state adds, drain.ts how a delta is written.
+ * cache, changes.ts what becomes of changes, the columns what each kind of state adds, drain.ts how a delta is written,
+ * census.ts how entries are counted that expire unseen.
  */
 import { assert, present } from '../../base/assert.js';
 import { keyGroupOf } from '../../base/key-groups.js';

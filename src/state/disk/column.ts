@@ -1,5 +1,5 @@
 /**
- * A column: what one declared state keeps, a cell or the cells of a map per row. The columns are at the same time the
+ * A column: what one declared state keeps, a cell or many cells per row. The columns are at the same time the
  * handles that user code holds; `rows` says which row they act on.
  */
 import { BytesDamaged, type Codec } from '../../codec/codec.js';
