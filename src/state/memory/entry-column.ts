@@ -67,17 +67,17 @@ export abstract class EntryColumn extends Column {
   /** What the records hold for what the codec read. Checks it. */
   protected abstract restored(value: unknown, entry: Entry, kept: boolean): unknown;
 
-  /** Writes a value of the records. */
-  protected write(out: EntryWriter, value: unknown): void {
+  /** Writes a value of the records, which is in this row. */
+  protected write(out: EntryWriter, value: unknown, _bucket: Bucket, _row: number): void {
     out.value(this.codec, value);
   }
 
-  /** Until when the entry of a kept drain may be seen, if a value of the records is taken out: for its tomb. */
-  protected seenUntil(_value: unknown): number {
+  /** Until when the entry of a kept drain may be seen, if the value of a row is taken out: for its tomb. */
+  protected seenUntil(_bucket: Bucket, _row: number): number {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** A value is about to be put where one was taken out that may be seen in a kept drain. */
+  /** A value is about to be put into the current row, where one was taken out that may be seen in a kept drain. */
   protected exhumed(_tomb: Tomb): void {}
 
   /** Stores the current key's value, after what must happen before it changes. */
@@ -125,7 +125,7 @@ export abstract class EntryColumn extends Column {
     const key = bucket.keyOf(row);
     try {
       store.out.key(store.options.keys, key);
-      this.write(store.out, bucket.records[at]);
+      this.write(store.out, bucket.records[at], bucket, row);
     } catch (error) {
       throw this.refused(error, key);
     }
@@ -161,7 +161,7 @@ export abstract class EntryColumn extends Column {
     const at = row + this.offset;
     this.secure(bucket, row);
     if (!store.tracking || (bucket.mark(at) & KEPT) === 0) return;
-    const tomb = new Tomb(store.group, store.current(), this.seenUntil(bucket.records[at]));
+    const tomb = new Tomb(store.group, store.current(), this.seenUntil(bucket, row));
     this.#graves.now.set(store.identity(), tomb);
   }
 

@@ -1,49 +1,26 @@
 /**
- * Values that expire, one per key: a record holds the value with its lease. What has expired is let go of by `expire`, or
- * when the key is used; no handle shows it.
+ * Values that expire, one per key: in the records as those that do not, and with a stamp by their row (row-leases.ts). What
+ * has expired is let go of by `expire`, or when the key is used; no handle shows it.
+ *
+ * Invariant: a row without a value has neither a stamp nor `written`.
  */
 import type { Entry, EntryWriter } from '../../format/entry.js';
 import type { StateTable, ValueHandle } from '../backend.js';
 import type { Bucket } from './bucket.js';
 import type { Place } from './column.js';
 import { EntryColumn } from './entry-column.js';
-import { ExpiryHeap, type Lease, OUTSIDE } from './expiry.js';
 import type { Tomb } from './graves.js';
 import { KEPT } from './marks.js';
+import { RowHeap, RowLeases } from './row-leases.js';
 import type { Store } from './store.js';
 import { type Ttl, ttlOf } from './ttl.js';
-
-class FadingValue implements Lease {
-  value: unknown;
-  stamp: number;
-  due: number;
-  place = OUTSIDE;
-  written: number;
-  readonly bucket: Bucket;
-  /** Stays the key's row as long as the value is in it. */
-  readonly row: number;
-
-  constructor(value: unknown, stamp: number, written: number, bucket: Bucket, row: number) {
-    this.value = value;
-    this.stamp = stamp;
-    this.due = stamp;
-    this.written = written;
-    this.bucket = bucket;
-    this.row = row;
-  }
-}
+import { SET_UNDEFINED } from './value.js';
 
 export class FadingValueColumn extends EntryColumn implements ValueHandle {
   override readonly fading = true;
   readonly #initial: unknown;
   readonly #ttl: Ttl;
-  readonly #heap = new ExpiryHeap<FadingValue>();
-  readonly #forgetAny = (fading: FadingValue) => {
-    this.store.selectRow(fading.bucket, fading.row);
-    this.#forget(fading);
-  };
-  /** What was made last: it is put into its record at once. */
-  #made: FadingValue | undefined = undefined;
+  readonly #heap = new RowHeap();
 
   constructor(store: Store, place: Place, state: StateTable) {
     super(store, place, state.codec);
@@ -52,21 +29,26 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
   }
 
   get(): unknown {
-    const fading = this.#current();
-    if (fading === undefined) return this.#initial;
-    if (this.#ttl.onRead) this.#renew(fading);
-    const { value } = fading;
+    const value = this.#current();
+    if (value === undefined) return this.#initial;
+    if (this.#ttl.onRead) this.#renew();
     const { store } = this;
     if (store.floor > 0 && typeof value === 'object' && value !== null) this.secure(store.bucket, store.row);
-    return value;
+    return value === SET_UNDEFINED ? undefined : value;
   }
 
   set(value: unknown): void {
-    const fading = this.#current();
-    if (fading === undefined) return this.put(this.#make(value, this.#ttl.stamp(), 0));
-    if (this.store.marking) this.touch();
-    fading.value = value;
-    this.#heap.renew(fading, this.#ttl.stamp());
+    const fresh = this.#current() === undefined;
+    // One that is there is often changed: it is listed once, and its mark need not be looked at again.
+    const { store, offset } = this;
+    const kept = value === undefined ? SET_UNDEFINED : value;
+    if (fresh) this.put(kept);
+    else {
+      const at = store.row + offset;
+      if (store.marking && !store.bucket.isListed(at, store.changed)) this.touch();
+      store.bucket.records[at] = kept;
+    }
+    this.#stamp(this.#ttl.stamp());
   }
 
   update(change: (value: unknown) => unknown): void {
@@ -74,66 +56,118 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
   }
 
   clear(): void {
-    const fading = this.#current();
-    if (fading === undefined) return;
-    this.#heap.remove(fading);
-    this.remove();
+    if (this.#current() !== undefined) this.remove();
   }
 
   override expire(most: number): number {
-    return this.#heap.expire(this.#ttl.now(), most, this.#forgetAny);
+    const now = this.#ttl.now();
+    let looked = 0;
+    for (; looked < most && this.#heap.due <= now; looked++) this.#look(now);
+    return looked;
   }
 
-  protected restored(value: unknown, entry: Entry, kept: boolean): unknown {
-    return this.#make(value, this.#ttl.stampOf(entry), this.#ttl.writtenBy(entry, kept));
+  override restore(entry: Entry, kept: boolean, clean: boolean): void {
+    super.restore(entry, kept, clean);
+    this.#stamp(this.#ttl.stampOf(entry));
+    const { bucket, row } = this.store;
+    this.#leases(bucket).written[row] = this.#ttl.writtenBy(entry, kept);
   }
 
-  protected override write(out: EntryWriter, record: unknown): void {
-    const fading = record as FadingValue;
-    out.stamp(BigInt(fading.stamp));
-    out.value(this.codec, fading.value);
-    fading.written = Math.max(fading.written, fading.stamp);
+  protected restored(value: unknown): unknown {
+    return value === undefined ? SET_UNDEFINED : value;
   }
 
-  protected override seenUntil(record: unknown): number {
-    return (record as FadingValue).written;
+  protected override remove(): void {
+    const { bucket, row } = this.store;
+    super.remove();
+    const { stamps, written } = this.#leases(bucket);
+    stamps[row] = 0;
+    written[row] = 0;
+  }
+
+  protected override write(out: EntryWriter, value: unknown, bucket: Bucket, row: number): void {
+    const { stamps, written } = this.#leases(bucket);
+    const stamp = stamps[row] as number;
+    out.stamp(BigInt(stamp));
+    out.value(this.codec, value === SET_UNDEFINED ? undefined : value);
+    if ((written[row] as number) < stamp) written[row] = stamp;
+  }
+
+  protected override seenUntil(bucket: Bucket, row: number): number {
+    return this.#leases(bucket).written[row] as number;
   }
 
   protected override exhumed({ until }: Tomb): void {
-    const made = this.#made;
-    if (made !== undefined) made.written = Math.max(made.written, until);
+    const { bucket, row } = this.store;
+    const leases = this.#leases(bucket);
+    leases.reach(row, bucket);
+    leases.written[row] = until;
   }
 
-  /** What the current key has, if it has not expired. */
-  #current(): FadingValue | undefined {
-    const fading = this.currentValue() as FadingValue | undefined;
-    if (fading === undefined || fading.stamp > this.#ttl.now()) return fading;
-    this.#forget(fading);
+  /** What the records have for the current key, if it has not expired. */
+  #current(): unknown {
+    const { store } = this;
+    if (store.row < 0) return undefined;
+    const value = store.bucket.records[store.row + this.offset];
+    if (value === undefined) return undefined;
+    const stamp = this.#leases(store.bucket).stamps[store.row] as number;
+    if (stamp > this.#ttl.now()) return value;
+    this.#forget();
     return undefined;
   }
 
-  #make(value: unknown, stamp: number, written: number): FadingValue {
-    const { store } = this;
-    const row = store.row < 0 ? store.addRow() : store.row;
-    const fading = new FadingValue(value, stamp, written, store.bucket, row);
-    this.#heap.push(fading);
-    this.#made = fading;
-    return fading;
+  #leases({ leases }: Bucket): RowLeases {
+    const found = leases[this.offset];
+    if (found !== undefined) return found;
+    const made = new RowLeases();
+    leases[this.offset] = made;
+    return made;
   }
 
-  #renew(fading: FadingValue): void {
+  /** The current key's value, which it has, expires then. */
+  #stamp(stamp: number): void {
+    const { bucket, row } = this.store;
+    const leases = this.#leases(bucket);
+    if (row >= leases.stamps.length) leases.reach(row, bucket);
+    leases.stamps[row] = stamp;
+    if (leases.queued[row] === 1) return;
+    leases.queued[row] = 1;
+    // What was restored may be renewed for a shorter time than it had.
+    this.#heap.push(Math.min(stamp, this.#ttl.stamp()), bucket, row);
+  }
+
+  #renew(): void {
+    const { store } = this;
+    const { bucket, row } = store;
     const stamp = this.#ttl.stamp();
-    if (stamp === fading.stamp) return;
-    if (this.store.marking) this.touch();
-    this.#heap.renew(fading, stamp);
+    const { stamps } = this.#leases(bucket);
+    if (stamps[row] === stamp) return;
+    if (store.marking) this.touch();
+    stamps[row] = stamp;
+  }
+
+  /** Looks at the first that is due. */
+  #look(now: number): void {
+    const { bucket, row } = this.#heap.pop();
+    const leases = this.#leases(bucket);
+    leases.queued[row] = 0;
+    if (bucket.records[row + this.offset] === undefined) return;
+    const stamp = leases.stamps[row] as number;
+    if (stamp > now) {
+      leases.queued[row] = 1;
+      this.#heap.push(stamp, bucket, row);
+      return;
+    }
+    this.store.selectRow(bucket, row);
+    this.#forget();
   }
 
   /** The current key's value has expired. It needs no tombstone where all that was written has, too. */
-  #forget(fading: FadingValue): void {
+  #forget(): void {
     const { store } = this;
-    if (store.marking) this.secure(store.bucket, store.row);
-    if (store.tracking && fading.written <= this.#ttl.now()) this.setMark(0, KEPT);
-    this.#heap.remove(fading);
+    const { bucket, row } = store;
+    if (store.marking) this.secure(bucket, row);
+    if (store.tracking && this.seenUntil(bucket, row) <= this.#ttl.now()) this.setMark(0, KEPT);
     this.remove();
   }
 }

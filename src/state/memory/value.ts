@@ -6,7 +6,7 @@ import { EntryColumn } from './entry-column.js';
 import type { Store } from './store.js';
 
 /** Stands for `undefined` where that was set: in the records, undefined is absent. */
-const SET_UNDEFINED = Symbol('set to undefined');
+export const SET_UNDEFINED = Symbol('set to undefined');
 
 export class ValueColumn extends EntryColumn implements ValueHandle {
   readonly initial: unknown;
