@@ -117,7 +117,7 @@ export class PanesColumn extends SlotColumn<PaneCell, PaneTomb> implements Panes
     try {
       this.store.out.value(this.#codec, cell.value);
     } catch (error) {
-      const which = cell.end === GLOBAL.end ? 'the global window' : `window [${cell.at}, ${cell.end})`;
+      const which = cell.end === GLOBAL.end ? 'the global window' : `window ${cell.at} to ${cell.end}`;
       throw refused(error, `${this.what}, ${which},`, cell.bucket.keyOf(cell.row));
     }
   }
