@@ -169,6 +169,18 @@ export function fadingChanges(setup: Setup): void {
     });
   }
 
+  it('lets go in time of what is set for a shorter time, also after it was looked at for the first', () => {
+    const s = subject(setup);
+    adoptOld(s);
+    s.time.now = AFTER[0] + 1;
+    while (!s.backend.expire(1));
+    setOld(s);
+    s.time.now += AFTER[0];
+    // Nothing asks for it: that it has expired must be known.
+    assert.deepEqual(changes(s), TOMBSTONES);
+    assert.deepEqual(snapshot(s), []);
+  });
+
   it('needs no tombstone once what was kept for longer is over, too', () => {
     const s = subject(setup);
     adoptOld(s);

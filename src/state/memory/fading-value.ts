@@ -130,9 +130,12 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
     const leases = this.#leases(bucket);
     if (row >= leases.stamps.length) leases.reach(row, bucket);
     leases.stamps[row] = stamp;
-    if (leases.queued[row] === 1) return;
-    leases.queued[row] = 1;
-    // What was restored may be renewed for a shorter time than it had.
+    if (leases.queued[row] === 0) this.#queue(bucket, row, stamp);
+  }
+
+  /** What was restored may be renewed for a shorter time than it has: it is looked at before. */
+  #queue(bucket: Bucket, row: number, stamp: number): void {
+    this.#leases(bucket).queued[row] = 1;
     this.#heap.push(Math.min(stamp, this.#ttl.stamp()), bucket, row);
   }
 
@@ -153,11 +156,7 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
     leases.queued[row] = 0;
     if (bucket.records[row + this.offset] === undefined) return;
     const stamp = leases.stamps[row] as number;
-    if (stamp > now) {
-      leases.queued[row] = 1;
-      this.#heap.push(stamp, bucket, row);
-      return;
-    }
+    if (stamp > now) return this.#queue(bucket, row, stamp);
     this.store.selectRow(bucket, row);
     this.#forget();
   }
