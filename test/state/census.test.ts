@@ -131,6 +131,16 @@ describe('entries that expire unseen', () => {
     assert.equal(world.census.live, 0);
   });
 
+  it('are counted up to the last time there is', () => {
+    const census = new Census({ now: 5 }, 1000);
+    census.add(Number.MAX_SAFE_INTEGER);
+    census.add(Number.MAX_SAFE_INTEGER - 1);
+    assert.deepEqual(
+      census.expiries.map(([, until, entries]) => [until, entries]),
+      [[Number.MAX_SAFE_INTEGER, 2]],
+    );
+  });
+
   it('makes little of wrong counts', () => {
     const census = new Census({ now: 5 }, 10);
     census.adopt(1, [

@@ -123,7 +123,7 @@ export class Census {
     this.#drop();
     const spans = this.#spans;
     const at = this.#placeOf(stamp);
-    const end = Math.ceil(stamp / this.#width) * this.#width;
+    const end = Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(stamp / this.#width) * this.#width);
     const after = Math.max(end - this.#width, spans[at - 1]?.until ?? this.#passed);
     const span = { after, until: Math.min(end, spans[at]?.after ?? end), entries: 0 };
     spans.splice(at, 0, span);
