@@ -49,6 +49,8 @@ class PaneTomb extends SlotTomb {
 export class PanesColumn extends SlotColumn<PaneCell, PaneTomb> implements PanesHandle {
   override readonly windowed = true;
   readonly #codec: Codec<unknown>;
+  /** The last that was looked for among several of a key: what is got is set next. It may be gone. */
+  #last: PaneCell | undefined = undefined;
 
   constructor(store: Store, place: Place, state: StateTable) {
     super(store, place);
@@ -146,7 +148,13 @@ export class PanesColumn extends SlotColumn<PaneCell, PaneTomb> implements Panes
     if (store.row < 0) return undefined;
     const panes = store.bucket.records[store.row + this.offset];
     if (panes instanceof PaneCell) return panes.at === start ? panes : undefined;
-    return (panes as Map<number, PaneCell> | undefined)?.get(start);
+    if (panes === undefined) return undefined;
+    const last = this.#last;
+    if (last?.at === start && last.row === store.row && last.bucket === store.bucket && last.live)
+      return last;
+    const found = (panes as Map<number, PaneCell>).get(start);
+    if (found !== undefined) this.#last = found;
+    return found;
   }
 }
 
