@@ -68,6 +68,8 @@ export class Dataflow {
   constructor(options: DataflowOptions) {
     this.#options = options;
     this.time = new ProcessingTime(options.context.clock);
+    // Entries are restored before the first step, and some get their time to live then.
+    this.#stepTime.now = this.time.now();
     this.compiled = compile({
       ...options,
       processingTime: this.time,
