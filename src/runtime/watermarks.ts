@@ -186,7 +186,9 @@ export class Watermarks {
     if (!timed) return 0;
     const fired = fireDue(operators, time.watermark, most);
     if (fired === most && anyDue(operators, time.watermark)) {
+      // Held back, whatever its inputs do.
       flow.watermark = NO_WATERMARK;
+      flow.idle = false;
       this.#cut = true;
     }
     return fired;

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { present } from '../../src/base/assert.js';
 import type { JobBuilder } from '../../src/graph/define.js';
 import type { Stream } from '../../src/graph/stream.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
 import { take } from '../../src/testing/taken.js';
 import { Feed } from '../time/feed.js';
 import { Driven } from './driving.js';
@@ -265,6 +266,30 @@ describe('idle splits', () => {
     driven.clock.advance(20_000);
     assert.equal(await watermark(driven), 49);
     assert.equal(lateOf(driven), 0);
+  });
+
+  test('count as idle anew after a restore, which does not turn event time back', async () => {
+    const feed = new Feed<number>('a', 'b');
+    const clock = new ManualClock();
+    const before = await Driven.open(idle(feed, 10), { clock });
+    feed.give('a', 100);
+    feed.give('b', 50);
+    await before.settle();
+    clock.advance(10);
+    feed.give('a', 110);
+    assert.equal(await watermark(before), 109);
+    const restore = await take(before.dataflow, 1);
+    const after = await Driven.open(idle(feed, 10), { clock, restore, parallelism: 2 });
+    feed.give('a', 200);
+    assert.equal(await watermark(after), 109);
+    feed.give('b', 60);
+    assert.equal(await watermark(after), 109);
+    assert.equal(lateOf(after), 1);
+    clock.advance(9);
+    feed.give('a', 210);
+    assert.equal(await watermark(after), 109);
+    clock.advance(1);
+    assert.equal(await watermark(after), 209);
   });
 
   test('of one source leave event time to the others', async () => {

@@ -12,6 +12,7 @@
  */
 import {
   type JobBuilder,
+  type KeyedStream,
   type Sink,
   type SinkSpec,
   type SourceSpec,
@@ -20,6 +21,7 @@ import {
   triggers,
   type,
   type WindowOf,
+  type WindowStream,
   windows,
 } from 'tidemark';
 import type { Element } from './stream.js';
@@ -66,122 +68,141 @@ const collecting = (uid: string) => ({
   result: (ids: readonly number[], window: WindowOf<string>) => line(uid, window.key, window, sorted(ids)),
 });
 
+type Keyed = KeyedStream<Element, string>;
+type Lines = readonly Stream<string>[];
+
+const lateLines = (uid: string, late: Stream<{ readonly ids: readonly number[] }>) =>
+  late.map(({ ids }) => `late ${uid} ${ids.join()}`);
+
+/** Results and late output of windows whose results are lines. */
+const bothOf = (uid: string, stream: WindowStream<string, Element>): Lines => [
+  stream,
+  lateLines(uid, stream.late),
+];
+
 export function everything(
   source: SourceSpec<Element, number>,
   out: SinkSpec<string, unknown>,
   shape: Shape,
 ) {
   return (job: JobBuilder): void => {
-    const { bound, lateness, size, slide, offset, gap } = shape;
     const keyed = job
       .source('in', source)
-      .assignTimestamps(({ t }) => t, { outOfOrderness: bound })
+      .assignTimestamps(({ t }) => t, { outOfOrderness: shape.bound })
       .keyBy(({ key }) => key);
-    const streams: Stream<string>[] = [];
-    const late = (uid: string, stream: Stream<Element>) =>
-      streams.push(stream.map(({ ids }) => `late ${uid} ${ids.join()}`));
-
-    const seen = keyed.process('seen', {
-      state: { count: state.number(0) },
-      emits: type<string>(),
-      onElement({ ids, t, v }, ctx) {
-        ctx.state.count.add(1);
-        const watermark = ctx.watermark();
-        const met = Number.isFinite(watermark) ? watermark : null;
-        ctx.emit(`seen ${JSON.stringify([ctx.key, ctx.state.count.get(), ids[0], t, v, met])}`);
-      },
-    });
-
-    const first = keyed.window('first', {
-      assign: windows.tumbling(size),
-      apply: function* (elements, { key, start, end }) {
-        yield { key, start, end, ids: elements.flatMap(({ ids }) => ids) };
-      },
-    });
-    late('first', first.late);
-    streams.push(first.map((group) => line('first', group.key, group, sorted(group.ids))));
-    const second = first
-      .keyBy((group: Group) => coarse(group.key))
-      .window('second', { assign: windows.tumbling(SECOND * size), aggregate: collecting('second') });
-    streams.push(second);
-    streams.push(second.late.map(({ ids }) => `late second ${ids.join()}`));
-
-    const { merge: _, ...unmerged } = collecting('tumbling');
-    const tumblings = keyed.window('tumbling', {
-      assign: windows.tumbling(size, { offset }),
-      lateness,
-      aggregate: unmerged,
-    });
-    const sliced = keyed.window('sliced', {
-      assign: windows.sliding(size, slide, { offset: offset % slide }),
-      lateness,
-      aggregate: collecting('sliced'),
-    });
-    const reduced = keyed.window('reduced', {
-      assign: windows.sliding(size, slide),
-      lateness,
-      reduce: (a, b) => ({ ...a, ids: join(a.ids, b.ids) }),
-      result: ({ ids }, window) => line('reduced', window.key, window, sorted(ids)),
-    });
-    const slidings = keyed.window('sliding', {
-      assign: windows.sliding(size, slide, { offset: offset % slide }),
-      lateness,
-      apply: function* (elements, window) {
-        const ids = elements.flatMap((element) => element.ids);
-        yield line('sliding', window.key, window, ids);
-      },
-    });
-    const sessions = keyed.window('session', {
-      assign: windows.session((element: Element) => gapOf(shape, element)),
-      lateness,
-      aggregate: collecting('session'),
-    });
-    const visits = keyed.window('visits', {
-      assign: windows.session(gap),
-      lateness,
-      apply: (elements, window) => [
-        line('visits', window.key, window, sorted(elements.flatMap(({ ids }) => ids))),
-      ],
-    });
-    for (const [uid, stream] of Object.entries({ tumbling: tumblings, sliced, reduced, sliding: slidings })) {
-      streams.push(stream);
-      late(uid, stream.late);
-    }
-    for (const [uid, stream] of Object.entries({ session: sessions, visits })) {
-      streams.push(stream);
-      late(uid, stream.late);
-    }
-
-    const counted = keyed.window('counted', {
-      assign: windows.global(),
-      trigger: triggers.purging(triggers.count(COUNT)),
-      apply: (elements, { key }) => [`counted ${key} ${elements.flatMap(({ ids }) => ids).join()}`],
-    });
-    streams.push(counted);
-
-    const cells = keyed.process('cells', {
-      state: { cells: state.map<number, readonly number[]>() },
-      timers: { end: 'event' },
-      emits: type<string>(),
-      onElement({ ids, t }, ctx) {
-        const start = Math.floor(t / size) * size;
-        const end = start + size;
-        if (end - 1 <= ctx.watermark()) ctx.emit(`late cells ${ids.join()}`);
-        else {
-          ctx.state.cells.set(end, join(ctx.state.cells.get(end) ?? [], ids));
-          ctx.timers.end.set(end - 1);
-        }
-      },
-      onTimer: {
-        end(at, ctx) {
-          const end = at + 1;
-          const ids = ctx.state.cells.get(end) ?? [];
-          ctx.emit(line('cells', ctx.key, { start: end - size, end }, sorted(ids)));
-          ctx.state.cells.delete(end);
-        },
-      },
-    });
-    streams.push(cells);
-    seen.union(...streams).sink('out', out as Sink<string>);
+    const others = [twice, aligned, sliding, sessions, counted, cells].flatMap((part) => part(keyed, shape));
+    seen(keyed)
+      .union(...others)
+      .sink('out', out as Sink<string>);
   };
+}
+
+function seen(keyed: Keyed): Stream<string> {
+  return keyed.process('seen', {
+    state: { count: state.number(0) },
+    emits: type<string>(),
+    onElement({ ids, t, v }, ctx) {
+      ctx.state.count.add(1);
+      const watermark = ctx.watermark();
+      const met = Number.isFinite(watermark) ? watermark : null;
+      ctx.emit(`seen ${JSON.stringify([ctx.key, ctx.state.count.get(), ids[0], t, v, met])}`);
+    },
+  });
+}
+
+function twice(keyed: Keyed, { size }: Shape): Lines {
+  const first = keyed.window('first', {
+    assign: windows.tumbling(size),
+    apply: function* (elements, { key, start, end }) {
+      yield { key, start, end, ids: elements.flatMap(({ ids }) => ids) };
+    },
+  });
+  const second = first
+    .keyBy((group: Group) => coarse(group.key))
+    .window('second', { assign: windows.tumbling(SECOND * size), aggregate: collecting('second') });
+  const lines = first.map((group) => line('first', group.key, group, sorted(group.ids)));
+  return [lines, lateLines('first', first.late), second, lateLines('second', second.late)];
+}
+
+function aligned(keyed: Keyed, { size, slide, offset, lateness }: Shape): Lines {
+  const { merge: _, ...unmerged } = collecting('tumbling');
+  const tumbling = keyed.window('tumbling', {
+    assign: windows.tumbling(size, { offset }),
+    lateness,
+    aggregate: unmerged,
+  });
+  const listed = keyed.window('sliding', {
+    assign: windows.sliding(size, slide, { offset: offset % slide }),
+    lateness,
+    apply: function* (elements, window) {
+      const ids = elements.flatMap((element) => element.ids);
+      yield line('sliding', window.key, window, ids);
+    },
+  });
+  return [...bothOf('tumbling', tumbling), ...bothOf('sliding', listed)];
+}
+
+/** Kept in slices. */
+function sliding(keyed: Keyed, { size, slide, offset, lateness }: Shape): Lines {
+  const sliced = keyed.window('sliced', {
+    assign: windows.sliding(size, slide, { offset: offset % slide }),
+    lateness,
+    aggregate: collecting('sliced'),
+  });
+  const reduced = keyed.window('reduced', {
+    assign: windows.sliding(size, slide),
+    lateness,
+    reduce: (a, b) => ({ ...a, ids: join(a.ids, b.ids) }),
+    result: ({ ids }, window) => line('reduced', window.key, window, sorted(ids)),
+  });
+  return [...bothOf('sliced', sliced), ...bothOf('reduced', reduced)];
+}
+
+function sessions(keyed: Keyed, shape: Shape): Lines {
+  const { gap, lateness } = shape;
+  const session = keyed.window('session', {
+    assign: windows.session((element: Element) => gapOf(shape, element)),
+    lateness,
+    aggregate: collecting('session'),
+  });
+  const visits = keyed.window('visits', {
+    assign: windows.session(gap),
+    lateness,
+    apply: (elements, window) => [
+      line('visits', window.key, window, sorted(elements.flatMap(({ ids }) => ids))),
+    ],
+  });
+  return [...bothOf('session', session), ...bothOf('visits', visits)];
+}
+
+function counted(keyed: Keyed): Lines {
+  const stream = keyed.window('counted', {
+    assign: windows.global(),
+    trigger: triggers.purging(triggers.count(COUNT)),
+    apply: (elements, { key }) => [`counted ${key} ${elements.flatMap(({ ids }) => ids).join()}`],
+  });
+  return [stream];
+}
+
+function cells(keyed: Keyed, { size }: Shape): Lines {
+  const stream = keyed.process('cells', {
+    state: { cells: state.map<number, readonly number[]>() },
+    timers: { end: 'event' },
+    emits: type<string>(),
+    onElement({ ids, t }, ctx) {
+      const end = Math.floor(t / size) * size + size;
+      if (end - 1 <= ctx.watermark()) return ctx.emit(`late cells ${ids.join()}`);
+      ctx.state.cells.set(end, join(ctx.state.cells.get(end) ?? [], ids));
+      ctx.timers.end.set(end - 1);
+    },
+    onTimer: {
+      end(at, ctx) {
+        const end = at + 1;
+        const ids = ctx.state.cells.get(end) ?? [];
+        ctx.emit(line('cells', ctx.key, { start: end - size, end }, sorted(ids)));
+        ctx.state.cells.delete(end);
+      },
+    },
+  });
+  return [stream];
 }

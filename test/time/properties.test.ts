@@ -150,6 +150,53 @@ function assertNothingLeft({ tables, entries }: Saved): void {
   assert.deepEqual([...kept], []);
 }
 
+/** Each snapshot is followed by a crash and a restore elsewhere, one step later. */
+function afterEachStep(steps: number): Event[] {
+  return Array.from({ length: steps }, (_, i): Event[] => [
+    { kind: 'steps', count: 1 },
+    { kind: 'snapshot', stepsBetween: 0, end: i % 3 === 0 ? 'completed' : 'committed' },
+    { kind: 'steps', count: i % 2 },
+    { kind: 'crash', parallelism: 1 + (i % MAX_PARALLELISM) },
+  ]).flat();
+}
+
+/** Some operator has timers to fire at or before its watermark. */
+function inAnAdvance({ dataflow }: History): boolean {
+  const { times, processes } = dataflow.compiled;
+  return [...processes].some(([uid, operators]) =>
+    operators.some(({ backend }) => backend.nextTimer('event') <= (times.get(uid)?.watermark ?? 0)),
+  );
+}
+
+describe('more panes due at once than a step fires', () => {
+  for (const kept of ['memory', 'memory, changes', 'disk'] as const) {
+    test(`crashes between any two steps, on ${kept}`, async () => {
+      // Event time stands still while the second split is read, and then goes on by much at once.
+      const stream = { seed: 3, splits: 2, elements: 500, keys: 200, pace: 1, bound: 5 };
+      const shape = { bound: 5, lateness: 40, size: 120, slide: 40, offset: 3, gap: 30 };
+      const streams = streamsOf({ ...stream, beyond: { share: 0.1, most: 300 } });
+      const history = await History.begin({
+        build: (target: Target) =>
+          everything(splitsOf(streams, 250, { concurrency: 1 }), target.sink(), shape),
+        storage: kept,
+        parallelism: 1,
+        maxParallelism: MAX_PARALLELISM,
+      });
+      let cuts = 0;
+      for (const event of afterEachStep(25)) {
+        await history.obey(event);
+        if (event.kind === 'snapshot' && inAnAdvance(history)) cuts++;
+      }
+      assert.ok(cuts >= 8, `${cuts} snapshots fell between two timers of one advance`);
+      await history.finish();
+      const { lines } = history.target;
+      const ids = Object.values(streams).flatMap((split) => split.flatMap((element) => element.ids));
+      assertMainAndLate(lines, ids, shape);
+      assert.equal(difference(unseen(lines), expected(arrivalsOf(lines), shape)), '');
+    });
+  }
+});
+
 describe('within the bound of disorder', () => {
   test('any history gives exactly what a plain computation over the whole input gives', async () => {
     await fc.assert(
