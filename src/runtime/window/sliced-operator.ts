@@ -99,7 +99,11 @@ export class SlicedOperator extends DefaultTriggerOperator {
   /** The slices that no pane after the one that ends at `end` holds. */
   #forgetLastOf(end: number): void {
     const { size } = this.#assign;
-    for (const start of this.#startsIn(end - size, this.#nextStart(end - size))) this.panes.delete(start);
+    const to = this.#nextStart(end - size);
+    // Mostly one slice: a list would cost more.
+    if (this.#isDense(end - size, to))
+      for (let start = end - size; start < to; start += this.#length) this.panes.delete(start);
+    else for (const start of this.#startsIn(end - size, to)) this.panes.delete(start);
   }
 
   /** Where what is in a pane, and in none after it, ends. */
