@@ -180,4 +180,19 @@ describe('memory, what was kept under another time to live', () => {
     assert.deepEqual([s.value.get(), s.fading[0].get()], [undefined, 'initial']);
     assert.deepEqual(changes(s), []);
   });
+
+  it('may be said to live for ever, and is written with the latest stamp there is', () => {
+    const s = subject({ ...setup, mode: 'all' });
+    const ever = { stamp: 2n ** 63n - 1n };
+    const entries = [
+      entryOf(TABLES.fading, 'k', undefined, valueBytes('v'), ever),
+      entryOf(TABLES.fadingMap, 'k', keyBytes('m'), valueBytes('v'), ever),
+    ];
+    for (const entry of entries) s.backend.restore(entry, entry.table);
+    const latest = { stamp: BigInt(Number.MAX_SAFE_INTEGER) };
+    assert.deepEqual(
+      lines(new Recording(s).drained()),
+      lines(entries.map((entry) => ({ ...entry, ...latest }))),
+    );
+  });
 });

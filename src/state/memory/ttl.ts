@@ -28,7 +28,8 @@ export class Ttl {
 
   /** Of what is restored: one without a stamp is as if it was set now. */
   stampOf({ stamp }: Entry): number {
-    return stamp === undefined ? this.stamp() : Number(stamp);
+    // An archive may say anything; what is beyond all clocks is as far as can be written again.
+    return stamp === undefined ? this.stamp() : Math.min(Number(stamp), Number.MAX_SAFE_INTEGER);
   }
 
   /** Until when a kept drain shows what is restored; 0 where none has it. */
