@@ -49,7 +49,7 @@ interface Row {
 
 const plain = (definition: Definition): Row => ({
   definition,
-  cuts: LONG ? [0, 1, 2, 3, 5, 8, 13, 21, 34] : [3, 25],
+  cuts: LONG ? [0, 1, 2, 3, 5, 8, 13, 21, 34] : [25],
   lines: (output) => output('out'),
 });
 
@@ -120,8 +120,8 @@ for (const row of ROWS) {
       await first.close();
       const path = join(folder, `${definition.name}-${cut}.tar`);
       await archiveOf(definition, snapshot, path, folder);
-      // Hundreds of thousands of rows take their time: not from the same archive twice.
-      const few = definition === flightWindows && !LONG ? RESTORES.filter((_, at) => at !== 1) : RESTORES;
+      // Hundreds of thousands of rows take their time.
+      const few = definition === flightWindows && !LONG ? RESTORES.slice(-1) : RESTORES;
       for (const { from, parallelism } of few) {
         const restore = from === 'archive' ? path : snapshot;
         const next = await testJob(definition, { restore, parallelism, cwd: PROJECT });
