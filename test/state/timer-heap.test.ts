@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Bucket } from '../../src/state/memory/bucket.js';
+import { slotOf } from '../../src/state/memory/slot-cell.js';
 import { TimerCell, TimerHeap } from '../../src/state/memory/timer-heap.js';
 import type { TimerColumn } from '../../src/state/memory/timers.js';
 
@@ -73,5 +74,19 @@ test('timers come in the order of their times, and of equal ones as they were se
       both.end();
     }),
     { numRuns: 100 },
+  );
+});
+
+test('no two numbers are in one slot', () => {
+  const near = fc
+    .tuple(fc.maxSafeInteger(), fc.integer({ min: -3, max: 3 }))
+    .map(([n, by]) => [n, n + by] as const);
+  const scaled = fc.integer().map((n) => [n, n * 1000] as const);
+  fc.assert(
+    fc.property(fc.oneof(near, scaled, fc.tuple(fc.maxSafeInteger(), fc.maxSafeInteger())), ([a, b]) => {
+      fc.pre(Number.isSafeInteger(b));
+      assert.equal(slotOf(a) === slotOf(b), a === b);
+    }),
+    { numRuns: 2000 },
   );
 });

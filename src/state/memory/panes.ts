@@ -10,8 +10,8 @@ import type { PanesHandle, PaneWindow, StateTable } from '../backend.js';
 import { refused } from '../refused.js';
 import type { Bucket } from './bucket.js';
 import { decode, type Place } from './column.js';
-import { SlotCell, SlotTomb } from './slot-cell.js';
-import { SlotColumn } from './slot-column.js';
+import { SlotCell, SlotTomb, slotOf } from './slot-cell.js';
+import { type Cells, SlotColumn } from './slot-column.js';
 import type { Store } from './store.js';
 
 /** The window that is always open. */
@@ -152,7 +152,7 @@ export class PanesColumn extends SlotColumn<PaneCell, PaneTomb> implements Panes
     const last = this.#last;
     if (last?.at === start && last.row === store.row && last.bucket === store.bucket && last.live)
       return last;
-    const found = (panes as Map<number, PaneCell>).get(start);
+    const found = (panes as Cells<PaneCell>).get(slotOf(start));
     if (found !== undefined) this.#last = found;
     return found;
   }

@@ -7,11 +7,13 @@ import type { Key } from '../../codec/key.js';
 import { Column, type Extent, type Place } from './column.js';
 import { KEPT } from './marks.js';
 import type { Pace } from './pace.js';
-import type { SlotCell, SlotTomb } from './slot-cell.js';
+import { type SlotCell, type SlotTomb, slotOf } from './slot-cell.js';
 import { SlotChanges } from './slot-changes.js';
 import type { Store } from './store.js';
 
-export type Slots<C> = C | Map<number, C> | undefined;
+/** By `slotOf` of what tells them apart. */
+export type Cells<C> = Map<number | string, C>;
+export type Slots<C> = C | Cells<C> | undefined;
 
 export abstract class SlotColumn<C extends SlotCell, T extends SlotTomb> extends Column {
   protected readonly changes: SlotChanges<C, T>;
@@ -36,7 +38,7 @@ export abstract class SlotColumn<C extends SlotCell, T extends SlotTomb> extends
     const { records } = bucket;
     const cells = records[row + offset] as Slots<C>;
     if (cells instanceof Map) {
-      cells.delete(cell.at);
+      cells.delete(slotOf(cell.at));
       // A sweep may be in the Map: what is left stays in there, too.
       if (cells.size === 1) for (const last of cells.values()) records[row + offset] = last;
       return;
@@ -55,7 +57,7 @@ export abstract class SlotColumn<C extends SlotCell, T extends SlotTomb> extends
     }
   }
 
-  *#sweepMap(cells: Map<number, C>, pace: Pace): Generator<void, void> {
+  *#sweepMap(cells: Cells<C>, pace: Pace): Generator<void, void> {
     // Cells added from here on come last and are not pending, so this many are enough.
     let left = cells.size;
     for (const cell of cells.values()) {
@@ -93,7 +95,7 @@ export abstract class SlotColumn<C extends SlotCell, T extends SlotTomb> extends
   /** That of the current key at a number. */
   protected find(at: number): C | undefined {
     const cells = this.cells();
-    if (cells instanceof Map) return cells.get(at);
+    if (cells instanceof Map) return cells.get(slotOf(at));
     return cells !== undefined && cells.at === at ? cells : undefined;
   }
 
@@ -108,8 +110,10 @@ export abstract class SlotColumn<C extends SlotCell, T extends SlotTomb> extends
     const { records } = cell.bucket;
     const index = cell.row + this.offset;
     const cells = records[index] as Slots<C>;
-    if (cells instanceof Map) cells.set(cell.at, cell);
-    else records[index] = cells === undefined ? cell : new Map([[cells.at, cells]]).set(cell.at, cell);
+    if (cells instanceof Map) cells.set(slotOf(cell.at), cell);
+    else
+      records[index] =
+        cells === undefined ? cell : new Map([[slotOf(cells.at), cells]]).set(slotOf(cell.at), cell);
     this.live++;
   }
 
