@@ -173,7 +173,7 @@ describe('more panes due at once than a step fires', () => {
     test(`crashes between any two steps, on ${kept}`, async () => {
       // Event time stands still while the second split is read, and then goes on by much at once.
       const stream = { seed: 3, splits: 2, elements: 500, keys: 200, pace: 1, bound: 5 };
-      const shape = { bound: 5, lateness: 40, size: 120, slide: 40, offset: 3, gap: 30 };
+      const shape = { bound: 5, lateness: 40, size: 20, slide: 10, offset: 3, gap: 8 };
       const streams = streamsOf({ ...stream, beyond: { share: 0.1, most: 300 } });
       const history = await History.begin({
         build: (target: Target) =>
