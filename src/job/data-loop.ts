@@ -115,7 +115,8 @@ export class DataLoop {
       this.#quiet = may && !stepped;
       if (dataflow.waiting.length > 0) await this.#settle();
       const sliced = this.#slice();
-      if (!stepped && !this.#stopped && dataflow.ended) this.#sayEnded();
+      // Not where steps are held back: what event time has come to may still be to fire.
+      if (this.#quiet && dataflow.ended) this.#sayEnded();
       this.#watchHeap();
       this.#tell(false);
       if (stepped || sliced) await this.#breathe();

@@ -10,26 +10,18 @@ import type { Transaction } from '../../src/graph/sink.js';
 import { defineJob, sequence } from '../../src/index.js';
 import { DataLoop } from '../../src/job/data-loop.js';
 import type { FromData } from '../../src/job/protocol.js';
-import { StateWriter } from '../../src/job/state-writer.js';
+import { type StateOnDisk, StateWriter } from '../../src/job/state-writer.js';
 import { Dataflow } from '../../src/runtime/dataflow.js';
 import { Where } from '../../src/runtime/where.js';
 import { createMemoryBackend } from '../../src/state/memory/backend.js';
 import { eventually } from '../crash/harness.js';
 
-test('what an aborted checkpoint sealed is in the next one, however late it became durable', async () => {
-  const prepares: (() => void)[] = [];
-  const definition = defineJob('slow-seal', {}, (job) => {
-    job.source('numbers', sequence({ rate: 1000 })).sink('out', {
-      kind: 'slow',
-      transaction: unchecked<number>(),
-      open: () => ({
-        write: () => undefined,
-        prepare: (checkpoint) => new Promise<number>((resolve) => prepares.push(() => resolve(checkpoint))),
-      }),
-      committer: () => ({ recover: async () => undefined, commit: async () => undefined }),
-    });
-  });
-  const messages: FromData[] = [];
+/** A loop over a dataflow on the memory backend; `disk`: what keeps state there, as far as the loop asks for it. */
+function looping(
+  definition: ReturnType<typeof defineJob>,
+  send: (message: FromData) => void,
+  disk?: StateOnDisk,
+) {
   const where = new Where();
   const ids = { job: { id: 'j', name: 'j' }, attempt: 1, lineage: [] };
   const context = {
@@ -52,10 +44,9 @@ test('what an aborted checkpoint sealed is in the next one, however late it beca
     rewind: false,
     wake: () => loop?.wake(),
   });
-  const send = (message: FromData) => void messages.push(message);
   loop = new DataLoop({
     dataflow,
-    writer: new StateWriter({ dataflow, snapshots: 'all', disk: undefined, send }),
+    writer: new StateWriter({ dataflow, snapshots: 'all', disk, send }),
     where,
     clock: systemClock,
     epoch: 1,
@@ -64,6 +55,24 @@ test('what an aborted checkpoint sealed is in the next one, however late it beca
     send,
     flushOutput: () => undefined,
   });
+  return { loop, dataflow };
+}
+
+test('what an aborted checkpoint sealed is in the next one, however late it became durable', async () => {
+  const prepares: (() => void)[] = [];
+  const definition = defineJob('slow-seal', {}, (job) => {
+    job.source('numbers', sequence({ rate: 1000 })).sink('out', {
+      kind: 'slow',
+      transaction: unchecked<number>(),
+      open: () => ({
+        write: () => undefined,
+        prepare: (checkpoint) => new Promise<number>((resolve) => prepares.push(() => resolve(checkpoint))),
+      }),
+      committer: () => ({ recover: async () => undefined, commit: async () => undefined }),
+    });
+  });
+  const messages: FromData[] = [];
+  const { loop, dataflow } = looping(definition, (message) => void messages.push(message));
   await dataflow.open({ barrierTime: undefined, fromOrigin: false });
   const running = loop.run();
 
@@ -89,6 +98,41 @@ test('what an aborted checkpoint sealed is in the next one, however late it beca
     found.map(({ value }) => value),
     [1, 2],
   );
+  loop.command({ type: 'finish' });
+  await running;
+  await dataflow.close();
+});
+
+test('input has ended once all timers have fired, however long steps are held back', async () => {
+  const fired: number[] = [];
+  const definition = defineJob('held-back', {}, (job) => {
+    job
+      .source('numbers', sequence({ count: 1000 }))
+      .assignTimestamps((n) => n, { outOfOrderness: 2000 })
+      .keyBy((n) => n)
+      .process('each', {
+        timers: { at: 'event' },
+        onElement: (n, { timers }) => timers.at.set(n + 10_000),
+        onTimer: { at: (time) => void fired.push(time) },
+      });
+  });
+  const messages: FromData[] = [];
+  const send = (message: FromData) => void messages.push(message);
+  let asked = 0;
+  const disk = {
+    wantsFlush: false,
+    // Rows wait to be written, after the first timers of the end: nothing may change meanwhile.
+    get full() {
+      return fired.length > 0 && asked++ < 10;
+    },
+    setRuns: () => undefined,
+    adopt: () => undefined,
+  };
+  const { loop, dataflow } = looping(definition, send, disk);
+  await dataflow.open({ barrierTime: undefined, fromOrigin: false });
+  const running = loop.run();
+  await eventually('the input has ended', () => messages.some(({ type }) => type === 'ended'));
+  assert.equal(fired.length, 1000);
   loop.command({ type: 'finish' });
   await running;
   await dataflow.close();
