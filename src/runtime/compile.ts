@@ -281,7 +281,7 @@ class Compiler {
     const { graph, parallelism, maxParallelism, processingTime, where, context } = this.#options;
     const keyBy = present(graph.nodes[node.input], 'the input of a keyed operator');
     assert(keyBy.kind === 'keyBy', 'a keyed operator reads from keyBy');
-    const time: OperatorTime = { watermark: NO_WATERMARK };
+    const time: OperatorTime = { watermark: NO_WATERMARK, furthest: NO_WATERMARK };
     const operators = this.#each((subtask) => {
       const range = rangeOf(subtask, parallelism, maxParallelism);
       return make({

@@ -97,7 +97,10 @@ export class Dataflow {
     const { where } = this.#options;
     if (beginning.barrierTime !== undefined) this.time.raise(beginning.barrierTime);
     this.#stepTime.now = this.time.now();
-    for (const [uid, time] of this.compiled.times) time.watermark = this.#restored.watermark(uid);
+    for (const [uid, time] of this.compiled.times) {
+      time.watermark = this.#restored.watermark(uid);
+      time.furthest = this.#restored.furthest(uid);
+    }
     await this.recoverSinks({ writers: true, fromOrigin: beginning.fromOrigin });
     for (const operator of this.compiled.keyed) {
       where.enter();

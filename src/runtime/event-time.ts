@@ -21,6 +21,8 @@ export interface SplitTime {
 /** The watermark of one keyed operator, the same for all of its subtasks; only grows. Infinity is the end of time. */
 export interface OperatorTime {
   watermark: number;
+  /** Up to where timers may have fired that are due again, for the watermark was taken back; −Infinity where it never was. */
+  furthest: number;
 }
 
 export const NO_WATERMARK = Number.NEGATIVE_INFINITY;

@@ -19,7 +19,7 @@ import type { Entry } from '../format/entry.js';
 import { readWatermark } from '../format/watermark.js';
 import type { Transaction } from '../graph/sink.js';
 import { type Compiled, isKeyed } from './compile.js';
-import { NO_WATERMARK } from './event-time.js';
+import { END_OF_TIME, NO_WATERMARK } from './event-time.js';
 import type { SplitPosition } from './source.js';
 import { isTimer, matchTable, type Table } from './tables.js';
 import { isUnkeyedState } from './unkeyed.js';
@@ -36,6 +36,8 @@ export class Restored {
   readonly #compiled: Compiled;
   readonly #splits = new Map<string, Kept<SplitPosition>[]>();
   readonly #watermarks = new Map<string, number>();
+  /** Operators that had come to the end of time. */
+  readonly #ended = new Set<string>();
   readonly #transactions = new Map<string, Kept<Transaction<unknown>>[]>();
   /** From the snapshot's table to ours, found once. */
   readonly #match = new Map<number, Table>();
@@ -78,6 +80,11 @@ export class Restored {
     return this.#watermarks.get(uid) ?? NO_WATERMARK;
   }
 
+  /** Up to where timers of one operator may have fired behind which its watermark is. */
+  furthest(uid: string): number {
+    return this.#ended.has(uid) ? END_OF_TIME : NO_WATERMARK;
+  }
+
   /** The transactions of one sink. */
   transactions(uid: string, schema: Schema<unknown> | undefined): readonly Transaction<unknown>[] {
     return (this.#transactions.get(uid) ?? []).map(({ value, schemaVersion }) => ({
@@ -112,8 +119,9 @@ export class Restored {
     const { graph, tables } = this.#compiled;
     const uid = matchTable(graph, tables, theirs)?.operator;
     const watermark = readWatermark(entry.value);
-    if (uid === undefined || watermark === 'end') return;
-    this.#watermarks.set(uid, Math.min(watermark, this.#watermarks.get(uid) ?? watermark));
+    if (uid === undefined) return;
+    if (watermark === 'end') this.#ended.add(uid);
+    else this.#watermarks.set(uid, Math.min(watermark, this.#watermarks.get(uid) ?? watermark));
   }
 
   #keyed(entry: Entry, theirs: Table, kept: boolean): void {

@@ -101,7 +101,10 @@ export class Watermarks {
     this.#held = undefined;
     this.#cut = false;
     for (const flow of this.#flows) flow.watermark = NO_WATERMARK;
-    for (const [id, { time }] of this.#keyed) time.watermark = this.#before.get(id) ?? NO_WATERMARK;
+    for (const [id, { time }] of this.#keyed) {
+      time.furthest = Math.max(time.furthest, time.watermark);
+      time.watermark = this.#before.get(id) ?? NO_WATERMARK;
+    }
   }
 
   /** Event time is where the caller says, and not where the sources have come: for tests. */

@@ -292,3 +292,33 @@ test('slices go also where lateness was longer before', () => {
   run.advance(END);
   assert.deepEqual(run.counts(), { slices: 0, event: 0 });
 });
+
+test('a pane gives its result also where one before it was to be kept for longer', () => {
+  const run = new WindowRun(specOf(TUMBLING, 'apply', { lateness: 200 }));
+  run.push('a', [5], 5);
+  run.advance(50);
+  run.move(specOf(TUMBLING, 'apply', { lateness: 100 }));
+  run.push('a', [151], 151);
+  run.advance(END);
+  assert.deepEqual(shownBy(run).map(line), ['a 0 10 5', 'a 150 160 151']);
+  assert.deepEqual(run.counts(), { panes: 0, event: 0 });
+});
+
+test('what event time was taken back behind is given again, with what came since', () => {
+  for (const keeps of ['apply', 'reduce'] as const) {
+    for (const assign of [TUMBLING, { kind: 'sliding' as const, size: 10, slide: 5, offset: 0 }]) {
+      const run = new WindowRun(specOf(assign, keeps, { lateness: 100 }));
+      run.push('a', [5], 5);
+      run.advance(15);
+      run.time.furthest = run.time.watermark;
+      run.time.watermark = 0;
+      run.push('a', [6], 6);
+      run.push('a', [31], 31);
+      run.advance(END);
+      const last = shownBy(run).map(line);
+      assert.ok(last.includes('a 0 10 5,6'), last.join('; '));
+      assert.ok(last.includes('a 30 40 31'), last.join('; '));
+      assert.deepEqual(Object.values(run.counts()), [0, 0]);
+    }
+  }
+});

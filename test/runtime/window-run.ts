@@ -63,7 +63,7 @@ export class WindowRun {
   readonly late: Out[] = [];
   readonly where = new Where();
   readonly eventTime = new EventTime();
-  readonly time = { watermark: NO_WATERMARK };
+  readonly time = { watermark: NO_WATERMARK, furthest: NO_WATERMARK };
   readonly clock = new ManualClock();
   #spec: WindowSpec;
   readonly #mode: BackendOptions['snapshots'];

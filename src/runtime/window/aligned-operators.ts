@@ -66,9 +66,10 @@ export class SlidingOperator extends PanesOperator {
         least = Math.min(least, this.due(window, watermark));
       }
       this.keep(window, now, value);
+      this.dueAgain(window);
       if (window.end - 1 <= watermark) this.give(window, now);
     }
-    if (before !== undefined && least < before) this.setTimer(before, least);
+    if (before !== undefined) this.setTimer(before, Math.min(before, least));
   }
 }
 

@@ -5,6 +5,10 @@
  * Invariant: between two calls, a key has exactly one event timer, at the least due of all its windows after the
  * watermark, or none. Nothing says whether a pane has given its result: it has, if it ends at or before the watermark,
  * for elements come only once all timers up to it have fired.
+ *
+ * Two things break that, and a key has further timers then, or one too late, until one of its fires: windows restored from
+ * a definition with another lateness; and event time that was taken back, behind panes that have given their result and are
+ * kept for lateness. Such a pane gives it again, if an element comes.
  */
 import type { WindowNode } from '../../graph/node.js';
 import type { TimeWindow } from '../../graph/window.js';
@@ -37,9 +41,15 @@ export abstract class DefaultTriggerOperator extends BaseOperator {
 
   /** Moves the key's timer. */
   protected setTimer(before: number, now: number): void {
-    if (before === now) return;
-    if (before !== NEVER) this.eventTimer.delete(before);
+    if (before !== now && before !== NEVER) this.eventTimer.delete(before);
+    // Also where it should be set already: see above.
     if (now !== NEVER) this.eventTimer.set(now);
+  }
+
+  /** To be called when an element has come to a window of the current key: what is due for it may have fired already. */
+  protected dueAgain(window: TimeWindow): void {
+    const { watermark, furthest } = this.time;
+    if (watermark < furthest) this.setTimer(NEVER, this.due(window, watermark));
   }
 
   /** To be called before the current key is given a window that it did not have. */
@@ -47,7 +57,7 @@ export abstract class DefaultTriggerOperator extends BaseOperator {
     const { watermark } = this.time;
     const due = this.due(window, watermark);
     const before = this.panes.size === 0 ? NEVER : this.leastDue(watermark);
-    if (due < before) this.setTimer(before, due);
+    this.setTimer(before, Math.min(before, due));
   }
 }
 
@@ -60,6 +70,7 @@ export abstract class PanesOperator extends DefaultTriggerOperator {
     const now = this.contents.add(kept, value);
     if (kept === undefined) this.opening(window);
     this.keep(window, now, value);
+    this.dueAgain(window);
     if (window.end - 1 <= this.time.watermark) this.give(window, now);
   }
 

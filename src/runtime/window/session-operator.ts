@@ -42,6 +42,7 @@ export class SessionOperator extends PanesOperator {
     const now = this.contents.add(kept, value);
     this.keep(window, now, value);
     this.#moveTimer(window, absorbed, sessions);
+    this.dueAgain(window);
     if (window.end - 1 <= watermark) this.give(window, now);
   }
 

@@ -64,6 +64,7 @@ export class SlicedOperator extends DefaultTriggerOperator {
     const now = this.contents.add(kept, value);
     if (kept === undefined) this.opening(slice);
     this.keep(slice, now, value);
+    this.dueAgain(slice);
     // Also where event time was taken back after a drain: by what has fired, not by the watermark.
     if (slice.end - 1 <= this.#fired) this.#partials.forget(this.identity());
     if (behind) this.#giveAgain(slice);
