@@ -101,6 +101,7 @@ export class Dataflow {
       time.watermark = this.#restored.watermark(uid);
       time.furthest = this.#restored.furthest(uid);
     }
+    this.compiled.watermarks.goOn();
     await this.recoverSinks({ writers: true, fromOrigin: beginning.fromOrigin });
     for (const operator of this.compiled.keyed) {
       where.enter();

@@ -68,6 +68,12 @@ export class Watermarks {
     this.active = this.#origins.size > 0;
   }
 
+  /** The operators have the watermarks they were restored with: an advance that the snapshot fell into goes on first. */
+  goOn(): void {
+    for (const { time, operators, timed } of this.#keyed.values())
+      this.#cut ||= timed && anyDue(operators, time.watermark);
+  }
+
   /** Lets event time advance as far as the sources have come; fires at most `most` timers, and says how many. */
   advance(monotonic: number, most: number): number {
     if (!this.active) return 0;
@@ -164,7 +170,9 @@ export class Watermarks {
     }
     flow.idle = !ended && !holding;
     const reached = ended ? END_OF_TIME : least - rules.outOfOrderness - 1;
-    if (!flow.idle && reached > flow.watermark) flow.watermark = reached;
+    // Before the first time that a snapshot can tell there is none.
+    if (!flow.idle && reached > flow.watermark && reached >= Number.MIN_SAFE_INTEGER)
+      flow.watermark = reached;
   }
 
   /** The least of the inputs that are not idle. */

@@ -56,6 +56,17 @@ describe('the watermark', () => {
     assert.equal(await watermark(driven), -2);
   });
 
+  test('is none where it would be before the first time there is', async () => {
+    const feed = new Feed<number>('a');
+    const driven = await Driven.open(plain(feed, 5));
+    feed.give('a', Number.MIN_SAFE_INTEGER);
+    assert.equal(await watermark(driven), NONE);
+    const again = await Driven.open(plain(feed, 5), { restore: await take(driven.dataflow, 1) });
+    assert.equal(await watermark(again), NONE);
+    feed.give('a', 0);
+    assert.equal(await watermark(again), -6);
+  });
+
   test('is the least over the splits, whoever reads them', async () => {
     for (const parallelism of [1, 2, 3, 7]) {
       const feed = new Feed<number>('a', 'b', 'c');
