@@ -41,8 +41,16 @@ export interface OperatorSummary {
   readonly keyType: string | null;
   readonly watermark: ArchiveOperator['watermark'];
   readonly states: readonly StateSummary[];
-  readonly splits: readonly { readonly id: Json; readonly position: Json; readonly done: Json }[];
+  readonly splits: readonly SplitSummary[];
   readonly splitCount: number;
+}
+
+export interface SplitSummary {
+  readonly id: Json;
+  readonly position: Json;
+  readonly done: Json;
+  /** The greatest timestamp seen, milliseconds; null where there is none. */
+  readonly timestamp: Json;
 }
 
 export interface StateSummary {
@@ -111,17 +119,28 @@ async function readSplits(
   table: ManifestTable,
   operator: ArchiveOperator,
 ): Promise<OperatorSummary['splits']> {
-  const splits: { id: Json; position: Json; done: Json }[] = [];
+  const splits: SplitSummary[] = [];
   for await (const { payload } of archive.blocks({ tables: [table.id] })) {
     const from = new ByteReader(payload);
     while (from.remaining > 0) {
       const entry = readEntry(from);
       if (entry.table !== table.id) continue;
       const { key, value } = viewEntry(entry, table, operator);
-      const { position = null, done = null } = (value ?? {}) as { readonly [name: string]: Json };
-      splits.push({ id: key, position, done });
+      splits.push(summarizeSplit(key, value));
       if (splits.length >= Math.min(MAX_SPLITS_SHOWN, table.entries)) return splits;
     }
   }
   return splits;
+}
+
+/** Of the entry of a split, as it is viewed. */
+export function summarizeSplit(id: Json, value: Json): SplitSummary {
+  const {
+    position = null,
+    done = null,
+    timestamp = null,
+  } = (value ?? {}) as {
+    readonly [name: string]: Json;
+  };
+  return { id, position, done, timestamp };
 }

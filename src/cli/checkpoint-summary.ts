@@ -1,7 +1,11 @@
 /** The summary of a checkpoint in a home, in the words of an archive's. */
 import { viewEntry } from '../archive/entries-view.js';
-import { MAX_SPLITS_SHOWN, type OperatorSummary } from '../archive/summary.js';
-import type { Json } from '../archive/tagged.js';
+import {
+  MAX_SPLITS_SHOWN,
+  type OperatorSummary,
+  type SplitSummary,
+  summarizeSplit,
+} from '../archive/summary.js';
 import type { CheckpointRecord } from '../catalog/records.js';
 import { capabilitiesOf } from '../format/archive-manifest.js';
 import { nativeDigest } from '../format/digest.js';
@@ -70,12 +74,11 @@ async function splitRows(
   entries: EntriesOf,
 ): Promise<OperatorSummary['splits']> {
   const wanted = Math.min(MAX_SPLITS_SHOWN, table.entries);
-  const splits: { id: Json; position: Json; done: Json }[] = [];
+  const splits: SplitSummary[] = [];
   if (wanted === 0) return splits;
   for await (const entry of entries(table)) {
     const { key, value } = viewEntry(entry, table, operator);
-    const { position = null, done = null } = (value ?? {}) as { readonly [name: string]: Json };
-    splits.push({ id: key, position, done });
+    splits.push(summarizeSplit(key, value));
     if (splits.length === wanted) break;
   }
   return splits;

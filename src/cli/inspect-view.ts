@@ -27,9 +27,16 @@ export function summaryView(label: string, summary: SnapshotSummary, paint: Pain
   const parts = [properties(head(label, summary, paint, now))];
   const states = operators.flatMap(stateRows);
   if (states.length > 0) parts.push(table(STATES, states));
-  const splits = operators.flatMap(splitRows);
-  const columns = ['SOURCE', 'SPLIT', 'POSITION', ''].map((title) => ({ title }));
-  if (splits.length > 0) parts.push(table(columns, splits));
+  const timed = operators.some(({ splits }) => splits.some(({ timestamp }) => timestamp !== null));
+  const splits = operators.flatMap((operator) => splitRows(operator, timed));
+  const columns = ['SOURCE', 'SPLIT', ...(timed ? ['TIMESTAMP'] : []), 'POSITION', ''];
+  if (splits.length > 0)
+    parts.push(
+      table(
+        columns.map((title) => ({ title })),
+        splits,
+      ),
+    );
   return parts.join('\n');
 }
 
@@ -99,17 +106,22 @@ function stateRows({ uid, keyType, states }: OperatorSummary): readonly (readonl
   ]);
 }
 
-function splitRows({ uid, splits, splitCount }: OperatorSummary): readonly (readonly string[])[] {
+/** `timed`: with the greatest timestamp of each. */
+function splitRows(
+  { uid, splits, splitCount }: OperatorSummary,
+  timed: boolean,
+): readonly (readonly string[])[] {
   const shown = splits
     .slice(0, MAX_SPLITS)
-    .map(({ id, position, done }) => [
+    .map(({ id, position, done, timestamp }) => [
       printable(uid),
       printable(textOf(id)),
+      ...(timed ? [timestamp === null ? '-' : timeText(timestamp)] : []),
       cut(printable(JSON.stringify(position)), MAX_POSITION),
       done === true ? 'done' : '',
     ]);
   const rest = splitCount - shown.length;
-  return rest > 0 ? [...shown, [printable(uid), `… and ${count(rest)} more`, '', '']] : shown;
+  return rest > 0 ? [...shown, [printable(uid), `… and ${count(rest)} more`]] : shown;
 }
 
 /** Characters of a value in a row of many; a value that stands alone is shown whole. */

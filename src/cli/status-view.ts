@@ -36,11 +36,8 @@ export function statusView(status: StatusDocument, paint: Paint, now: number): s
   const parts = [properties(head(status, paint, now))];
   if (status.error !== null) parts.push(errorPart(status.error, paint));
   if (status.operators.length > 0) parts.push(operatorTable(status.operators));
-  const splits = status.operators.flatMap(splitLines);
-  if (splits.length > 0)
-    parts.push(
-      table([{ title: 'SOURCE' }, { title: 'SPLIT' }, { title: 'STATE' }, { title: 'POSITION' }], splits),
-    );
+  const splits = splitTable(status.operators);
+  if (splits !== undefined) parts.push(splits);
   return parts.join('\n');
 }
 
@@ -110,17 +107,31 @@ function operatorRows(operator: OperatorMetrics): readonly (readonly string[])[]
     count(subtask.stateEntries),
     formatBytes(subtask.stateBytes),
     count(subtask.timers),
-    watermarkText(subtask.watermark),
+    timeText(subtask.watermark),
   ]);
 }
 
-function watermarkText(watermark: number | null): string {
-  if (watermark === null) return '-';
-  if (watermark >= LAST_DATE) return 'end of time';
-  return watermark <= -LAST_DATE ? 'none yet' : new Date(watermark).toISOString();
+function timeText(time: number | null): string {
+  if (time === null) return '-';
+  if (time >= LAST_DATE) return 'end of time';
+  return time <= -LAST_DATE ? 'none yet' : new Date(time).toISOString();
 }
 
-function splitLines(operator: OperatorMetrics): readonly (readonly string[])[] {
+/** With the greatest timestamp of each split where there are any: it shows which one holds event time back. */
+function splitTable(operators: readonly OperatorMetrics[]): string | undefined {
+  const timed = operators.some(({ subtasks }) =>
+    subtasks.some(({ splits }) => splits.some(({ timestamp }) => (timestamp ?? null) !== null)),
+  );
+  const rows = operators.flatMap((operator) => splitRows(operator, timed));
+  if (rows.length === 0) return undefined;
+  const titles = ['SOURCE', 'SPLIT', 'STATE', ...(timed ? ['TIMESTAMP'] : []), 'POSITION'];
+  return table(
+    titles.map((title) => ({ title })),
+    rows,
+  );
+}
+
+function splitRows(operator: OperatorMetrics, timed: boolean): readonly (readonly string[])[] {
   const all = operator.subtasks.flatMap((subtask: SubtaskMetrics) => subtask.splits);
   const shown = all
     .slice(0, MAX_SPLITS)
@@ -128,10 +139,11 @@ function splitLines(operator: OperatorMetrics): readonly (readonly string[])[] {
       printable(operator.uid),
       printable(split.id),
       split.state,
+      ...(timed ? [timeText(split.timestamp ?? null)] : []),
       printable(JSON.stringify(split.position) ?? '-').slice(0, MAX_POSITION),
     ]);
   const rest = all.length - shown.length;
-  return rest > 0 ? [...shown, [printable(operator.uid), `… and ${count(rest)} more`, '', '']] : shown;
+  return rest > 0 ? [...shown, [printable(operator.uid), `… and ${count(rest)} more`]] : shown;
 }
 
 /** `12s` between two times; for the line that ends a job. */

@@ -207,8 +207,8 @@ test('a summary has what scripts rely on', async () => {
     'the source',
   );
   assert.deepEqual(source.splits, [
-    { id: 'a.txt', position: { offset: 17 }, done: false },
-    { id: 'b.txt', position: null, done: true },
+    { id: 'a.txt', position: { offset: 17 }, done: false, timestamp: 99 },
+    { id: 'b.txt', position: null, done: true, timestamp: 99 },
   ]);
   assert.equal(source.watermark, 'end');
   const count = present(

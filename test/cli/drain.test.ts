@@ -19,7 +19,7 @@ interface Summary {
     readonly uid: string;
     readonly watermark: number | 'end' | null;
     readonly states: readonly { readonly name: string; readonly entries: number }[];
-    readonly splits: readonly { readonly position: unknown }[];
+    readonly splits: readonly { readonly position: unknown; readonly timestamp: number | null }[];
   }[];
 }
 
@@ -69,6 +69,14 @@ for (const backend of ['memory', 'disk'] as const) {
     assert.equal(summary.archive.drained, true);
     assert.equal(hourly?.watermark, 'end');
     assert.ok(hourly.states.every(({ entries }) => entries === 0));
+    const greatest = summary.operators.flatMap(({ splits }) => splits.map(({ timestamp }) => timestamp ?? 0));
+    assert.ok(greatest.length > 0 && greatest.every((timestamp) => timestamp > 0), 'splits have timestamps');
+    const shown = new Date(Math.max(...greatest)).toISOString();
+    for (const command of ['inspect', 'status']) {
+      const { stdout: text } = await place.run(command, command === 'status' ? backend : `${backend}.tar`);
+      assert.match(text, /SPLIT .*TIMESTAMP/);
+      assert.ok(text.includes(shown), `${command} shows the timestamp ${shown}:\n${text}`);
+    }
     const done = countedTo(summary);
     const rows = await results(backend);
     // Every element is in a pane, every pane was fired once: also the last ones, which were not full.
