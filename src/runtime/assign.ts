@@ -45,13 +45,10 @@ export class AssignOperator implements Input, Counted {
 
   #refused(timestamp: unknown, value: unknown): TidemarkError {
     if (isPromise(timestamp)) return this.#where.failPromise(this.#node.id, value);
-    const error = new TidemarkError(
-      'TIMESTAMP_REFUSED',
-      `expected a timestamp, found ${show(timestamp, 100)}`,
-      {
-        hint: 'return whole milliseconds since 1970 from assignTimestamps, such as Date.parse(text), or filter such elements out before it',
-      },
-    );
+    const date = timestamp instanceof Date;
+    const hint = `return whole milliseconds since 1970 from assignTimestamps, such as ${date ? 'date.getTime()' : 'Date.parse(text)'}, or filter such elements out before it`;
+    const found = `${date ? 'the Date ' : ''}${show(timestamp, 100)}`;
+    const error = new TidemarkError('TIMESTAMP_REFUSED', `expected a timestamp, found ${found}`, { hint });
     return this.#where.fail(error, this.#node.id, value);
   }
 }

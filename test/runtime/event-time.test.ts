@@ -332,6 +332,9 @@ describe('timestamps', () => {
       assert.equal(error?.code, 'TIMESTAMP_REFUSED', String(timestamp));
       assert.match(error?.details.element ?? '', /the-element/);
     }
+    const date = await failure(new Date(1000));
+    assert.match(date?.message ?? '', /found the Date 1970-01-01T00:00:01.000Z/);
+    assert.match(date?.details.hint ?? '', /date\.getTime\(\)/);
   });
 
   test('that are promises are refused like any promise', async () => {
