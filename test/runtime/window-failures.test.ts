@@ -69,6 +69,7 @@ const CASES: readonly Case[] = [
     element: FIRED,
   },
   { what: 'init throws', keeps: aggregating({ init: boom }), message: /boom/, element: '[1]' },
+  { what: 'init is async', keeps: aggregating({ init: later }), code: 'USER_PROMISE', message: /promise/ },
   { what: 'add throws', keeps: aggregating({ add: boom }), message: /boom/, element: '[1]' },
   { what: 'add is async', keeps: aggregating({ add: later }), code: 'USER_PROMISE', message: /promise/ },
   {
@@ -173,6 +174,30 @@ const CASES: readonly Case[] = [
     }),
     code: 'VALUE_REFUSED',
     message: /timer of a trigger: expected a time in whole milliseconds since 1970, found 7.5/,
+  },
+  {
+    what: 'a timer of event time that nobody is told of',
+    trigger: defineTrigger({
+      onElement: (_element: unknown, pane) => {
+        pane.eventTimer.set(7);
+        return 'continue';
+      },
+      onProcessingTime: () => 'fire',
+    }),
+    message: /the trigger sets pane.eventTimer, but has no onEventTime/,
+    element: '[1]',
+  },
+  {
+    what: 'a timer of processing time that nobody is told of',
+    trigger: defineTrigger({
+      onElement: (_element: unknown, pane) => {
+        pane.processingTimer.set(7);
+        return 'continue';
+      },
+      onEventTime: () => 'fire',
+    }),
+    message: /the trigger sets pane.processingTimer, but has no onProcessingTime/,
+    element: '[1]',
   },
   {
     what: 'a trigger that sets timers in the past without end',

@@ -92,12 +92,19 @@ class Aggregated implements Contents {
   add(kept: unknown, element: unknown): unknown {
     let value: unknown;
     try {
-      value = this.#aggregate.add(kept === undefined ? this.#aggregate.init() : kept, element);
+      value = this.#aggregate.add(kept === undefined ? this.#begin(element) : kept, element);
     } catch (error) {
       throw this.#user.failed(error, element);
     }
     this.#user.refuseKept(value, 'what add returned', element);
     return value;
+  }
+
+  /** A new accumulator: a promise would go unseen in what `add` makes of it. */
+  #begin(element: unknown): unknown {
+    const accumulator: unknown = this.#aggregate.init();
+    this.#user.refusePromise(accumulator, element);
+    return accumulator;
   }
 
   merge(a: unknown, b: unknown, pane: WindowOf<unknown>): unknown {

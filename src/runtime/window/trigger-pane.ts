@@ -3,7 +3,7 @@
  * which the operator takes back when the trigger has answered.
  */
 import { TidemarkError } from '../../base/errors.js';
-import { GLOBAL_WINDOW, type PaneContext, type TimeWindow } from '../../graph/window.js';
+import { GLOBAL_WINDOW, type PaneContext, type TimeWindow, type Trigger } from '../../graph/window.js';
 import type { OperatorTime } from '../event-time.js';
 import type { ProcessingTime } from '../processing-time.js';
 import { show } from '../show.js';
@@ -19,13 +19,23 @@ export class TriggerPane implements PaneContext {
   readonly #time: OperatorTime;
   readonly #processingTime: ProcessingTime;
   readonly #empty: TriggerRecord;
+  readonly #handles: Readonly<Record<TimeKind, boolean>>;
   #before: TriggerRecord;
   #draft: TriggerRecord;
 
-  constructor(time: OperatorTime, processingTime: ProcessingTime, empty: TriggerRecord) {
+  constructor(
+    trigger: Trigger<unknown, unknown>,
+    time: OperatorTime,
+    processingTime: ProcessingTime,
+    empty: TriggerRecord,
+  ) {
     this.#time = time;
     this.#processingTime = processingTime;
     this.#empty = empty;
+    this.#handles = {
+      event: trigger.onEventTime !== undefined,
+      processing: trigger.onProcessingTime !== undefined,
+    };
     this.#before = empty;
     this.#draft = empty;
     this.state = {
@@ -75,6 +85,7 @@ export class TriggerPane implements PaneContext {
     return {
       set: (time) => {
         if (!Number.isSafeInteger(time)) throw refusedTime(time);
+        if (!this.#handles[kind]) throw unhandled(kind);
         this.#change(kind, withTime(this.#draft[kind], time + 0));
       },
       delete: (time) => this.#change(kind, withoutTime(this.#draft[kind], time)),
@@ -88,5 +99,14 @@ export class TriggerPane implements PaneContext {
 
 function refusedTime(time: unknown): TidemarkError {
   const message = `a timer of a trigger: expected a time in whole milliseconds since 1970, found ${show(time)}`;
-  return new TidemarkError('VALUE_REFUSED', message);
+  return new TidemarkError('VALUE_REFUSED', message, {
+    hint: 'set it to a time such as pane.timestamp + 60_000 or pane.now() + 60_000',
+  });
+}
+
+/** A timer that nobody would be told of: what fires it is ignored, and so is the mistake. */
+function unhandled(kind: TimeKind): TypeError {
+  const [timer, handler] =
+    kind === 'event' ? ['eventTimer', 'onEventTime'] : ['processingTimer', 'onProcessingTime'];
+  return new TypeError(`the trigger sets pane.${timer}, but has no ${handler}`);
 }

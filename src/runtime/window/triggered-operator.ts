@@ -55,7 +55,7 @@ export class TriggeredOperator extends BaseOperator {
     this.#trigger = trigger;
     this.#records = backend.state(TRIGGER) as PanesHandle<TriggerRecord>;
     this.#empty = { state: trigger.initial, event: [], processing: [] };
-    this.#pane = new TriggerPane(time, processingTime, this.#empty);
+    this.#pane = new TriggerPane(trigger, time, processingTime, this.#empty);
     this.#eventDue = new KeyTimer(this.eventTimer, () => this.#leastEvent());
     this.#processingDue = new KeyTimer(backend.timer(PROCESSING), () => this.#leastProcessing());
     if (this.#assign.kind === 'global') this.late = undefined;
