@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Flight } from '../../fixtures/jobs/flight.js';
 import quietAlarms from '../../fixtures/jobs/quiet-alarms.js';
-import { collect, defineJob, fromArray, type } from '../../src/index.js';
-import { testJob } from '../../src/testing.js';
+import { collect, defineJob, fromArray, type Stream, TidemarkError, type } from '../../src/index.js';
+import { testJob, testOperator } from '../../src/testing.js';
 
 function flight(date: string): Flight {
   return { date, delay: 0, distance: 100, origin: 'ATL', destination: 'BOS' };
@@ -120,4 +120,32 @@ test('a processing timer outlives a restore, and time spent down counts; the end
   await atOnce.advance(5_000);
   assert.deepEqual(atOnce.output('out'), ['a nothing']);
   await atOnce.close();
+});
+
+test('a timer takes whole milliseconds, and what it does not take is named', async () => {
+  for (const [time, found] of [
+    [Number.NaN, 'NaN'],
+    [1.5, '1.5'],
+    [new Date(5), 'a Date'],
+    ['5', 'a string'],
+  ] as const) {
+    const op = await testOperator((stream: Stream<string>) =>
+      stream
+        .keyBy((key) => key)
+        .process('wakes', {
+          timers: { wake: 'processing' },
+          onElement: (_key, ctx) => ctx.timers.wake.set(time as number),
+          onTimer: { wake: () => undefined },
+        }),
+    );
+    assert.throws(
+      () => op.push('a'),
+      (error) =>
+        error instanceof TidemarkError &&
+        error.code === 'VALUE_REFUSED' &&
+        error.message.includes(`key "a": expected a time in whole milliseconds since 1970, found ${found}`) &&
+        error.details.hint?.includes('date.getTime()') === true,
+    );
+    await op.close();
+  }
 });

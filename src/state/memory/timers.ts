@@ -2,12 +2,13 @@
  * Timers of one name, told apart by their times; the heap that all names of one order share has them in the order they
  * fire.
  */
-import { BytesDamaged, ValueRefused } from '../../codec/codec.js';
+import { TidemarkError } from '../../base/errors.js';
+import { BytesDamaged } from '../../codec/codec.js';
 import type { Key } from '../../codec/key.js';
 import type { Entry } from '../../format/entry.js';
 import { emptyValue, timerKey } from '../../format/timer-key.js';
 import type { TimerHandle } from '../backend.js';
-import { refused } from '../refused.js';
+import { shownKey } from '../refused.js';
 import { decode, mapKeyOf, type Place } from './column.js';
 import { SlotTomb } from './slot-cell.js';
 import { SlotColumn } from './slot-column.js';
@@ -80,8 +81,12 @@ export class TimerColumn extends SlotColumn<TimerCell, SlotTomb> implements Time
   }
 
   #refuse(time: unknown): never {
-    const shown = typeof time === 'number' ? String(time) : typeof time;
-    const reason = `expected a time in whole milliseconds since 1970, found ${shown}`;
-    throw refused(new ValueRefused(reason), this.what, this.store.key);
+    const shown =
+      typeof time === 'number' ? String(time) : time instanceof Date ? 'a Date' : `a ${typeof time}`;
+    const key = this.store.key === undefined ? '(none)' : shownKey(this.store.key);
+    const message = `${this.what} of key ${key}: expected a time in whole milliseconds since 1970, found ${shown}`;
+    throw new TidemarkError('VALUE_REFUSED', message, {
+      hint: 'set a timer to a time such as ctx.now() + 60_000, Date.parse(text) or date.getTime()',
+    });
   }
 }
