@@ -1,6 +1,6 @@
 // For each number a pane that stays open and a timer that stays set, until the file `gate` is there: then the input ends,
-// and all fire.
-import { existsSync } from 'node:fs';
+// and all fire. The file `gate.read` is there once all numbers were read.
+import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defineJob, defineSource, fileSink, key, param, schema, type, windows } from 'tidemark';
 import { z } from 'zod';
@@ -18,6 +18,8 @@ const numbers = (count: number, gate: string) =>
         const length = Math.min(BATCH, count - at);
         yield { elements: Array.from({ length }, (_, i) => at + i), position: at + length };
       }
+      // Who asks for more than the last batch has taken that.
+      writeFileSync(`${gate}.read`, '');
       while (!existsSync(gate) && !signal.aborted) await sleep(LOOK_EVERY);
     },
   });
