@@ -135,6 +135,10 @@ async function perform(run: Run, beyond: StreamOptions['beyond'], newSplits = 0)
     assert.equal(new Set(lines).size, lines.length, 'a committed line stands twice');
   }
   const saved = await history.finish();
+  const { length } = history.target.lines;
+  await history.obey({ kind: 'crash', parallelism: 3 });
+  await history.finish();
+  assert.equal(history.target.lines.length, length, 'restored after the end, it gives nothing more');
   return { elements: Object.values(streams).flat(), lines: history.target.lines, saved };
 }
 
