@@ -59,7 +59,10 @@ function continuous(interval: string | number): AnyTrigger<unknown> {
   /** The state is the next time; Infinity where only the end is left. */
   const next = (pane: PaneContext<number>, after: number) => {
     const time = Math.floor(after / every) * every + every;
-    const early = time < pane.window.end - 1;
+    // At the end of time there is a next one for ever, in a window that has no end.
+    const over =
+      pane.watermark() === Number.POSITIVE_INFINITY && pane.window.end === Number.POSITIVE_INFINITY;
+    const early = time < pane.window.end - 1 && !over;
     pane.state.set(early ? time : Number.POSITIVE_INFINITY);
     if (early) pane.eventTimer.set(time);
   };

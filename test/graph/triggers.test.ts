@@ -31,7 +31,7 @@ class Pane {
     const fired: [number, TriggerResult | undefined][] = [];
     for (;;) {
       const next = Math.min(...this.timers);
-      if (next > watermark) return fired;
+      if (this.timers.size === 0 || next > watermark) return fired;
       this.timers.delete(next);
       this.timestamp = next;
       fired.push([next, this.#trigger.onEventTime?.(next, this.#context)]);
@@ -143,6 +143,19 @@ test('continuous begins after what has passed, and ends with a window that never
     [-10, 'fire'],
     [-1, 'fire'],
   ]);
+});
+
+test('continuous fires once more at the end of time, and then only if elements come, where windows never end', () => {
+  const pane = new Pane(triggers.continuous(10), Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+  pane.element(3);
+  assert.deepEqual(pane.advance(25), [
+    [10, 'fire'],
+    [20, 'fire'],
+  ]);
+  assert.deepEqual(pane.advance(Number.POSITIVE_INFINITY), [[30, 'fire']]);
+  pane.watermark = 41;
+  pane.element(42);
+  assert.deepEqual([...pane.timers], [50]);
 });
 
 test('continuous of sessions goes on with the earlier of the two', () => {

@@ -154,6 +154,15 @@ test('continuous gives early results, and the last at the end', () => {
   assert.ok(empty(run));
 });
 
+test('continuous comes to an end with the input, where the window never does', () => {
+  const run = running(GLOBAL, triggers.continuous(30));
+  run.push('a', [1], 1);
+  run.advance(40);
+  run.push('a', [2], 45);
+  run.advance(END);
+  assert.deepEqual(ids(run), [[1], [1, 2]]);
+});
+
 test('timers of processing time fire by the clock, also in another operator, and go with their pane', () => {
   const seen: number[] = [];
   const trigger = defineTrigger({
