@@ -13,8 +13,14 @@ import { entriesIn, type Saved } from './history.js';
 
 const PATH = '/a.tar';
 
+export interface Archived {
+  readonly saved: Saved;
+  /** Names the state. */
+  readonly digest: string;
+}
+
 /** Transactions are left out, as in every savepoint: they must be committed. */
-export async function throughArchive(saved: Saved, dataflow: Dataflow): Promise<Saved> {
+export async function throughArchive(saved: Saved, dataflow: Dataflow): Promise<Archived> {
   const disk = new FaultyDisk();
   await disk.mkdir('/spool');
   const { maxParallelism, barrierTime } = saved;
@@ -41,7 +47,8 @@ export async function throughArchive(saved: Saved, dataflow: Dataflow): Promise<
   try {
     const entries: Entry[] = [];
     for await (const { payload } of archive.blocks()) entries.push(...entriesIn(Buffer.from(payload)));
-    return { ...saved, tables: archive.manifest.tables as readonly Table[], entries };
+    const { tables, digest } = archive.manifest;
+    return { saved: { ...saved, tables: tables as readonly Table[], entries }, digest };
   } finally {
     await archive.close();
   }

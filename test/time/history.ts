@@ -102,6 +102,8 @@ export interface HistoryOptions {
   readonly storage: Storage;
   readonly parallelism: number;
   readonly maxParallelism: number;
+  /** Its sources find the same each time. */
+  readonly sameInput: boolean;
 }
 
 export class History {
@@ -147,11 +149,18 @@ export class History {
         return this.#restart();
       case 'savepoint': {
         await this.#snapshot(0, 'committed');
-        this.#last = await throughArchive(this.saved, this.#dataflow);
+        const { saved, digest } = await throughArchive(this.saved, this.#dataflow);
+        this.#last = saved;
         this.#runs = [];
         this.#parallelism = event.parallelism;
         this.#storage = event.storage;
-        return this.#restart();
+        const atEnd = this.#atEnd;
+        await this.#restart();
+        await this.#snapshot(0, 'completed');
+        const again = await throughArchive(this.saved, this.#dataflow);
+        if (this.#options.sameInput && !atEnd)
+          assert.equal(again.digest, digest, 'restored and saved again at once, it is the same state');
+        return;
       }
     }
   }
@@ -169,6 +178,12 @@ export class History {
     const worked = this.#dataflow.step(this.#clock.monotonic());
     await Promise.all(this.#dataflow.waiting.splice(0));
     return worked;
+  }
+
+  /** A restored end of time is none. */
+  get #atEnd(): boolean {
+    const times = [...this.#dataflow.compiled.times.values()];
+    return times.some(({ watermark }) => watermark === Number.POSITIVE_INFINITY);
   }
 
   get #changes(): boolean {

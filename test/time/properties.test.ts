@@ -127,6 +127,7 @@ async function perform(run: Run, beyond: StreamOptions['beyond'], newSplits = 0)
     storage: run.storage,
     parallelism: run.parallelism,
     maxParallelism: MAX_PARALLELISM,
+    sameInput: newSplits === 0,
   });
   const last: Event[] = Array.from({ length: newSplits }, () => ({ kind: 'crash', parallelism: 1 }));
   for (const event of [...run.events, ...last]) {
@@ -185,6 +186,7 @@ describe('more panes due at once than a step fires', () => {
         storage: kept,
         parallelism: 1,
         maxParallelism: MAX_PARALLELISM,
+        sameInput: true,
       });
       let cuts = 0;
       for (const event of afterEachStep(25)) {
