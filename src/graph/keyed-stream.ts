@@ -96,15 +96,22 @@ export class KeyedStream<T, K> {
    * });
    * hourly.late.sink('late', fileSink('out/late'));
    */
-  window<O = T>(uid: string, spec: ReduceWindow<T, K, O>): WindowStream<O, T>;
-  window<A, O>(uid: string, spec: AggregateWindow<T, K, A, O>): WindowStream<O, T>;
-  window<O>(uid: string, spec: ApplyWindow<T, K, O>): WindowStream<O, T>;
-  window(uid: string, given: { readonly formerly?: readonly string[] }): WindowStream<unknown, T> {
-    const { spec, findings } = readWindow(given);
-    for (const finding of findings) this.#graph.find(`window ${show(uid)}: ${finding}`);
-    const formerly = given?.formerly ?? [];
-    const node = this.#graph.add((id) => ({ id, kind: 'window', uid, formerly, input: this.#node, spec }));
-    return new WindowStream<unknown, T>(this.#graph, node);
+  window<A = unknown, O = T>(
+    uid: string,
+    spec: ReduceWindow<T, K, O> | AggregateWindow<T, K, A, O> | ApplyWindow<T, K, O>,
+  ): WindowStream<O, T> {
+    // One signature for the three: of overloads, the compiler explains what is wrong by the last alone.
+    const read = readWindow(spec);
+    for (const finding of read.findings) this.#graph.find(`window ${show(uid)}: ${finding}`);
+    const node = this.#graph.add((id) => ({
+      id,
+      kind: 'window',
+      uid,
+      formerly: spec?.formerly ?? [],
+      input: this.#node,
+      spec: read.spec,
+    }));
+    return new WindowStream<O, T>(this.#graph, node);
   }
 
   /**

@@ -120,6 +120,8 @@ export interface Keeping<A> {
 
 /** One value per pane, of the type of the elements; results are that value, or what `result` makes of it. */
 export interface ReduceWindow<T, K, O = T> extends CommonWindow<T>, Keeping<T> {
+  readonly aggregate?: never;
+  readonly apply?: never;
   /** Associative, and not caring for order; changes neither argument. */
   reduce(a: T, b: T): T;
   result?(value: T, window: WindowOf<K>): O;
@@ -143,10 +145,16 @@ export interface WindowAggregate<T, K, A, O> extends Omit<Aggregate<T, A, O>, 'r
 /** One accumulator per pane. */
 export interface AggregateWindow<T, K, A, O> extends CommonWindow<T>, Keeping<A> {
   readonly aggregate: WindowAggregate<T, K, A, O>;
+  readonly reduce?: never;
+  readonly result?: never;
+  readonly apply?: never;
 }
 
 /** All elements of a pane, in the order they came; results are what `apply` yields for them. */
 export interface ApplyWindow<T, K, O> extends CommonWindow<T>, Keeping<T> {
+  readonly reduce?: never;
+  readonly result?: never;
+  readonly aggregate?: never;
   apply(elements: readonly T[], window: WindowOf<K>): Iterable<O>;
 }
 

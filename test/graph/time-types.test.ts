@@ -142,6 +142,33 @@ export function notAWindow(flights: Stream<Flight>) {
   keyed.window('a', { assign, trigger: ofRules, apply: (all) => [all.length] });
 }
 
+/** What is wrong is said where it stands alone, and no parameter loses its type for it. */
+export function wrongInOnePlace(flights: Stream<Flight>) {
+  const keyed = flights.keyBy((f) => f.origin);
+  const assign = windows.tumbling('1h');
+  keyed.window('a', {
+    assign,
+    aggregate: {
+      init: () => 0,
+      // @ts-expect-error the accumulator is a number
+      add: (sum, flight) => `${sum + flight.delay}`,
+      result: (sum, window) => `${window.key}: ${sum.toFixed(2)}`,
+    },
+  });
+  keyed.window('b', {
+    assign,
+    // @ts-expect-error a length of time
+    lateness: true,
+    reduce: (a, b) => (a.delay > b.delay ? a : b),
+  });
+  keyed.window('c', {
+    assign,
+    // @ts-expect-error no such property
+    gap: '5m',
+    reduce: (a, b) => (a.delay > b.delay ? a : b),
+  });
+}
+
 /** A stream of a narrower type stands for one of a wider, as a part of a dataflow that is used more than once takes it. */
 export function narrower(flights: Stream<Flight>, keyed: KeyedStream<Flight, string>) {
   const anything: Stream<unknown> = flights;
