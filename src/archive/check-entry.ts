@@ -88,7 +88,8 @@ export class EntryCheck {
 }
 
 function isPosition(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'position' in value && 'done' in value;
+  if (typeof value !== 'object' || value === null || !('position' in value && 'done' in value)) return false;
+  return !('timestamp' in value) || Number.isSafeInteger(value.timestamp);
 }
 
 function attempt(code: FindingCode, check: () => void): EntryProblem | undefined {

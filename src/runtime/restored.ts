@@ -101,7 +101,7 @@ export class Restored {
     if (kind === 'watermark') return this.#takeWatermark(entry, theirs);
     const uid = kind === 'splits' || kind === 'transactions' ? this.#find(theirs).operator : '';
     if (kind === 'splits') {
-      const split = valueCodec.read(new ByteReader(entry.value)) as Omit<SplitPosition, 'id'>;
+      const split = readSplit(entry.value);
       const id = stringKeys.read(new ByteReader(entry.key)) as string;
       append(this.#splits, uid, { value: { ...split, id }, schemaVersion });
     } else if (kind === 'transactions') {
@@ -170,6 +170,15 @@ export class Restored {
     this.#match.set(theirs.id, ours);
     return ours;
   }
+}
+
+/** An archive may say anything; times are reckoned with. */
+function readSplit(value: Buffer): Omit<SplitPosition, 'id'> {
+  const read = valueCodec.read(new ByteReader(value)) as Partial<SplitPosition> | null;
+  const { timestamp = 0 } = read ?? {};
+  if (typeof read?.done !== 'boolean' || !Number.isSafeInteger(timestamp))
+    throw new BytesDamaged('not the position of a split', 0);
+  return read as Omit<SplitPosition, 'id'>;
 }
 
 function append<T>(map: Map<string, T[]>, key: string, value: T): void {
