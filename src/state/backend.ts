@@ -172,7 +172,8 @@ export interface PaneWindow {
  */
 export interface PanesHandle<V = unknown> {
   get(start: number): V | undefined;
-  set(window: PaneWindow, value: V): void;
+  /** True where there was none of this window; one that starts with it and ends elsewhere is gone. */
+  set(window: PaneWindow, value: V): boolean;
   /** False where there was none. */
   delete(start: number): boolean;
   windows(): Iterable<PaneWindow>;

@@ -293,6 +293,26 @@ test('slices go also where lateness was longer before', () => {
   assert.deepEqual(run.counts(), { slices: 0, event: 0 });
 });
 
+test('a pane is not lost where a larger one has the same start', () => {
+  for (const way of ['apply', 'reduce'] as const) {
+    for (const lateness of [0, 100]) {
+      const wide = { kind: 'sliding' as const, size: 20, slide: 20, offset: 0 };
+      for (const [was, is] of [
+        [{ ...TUMBLING, size: 20 }, TUMBLING],
+        [wide, { ...wide, size: 10, slide: 10 }],
+      ] as const) {
+        const run = new WindowRun(specOf(was, way, { lateness }));
+        run.push('a', [21], 21);
+        run.move(specOf(is, way, { lateness }));
+        run.push('a', [22], 22);
+        run.advance(END);
+        assert.deepEqual(shownBy(run).map(line), ['a 20 30 21,22']);
+        assert.deepEqual(Object.values(run.counts()), [0, 0]);
+      }
+    }
+  }
+});
+
 test('a pane gives its result also where one before it was to be kept for longer', () => {
   const run = new WindowRun(specOf(TUMBLING, 'apply', { lateness: 200 }));
   run.push('a', [5], 5);

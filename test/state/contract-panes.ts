@@ -36,7 +36,10 @@ export function panes(setup: Setup): void {
       [s.panes.get(0), s.panes.size, inOrder(s), s.panes.delete(0)],
       [undefined, 0, [], false],
     );
-    s.panes.set(window(0, 10), 'first');
+    assert.ok(s.panes.set(window(0, 10), 'earlier'));
+    assert.ok(s.panes.set(window(0, 20), 'longer'), 'none of this window');
+    assert.ok(s.panes.set(window(0, 10), 'again'));
+    assert.ok(!s.panes.set(window(0, 10), 'first'), 'there is one');
     s.panes.set(GLOBAL, 'all');
     s.panes.set(window(-10, 0), 'before');
     s.select('b');

@@ -65,7 +65,8 @@ export class SlidingOperator extends PanesOperator {
         before ??= this.leastDue(watermark);
         least = Math.min(least, this.due(window, watermark));
       }
-      this.keep(window, now, value);
+      const fresh = this.keep(window, now, value);
+      if (fresh && kept !== undefined) this.resized(window);
       this.dueAgain(window);
       if (window.end - 1 <= watermark) this.give(window, now);
     }

@@ -106,10 +106,10 @@ export abstract class BaseOperator implements KeyedOperator {
     throw this.user.failed(new RangeError(problem), value);
   }
 
-  /** Puts into a pane of the current key what it keeps once `element` has come. */
-  protected keep(window: TimeWindow, kept: unknown, element: unknown): void {
+  /** Puts into a pane of the current key what it keeps once `element` has come. True where there was none of this window. */
+  protected keep(window: TimeWindow, kept: unknown, element: unknown): boolean {
     try {
-      this.panes.set(window, kept);
+      return this.panes.set(window, kept);
     } catch (error) {
       throw error instanceof TidemarkError ? this.user.failed(error, element) : error;
     }

@@ -7,7 +7,7 @@
  * for elements come only once all timers up to it have fired.
  *
  * Two things break that, and a key has further timers then, or one too late, until one of its fires: windows restored from
- * a definition with another lateness; and event time that was taken back, behind panes that have given their result and are
+ * a definition with another lateness or size; and event time that was taken back, behind panes that have given their result and are
  * kept for lateness. Such a pane gives it again, if an element comes.
  */
 import type { WindowNode } from '../../graph/node.js';
@@ -46,6 +46,11 @@ export abstract class DefaultTriggerOperator extends BaseOperator {
     if (now !== NEVER) this.eventTimer.set(now);
   }
 
+  /** To be called when a window of the current key took the place of one that ended elsewhere. */
+  protected resized(window: TimeWindow): void {
+    this.setTimer(NEVER, this.due(window, this.time.watermark));
+  }
+
   /** To be called when an element has come to a window of the current key: what is due for it may have fired already. */
   protected dueAgain(window: TimeWindow): void {
     const { watermark, furthest } = this.time;
@@ -69,7 +74,8 @@ export abstract class PanesOperator extends DefaultTriggerOperator {
     const kept = panes.get(window.start);
     const now = this.contents.add(kept, value);
     if (kept === undefined) this.opening(window);
-    this.keep(window, now, value);
+    const fresh = this.keep(window, now, value);
+    if (fresh && kept !== undefined) this.resized(window);
     this.dueAgain(window);
     if (window.end - 1 <= this.time.watermark) this.give(window, now);
   }

@@ -63,7 +63,8 @@ export class SlicedOperator extends DefaultTriggerOperator {
     const kept = panes.get(slice.start);
     const now = this.contents.add(kept, value);
     if (kept === undefined) this.opening(slice);
-    this.keep(slice, now, value);
+    const fresh = this.keep(slice, now, value);
+    if (fresh && kept !== undefined) this.resized(slice);
     this.dueAgain(slice);
     // Also where event time was taken back after a drain: by what has fired, not by the watermark.
     if (slice.end - 1 <= this.#fired) this.#partials.forget(this.identity());

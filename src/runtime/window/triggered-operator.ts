@@ -112,7 +112,8 @@ export class TriggeredOperator extends BaseOperator {
     const kept = this.panes.get(window.start);
     const now = this.contents.add(kept, value);
     if (kept === undefined) this.#eventDue.touch();
-    this.keep(window, now, value);
+    const fresh = this.keep(window, now, value);
+    if (fresh) this.#eventDue.touch();
     this.#pane.load(this.key, window, this.eventTime.timestamp, this.#records.get(window.start));
     this.#ask('onElement', value, () => this.#trigger.onElement(value, this.#pane));
   }

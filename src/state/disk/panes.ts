@@ -21,14 +21,18 @@ export class PanesColumn extends CellsColumn<PaneWindow> implements PanesHandle 
     return cell === undefined ? undefined : this.handOut(cell);
   }
 
-  set(window: PaneWindow, value: unknown): void {
+  set(window: PaneWindow, value: unknown): boolean {
     const { start, end } = window;
     const cell = this.#at(start);
     // One that ends elsewhere is another entry.
-    if (cell !== undefined && windowOf(cell).end === end) return this.change(cell, value);
+    if (cell !== undefined && windowOf(cell).end === end) {
+      this.change(cell, value);
+      return false;
+    }
     assert(isGlobal(window) || isWindow(window), `a window from ${start} to ${end}`);
     if (cell !== undefined) this.remove(start);
     this.put(start, { start, end }, value, NEVER);
+    return true;
   }
 
   delete(start: number): boolean {

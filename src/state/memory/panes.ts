@@ -66,12 +66,12 @@ export class PanesColumn extends SlotColumn<PaneCell, PaneTomb> implements Panes
     return value;
   }
 
-  set(window: PaneWindow, value: unknown): void {
+  set(window: PaneWindow, value: unknown): boolean {
     const cell = this.#at(window.start);
-    if (cell === undefined) return this.#add(window, value);
-    if (cell.end !== window.end) {
-      this.remove(cell);
-      return this.#add(window, value);
+    if (cell === undefined || cell.end !== window.end) {
+      if (cell !== undefined) this.remove(cell);
+      this.#add(window, value);
+      return true;
     }
     const { store } = this;
     if (store.marking && cell.mark < store.changed) {
@@ -79,6 +79,7 @@ export class PanesColumn extends SlotColumn<PaneCell, PaneTomb> implements Panes
       if (store.tracking) this.changes.changed(cell);
     }
     cell.value = value;
+    return false;
   }
 
   delete(start: number): boolean {
