@@ -18,12 +18,14 @@ import { ByteWriter } from '../codec/writer.js';
 import type { Entry } from '../format/entry.js';
 import { readWatermark } from '../format/watermark.js';
 import type { Transaction } from '../graph/sink.js';
+import type { WindowSpec } from '../graph/window.js';
 import { type Compiled, isKeyed } from './compile.js';
 import { END_OF_TIME, NO_WATERMARK } from './event-time.js';
 import type { SplitPosition } from './source.js';
 import { isTimer, matchTable, type Table } from './tables.js';
 import { isUnkeyedState } from './unkeyed.js';
 import { upgrade } from './upgrade.js';
+import { refuseOtherWindow } from './window/own-window.js';
 
 const stringKeys = keyCodecById('string');
 
@@ -42,8 +44,19 @@ export class Restored {
   /** From the snapshot's table to ours, found once. */
   readonly #match = new Map<number, Table>();
 
+  /** By our table: the windows that its entries are of. */
+  readonly #windows: ReadonlyMap<number, WindowSpec>;
+
   constructor(compiled: Compiled) {
     this.#compiled = compiled;
+    const windows = compiled.graph.nodes.filter((node) => node.kind === 'window');
+    this.#windows = new Map(
+      compiled.tables.flatMap(({ id, operator, kind }) => {
+        const node =
+          isTimer(kind) || kind === 'watermark' ? undefined : windows.find(({ uid }) => uid === operator);
+        return node === undefined ? [] : [[id, node.spec] as const];
+      }),
+    );
   }
 
   take(entry: Entry, tables: readonly Table[], kept: boolean): void {
@@ -129,6 +142,8 @@ export class Restored {
     const ours = this.#find(theirs);
     const owner = processes.get(ours.operator)?.[subtaskOf(entry.group, parallelism, maxParallelism)];
     assert(owner !== undefined, `no owner for ${ours.operator}`);
+    const spec = this.#windows.get(ours.id);
+    if (spec !== undefined) refuseOtherWindow(spec, entry.namespace, `${ours.operator}.${ours.name}`);
     owner.backend.restore(this.#upgraded(entry, theirs, ours), ours.id, kept);
   }
 
