@@ -119,7 +119,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'status',
     group: LOOK,
-    summary: 'show one job: its operators, state, splits and checkpoints',
+    summary: 'show one job: its operators, state, event time and splits',
     operands: [JOB],
     options: [{ flags: '-w, --watch', text: 'show it again every second, until the job ends' }],
     examples: ['tidemark status word-count', 'tidemark status word-count --json | jq .operators'],

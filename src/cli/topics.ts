@@ -20,13 +20,14 @@ export const TOPICS: Readonly<Record<string, string>> = {
 `,
   json: `With --json, a command prints one JSON document on stdout, or JSON lines where rows keep coming
 (status --watch, logs, inspect --state, diff --state). Fields are added, never renamed or removed. Times are
-ISO 8601 text in UTC, durations milliseconds, sizes bytes; watermarks are numbers, as the job counts event time.
+ISO 8601 text in UTC, durations milliseconds, sizes bytes; watermarks and timestamps are milliseconds since 1970, null before there
+are any; at the end of event time a watermark is 2^63 in status, and "end" in inspect.
 The provenance of an archive is shown as it stands there, its times in milliseconds since 1970.
 
   list                   [{id, name, state, endedBy, parallelism, startedAt, restarts,
                            lastCheckpoint: {id, completedAt, bytes} | null}]
   status                 the same, and pid, socket, definition, bundle, params, cwd, settings, error,
-                         elements, rate, saving: {phase, entries, bytes} | null,
+                         elements, rate, droppedTimers, saving: {phase, entries, bytes} | null,
                          operators: [{uid, kind, operatorId, maxParallelism, keyType, delivery, subtasks: [
                                      {subtask, keyGroups, in, out, stateEntries, stateBytes, timers, watermark,
                                      lagMs, late, splits: [{id, position, state, timestamp}]}]}]
@@ -54,14 +55,19 @@ The provenance of an archive is shown as it stands there, its times in milliseco
                          job: {id, name, checkpointId, parallelism}, provenance,
                          operators: [{uid, operatorId, maxParallelism, keyType, watermark,
                                       states: [{name, kind, codec, version, entries, bytes}],
-                                      splits: [{id, position, done}], splitCount}], totals: {entries, bytes}}
-  inspect --state        {operator, state, keyGroup, key, namespace, value, mapKey?, expires?} for each entry
+                                      splits: [{id, position, done, timestamp}], splitCount}], totals: {entries, bytes}}
+  inspect --state        {operator, state, keyGroup, key, namespace, value, mapKey?, expires?} for each entry;
+                         namespace: {window: [start, end]}, "global" or null; mapKey of a timer: its time;
+                         expires: when, in milliseconds; key of state of sinks and sources: [subtask, place]
   verify                 {ok, findings: [{code, member, offset, message}]}
   diff                   {equal, operators: [{uid, states: [{name, added, removed, changed}]}]}
   diff --state           {change, operator, state, keyGroup, key, namespace, before, after, mapKey?} for each entry
   plan                   {name, definition, bundle, inputs, external, params: [{name, kind}], settings, replayable,
-                         nodes: [{id, kind, name, inputs, uid?, operatorId?, keyType?, states?, timers?, sides?,
-                                  source?, sink?: {kind, describe, delivery, target}}]}
+                         nodes: [{id, kind, name, inputs, uid?, operatorId?, keyType?, timers?, sides?, side?, source?, broadcast?,
+                                  time?: {outOfOrderness, idle, inTurn},
+                                  window?: {assign, lateness, trigger, function, slice?},
+                                  states?: [{name, kind, codec, version, formerly, ttl?: {after, refresh}}],
+                                  sink?: {kind, describe, delivery, target}}]}
   pin                    {job: {id, name}, checkpointId, pinned}
   pin, without a job     [{job: {id, name}, checkpointId, by, reason, until}]
   prune                  {dryRun, removed: {checkpoints, segments, unfinished, bundles, leases, pins, bytes},
