@@ -20,8 +20,8 @@ export const TOPICS: Readonly<Record<string, string>> = {
 `,
   json: `With --json, a command prints one JSON document on stdout, or JSON lines where rows keep coming
 (status --watch, logs, inspect --state, diff --state). Fields are added, never renamed or removed. Times are
-ISO 8601 text in UTC, durations milliseconds, sizes bytes; watermarks and timestamps are milliseconds since 1970, null before there
-are any; at the end of event time a watermark is 2^63 in status, and "end" in inspect.
+ISO 8601 text in UTC, durations milliseconds, sizes bytes; watermarks and timestamps are milliseconds
+since 1970, null before there are any; at the end of event time a watermark is 2^63 in status, and "end" in inspect.
 The provenance of an archive is shown as it stands there, its times in milliseconds since 1970.
 
   list                   [{id, name, state, endedBy, parallelism, startedAt, restarts,
@@ -63,8 +63,8 @@ The provenance of an archive is shown as it stands there, its times in milliseco
   diff                   {equal, operators: [{uid, states: [{name, added, removed, changed}]}]}
   diff --state           {change, operator, state, keyGroup, key, namespace, before, after, mapKey?} for each entry
   plan                   {name, definition, bundle, inputs, external, params: [{name, kind}], settings, replayable,
-                         nodes: [{id, kind, name, inputs, uid?, operatorId?, keyType?, timers?, sides?, side?, source?, broadcast?,
-                                  time?: {outOfOrderness, idle, inTurn},
+                         nodes: [{id, kind, name, inputs, uid?, operatorId?, keyType?, timers?, sides?, side?, source?,
+                                  broadcast?, time?: {outOfOrderness, idle, inTurn},
                                   window?: {assign, lateness, trigger, function, slice?},
                                   states?: [{name, kind, codec, version, formerly, ttl?: {after, refresh}}],
                                   sink?: {kind, describe, delivery, target}}]}
