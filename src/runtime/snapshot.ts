@@ -102,8 +102,10 @@ export class Snapshot {
   }
 
   #writeWatermarks(): void {
-    for (const [uid, { watermark }] of this.#compiled.times) {
+    for (const [uid, time] of this.#compiled.times) {
       const table = this.#tableOf(uid, 'watermark');
+      // Restored from the end of time, and not moved since: the same state, told the same.
+      const watermark = time.watermark === NO_WATERMARK ? time.furthest : time.watermark;
       if (table === undefined || watermark === NO_WATERMARK) continue;
       this.out.begin(table, 0);
       this.out.key(longKeys, ONLY_INPUT);
