@@ -103,6 +103,8 @@ export interface Manifest {
   readonly parallelism: number;
   /** Processing time at the barrier, milliseconds since 1970. */
   readonly barrierTime: number;
+  /** Event time had come to its end, by a drain or with the input; absent where it had not. */
+  readonly drained?: true | undefined;
   readonly operators: readonly ManifestOperator[];
   readonly tables: readonly ManifestTable[];
   readonly entries: number;
@@ -149,6 +151,7 @@ const manifestSchema = v.strictObject({
   checkpointId: positive,
   parallelism,
   barrierTime: v.pipe(v.number(), v.safeInteger()),
+  drained: v.optional(v.literal(true)),
   operators: v.pipe(v.array(operatorSchema), v.maxLength(MAX_OPERATORS)),
   tables: v.pipe(v.array(tableSchema), v.maxLength(MAX_TABLES)),
   entries: whole,

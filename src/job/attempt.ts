@@ -36,6 +36,7 @@ export interface AttemptOptions {
 export interface Drained {
   readonly id: number;
   readonly barrierTime: number;
+  readonly drained: boolean;
   readonly longestSliceMs: number;
   readonly tables: readonly TableSizes[];
 }

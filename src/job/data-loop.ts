@@ -58,6 +58,8 @@ export class DataLoop {
   #prepared = false;
   /** Settles when the transactions of the last barrier are durable, or have failed the attempt. */
   #sealed: Promise<void> = Promise.resolve();
+  /** At the last barrier, event time had come to its end. */
+  #drained = false;
   #longestSlice = 0;
   #sliceEnd = 0;
   #stopped = false;
@@ -188,6 +190,7 @@ export class DataLoop {
     this.#options.where.leave();
     const start = clock.monotonic();
     const snapshot = dataflow.freeze(id, this.#writer.writer(id));
+    this.#drained = dataflow.draining || this.#endedSaid;
     this.#writer.begin(snapshot.drains);
     this.#longestSlice = clock.monotonic() - start;
     this.#snapshot = snapshot;
@@ -233,6 +236,7 @@ export class DataLoop {
       type: 'drained',
       id: snapshot.checkpoint,
       barrierTime: snapshot.barrierTime,
+      drained: this.#drained,
       longestSliceMs: this.#longestSlice,
       tables: dataflow.tables.map(({ id }) => ({
         entries: snapshot.out.entriesOf(id),

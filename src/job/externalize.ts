@@ -125,8 +125,8 @@ async function pack(options: ExternalizeOptions, checkpoint: CheckpointRecord): 
     mode,
     backend,
     kind: 'checkpoint',
-    // Before the last checkpoint of a job whose input has ended, event time has ended, too.
-    drained: checkpoint.kind === 'final',
+    // Before the last checkpoint of a job whose input has ended, event time has ended, too; older ones do not say so.
+    drained: manifest.drained === true || checkpoint.kind === 'final',
     provenance: await provenanceOf({ job, ...where, reason, time: clock.now() }),
     output:
       'stream' in destination

@@ -29,6 +29,7 @@ export function manifestMaker(
       checkpointId: drained.id,
       parallelism: settings.parallelism,
       barrierTime: drained.barrierTime,
+      ...(drained.drained ? { drained: true } : {}),
       operators: facts.operators.map(({ uid, kind, keyType, inputs }) => ({
         uid,
         operatorId: operatorId(uid),

@@ -166,6 +166,8 @@ export type FromData =
       readonly type: 'drained';
       readonly id: number;
       readonly barrierTime: number;
+      /** Event time had come to its end. */
+      readonly drained: boolean;
       readonly longestSliceMs: number;
       readonly tables: readonly TableSizes[];
     }

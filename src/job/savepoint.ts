@@ -130,7 +130,8 @@ async function write(
     spoolFolder: home.job(job.id).folder,
     manifest,
     provenance: await provenance(parts, request, checkpoint.id, manifest.barrierTime),
-    drained: request.drain,
+    // Not what was asked for: another's stop may have drained the checkpoint of a savepoint.
+    drained: manifest.drained === true,
     output: path,
     force: request.force,
   });

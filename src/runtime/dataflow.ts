@@ -177,6 +177,10 @@ export class Dataflow {
     this.compiled.watermarks.end();
   }
 
+  get draining(): boolean {
+    return this.#draining;
+  }
+
   /** Goes on after a drain that was for nothing. What has fired has fired; event time is behind it again. */
   undrain(): void {
     if (!this.#draining) return;

@@ -5,6 +5,7 @@ import { realDisk } from '../../src/base/real-disk.js';
 import { ByteReader } from '../../src/codec/reader.js';
 import { unchecked } from '../../src/codec/schema.js';
 import { valueCodec } from '../../src/codec/value.js';
+import { collect } from '../../src/connectors/collect.js';
 import { readEntry } from '../../src/format/entry.js';
 import type { Transaction } from '../../src/graph/sink.js';
 import { defineJob, sequence } from '../../src/index.js';
@@ -133,6 +134,31 @@ test('input has ended once all timers have fired, however long steps are held ba
   const running = loop.run();
   await eventually('the input has ended', () => messages.some(({ type }) => type === 'ended'));
   assert.equal(fired.length, 1000);
+  loop.command({ type: 'finish' });
+  await running;
+  await dataflow.close();
+});
+
+test('a checkpoint says whether event time had come to its end', async () => {
+  const definition = defineJob('says-drained', {}, (job) => {
+    job.source('numbers', sequence({ rate: 1000 })).sink('out', collect([]));
+  });
+  const messages: FromData[] = [];
+  const { loop, dataflow } = looping(definition, (message) => void messages.push(message));
+  await dataflow.open({ barrierTime: undefined, fromOrigin: false });
+  const running = loop.run();
+  for (const [id, drain] of [
+    [1, false],
+    [2, true],
+    [3, false],
+  ] as const) {
+    loop.command({ type: 'checkpoint', id, last: drain, drain });
+    const saidBy = () => messages.find((one) => one.type === 'drained' && one.id === id);
+    await eventually(`checkpoint ${id} is written`, () => saidBy() !== undefined);
+    const said = saidBy();
+    assert.equal(said?.type === 'drained' && said.drained, drain);
+    if (drain) loop.command({ type: 'go-on' });
+  }
   loop.command({ type: 'finish' });
   await running;
   await dataflow.close();
