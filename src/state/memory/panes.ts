@@ -11,7 +11,7 @@ import { refused } from '../refused.js';
 import type { Bucket } from './bucket.js';
 import { decode, type Place } from './column.js';
 import { SlotCell, SlotTomb, slotOf } from './slot-cell.js';
-import { type Cells, SlotColumn } from './slot-column.js';
+import { Cells, SlotColumn } from './slot-column.js';
 import type { Store } from './store.js';
 
 /** The window that is always open. */
@@ -49,8 +49,6 @@ class PaneTomb extends SlotTomb {
 export class PanesColumn extends SlotColumn<PaneCell, PaneTomb> implements PanesHandle {
   override readonly windowed = true;
   readonly #codec: Codec<unknown>;
-  /** The last that was looked for among several of a key: what is got is set next. It may be gone. */
-  #last: PaneCell | undefined = undefined;
 
   constructor(store: Store, place: Place, state: StateTable) {
     super(store, place);
@@ -92,13 +90,13 @@ export class PanesColumn extends SlotColumn<PaneCell, PaneTomb> implements Panes
   windows(): PaneWindow[] {
     const panes = this.cells();
     if (panes === undefined) return [];
-    if (!(panes instanceof Map)) return [windowOf(panes)];
+    if (!(panes instanceof Cells)) return [windowOf(panes)];
     return Array.from(panes.values(), windowOf);
   }
 
   get size(): number {
     const panes = this.cells();
-    return panes instanceof Map ? panes.size : panes === undefined ? 0 : 1;
+    return panes instanceof Cells ? panes.size : panes === undefined ? 0 : 1;
   }
 
   restore(entry: Entry, kept: boolean, clean: boolean): void {
@@ -150,11 +148,11 @@ export class PanesColumn extends SlotColumn<PaneCell, PaneTomb> implements Panes
     const panes = store.bucket.records[store.row + this.offset];
     if (panes instanceof PaneCell) return panes.at === start ? panes : undefined;
     if (panes === undefined) return undefined;
-    const last = this.#last;
-    if (last?.at === start && last.row === store.row && last.bucket === store.bucket && last.live)
-      return last;
-    const found = (panes as Cells<PaneCell>).get(slotOf(start));
-    if (found !== undefined) this.#last = found;
+    const cells = panes as Cells<PaneCell>;
+    const { recent } = cells;
+    if (recent?.at === start && recent.live) return recent;
+    const found = cells.get(slotOf(start));
+    if (found !== undefined) cells.recent = found;
     return found;
   }
 }

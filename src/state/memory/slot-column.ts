@@ -12,7 +12,11 @@ import { SlotChanges } from './slot-changes.js';
 import type { Store } from './store.js';
 
 /** By `slotOf` of what tells them apart. */
-export type Cells<C> = Map<number | string, C>;
+export class Cells<C> extends Map<number | string, C> {
+  /** The one that was put in or found last, which is mostly the next to be looked for. It may be gone. */
+  recent: C | undefined = undefined;
+}
+
 export type Slots<C> = C | Cells<C> | undefined;
 
 export abstract class SlotColumn<C extends SlotCell, T extends SlotTomb> extends Column {
@@ -37,7 +41,7 @@ export abstract class SlotColumn<C extends SlotCell, T extends SlotTomb> extends
     if (store.tracking) this.changes.removed(cell, bucket.keyOf(row));
     const { records } = bucket;
     const cells = records[row + offset] as Slots<C>;
-    if (cells instanceof Map) {
+    if (cells instanceof Cells) {
       cells.delete(slotOf(cell.at));
       // A sweep may be in the Map: what is left stays in there, too.
       if (cells.size === 1) for (const last of cells.values()) records[row + offset] = last;
@@ -51,7 +55,7 @@ export abstract class SlotColumn<C extends SlotCell, T extends SlotTomb> extends
     const { records, stride } = bucket;
     for (let row = 0; row < limit; row += stride) {
       const cells = records[row + this.offset] as Slots<C>;
-      if (cells instanceof Map) yield* this.#sweepMap(cells, pace);
+      if (cells instanceof Cells) yield* this.#sweepMap(cells, pace);
       else if (cells !== undefined) this.secure(cells);
       if (pace.due()) yield;
     }
@@ -95,7 +99,7 @@ export abstract class SlotColumn<C extends SlotCell, T extends SlotTomb> extends
   /** That of the current key at a number. */
   protected find(at: number): C | undefined {
     const cells = this.cells();
-    if (cells instanceof Map) return cells.get(slotOf(at));
+    if (cells instanceof Cells) return cells.get(slotOf(at));
     return cells !== undefined && cells.at === at ? cells : undefined;
   }
 
@@ -110,10 +114,10 @@ export abstract class SlotColumn<C extends SlotCell, T extends SlotTomb> extends
     const { records } = cell.bucket;
     const index = cell.row + this.offset;
     const cells = records[index] as Slots<C>;
-    if (cells instanceof Map) cells.set(slotOf(cell.at), cell);
-    else
-      records[index] =
-        cells === undefined ? cell : new Map([[slotOf(cells.at), cells]]).set(slotOf(cell.at), cell);
+    if (cells instanceof Cells) {
+      cells.set(slotOf(cell.at), cell);
+      cells.recent = cell;
+    } else records[index] = cells === undefined ? cell : both(cells, cell);
     this.live++;
   }
 
@@ -147,4 +151,11 @@ export abstract class SlotColumn<C extends SlotCell, T extends SlotTomb> extends
     out.tombstone();
     tomb.mark = floor;
   }
+}
+
+function both<C extends SlotCell>(a: C, b: C): Cells<C> {
+  const cells = new Cells<C>();
+  cells.set(slotOf(a.at), a).set(slotOf(b.at), b);
+  cells.recent = b;
+  return cells;
 }

@@ -11,7 +11,7 @@ import type { TimerHandle } from '../backend.js';
 import { shownKey } from '../refused.js';
 import { decode, mapKeyOf, type Place } from './column.js';
 import { SlotTomb } from './slot-cell.js';
-import { SlotColumn } from './slot-column.js';
+import { Cells, SlotColumn } from './slot-column.js';
 import type { Store } from './store.js';
 import { TimerCell, type TimerHeap } from './timer-heap.js';
 
@@ -41,7 +41,7 @@ export class TimerColumn extends SlotColumn<TimerCell, SlotTomb> implements Time
 
   clear(): void {
     const timers = this.cells();
-    if (timers instanceof Map) for (const cell of [...timers.values()]) this.remove(cell);
+    if (timers instanceof Cells) for (const cell of [...timers.values()]) this.remove(cell);
     else if (timers !== undefined) this.remove(timers);
   }
 
