@@ -83,7 +83,8 @@ export interface PaneContext<S = unknown> {
 
 /**
  * When a pane gives its result (Flink's `Trigger`). All functions are pure but for what they do to `pane`. On merging
- * of sessions, states are merged by `merge`, timers are those of all, and then `onMerge` is asked.
+ * of sessions, states are merged by `merge`, timers are those of all (one for `window.end - 1` goes to the new end), and
+ * then `onMerge` is asked.
  */
 export interface Trigger<T = unknown, S = unknown> {
   /** What `plan` calls it: `count(100)`. */

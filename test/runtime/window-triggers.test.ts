@@ -49,6 +49,48 @@ test('count fires at each full count with all of the pane, and what came after s
   assert.ok(empty(run));
 });
 
+test('a timer for the end of a session goes with the end, and leaves none behind', () => {
+  const asked: number[] = [];
+  const atEnd = defineTrigger({
+    onElement(_element: unknown, pane) {
+      pane.eventTimer.set(pane.window.end - 1);
+      if (pane.timestamp === 0) pane.eventTimer.set(5);
+      return 'continue';
+    },
+    onEventTime(time) {
+      asked.push(time);
+      return 'fire';
+    },
+  });
+  const run = running(SESSIONS, atEnd);
+  // Each makes the session longer; then one that makes it one with another.
+  for (const at of [0, 3, 6, 24, 15]) run.push('a', [at], at);
+  assert.deepEqual(asked, []);
+  run.advance(END);
+  assert.deepEqual(asked, [5, 33]);
+  assert.deepEqual(bounds(run), [
+    [0, 34],
+    [0, 34],
+  ]);
+  assert.ok(empty(run));
+});
+
+test('a session of many elements keeps as many timers as one of few', () => {
+  for (const trigger of [triggers.purging(triggers.eventTime()), triggers.continuous(50)]) {
+    const run = running({ kind: 'session', gap: 1000 }, trigger);
+    for (let at = 0; at < 300; at++) run.push('a', [at], at);
+    const records = run
+      .begin()
+      .finish()
+      .filter(({ table }) => table === 1);
+    assert.ok(
+      records.every(({ value }) => value.length < 100),
+      `${records.map(({ value }) => value.length)} bytes`,
+    );
+    assert.equal(records.length, 1);
+  }
+});
+
 test('purging shows each element once', () => {
   const run = running(TEN, triggers.purging(triggers.count(3)), 0, 'reduce');
   for (let id = 1; id <= 7; id++) run.push('a', [id], id);

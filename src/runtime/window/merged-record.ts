@@ -1,16 +1,27 @@
-/** What the trigger of a session keeps that several became: their timers, and their states merged in order of time. */
-import type { Trigger } from '../../graph/window.js';
-import { allTimes, type TriggerRecord } from './trigger-record.js';
+/**
+ * What the trigger of a session keeps that several became: their timers, and their states merged in order of time. A timer
+ * for the end of a session is then for the end of the new one: else each element that makes a session longer would leave
+ * one behind, to be carried and looked at with every element that follows (Flink's triggers delete theirs in `clear`).
+ */
+import type { TimeWindow, Trigger } from '../../graph/window.js';
+import { allTimes, type Times, type TriggerRecord, withoutTime, withTime } from './trigger-record.js';
 import type { UserCode } from './user-code.js';
 
-/** `shown`: the pane, for what the trigger's `merge` throws. */
+/** What one of the sessions kept. */
+export interface SessionRecord {
+  readonly window: TimeWindow;
+  readonly record: TriggerRecord;
+}
+
+/** `end` is that of the new session; `shown`: the pane, for what the trigger's `merge` throws. */
 export function mergedRecord(
-  records: readonly TriggerRecord[],
+  sessions: readonly SessionRecord[],
+  end: number,
   trigger: Trigger<unknown, unknown>,
   user: UserCode,
   shown: unknown,
 ): TriggerRecord {
-  const [first, ...others] = records.map(({ state }) => state);
+  const [first, ...others] = sessions.map(({ record }) => record.state);
   let state = first;
   for (const other of others) {
     try {
@@ -22,9 +33,13 @@ export function mergedRecord(
   }
   return {
     state,
-    event: allTimes(records.map(({ event }) => event)),
-    processing: allTimes(records.map(({ processing }) => processing)),
+    event: allTimes(sessions.map(({ window, record }) => moved(record.event, window.end - 1, end - 1))),
+    processing: allTimes(sessions.map(({ record }) => record.processing)),
   };
+}
+
+function moved(times: Times, from: number, to: number): Times {
+  return from === to || !times.includes(from) ? times : withTime(withoutTime(times, from), to);
 }
 
 function merged(a: unknown, b: unknown, trigger: Trigger<unknown, unknown>): unknown {

@@ -20,7 +20,7 @@ import { BaseOperator } from './base-operator.js';
 import { cleanupTime } from './dues.js';
 import { KeyTimer } from './key-timer.js';
 import { PROCESSING, TRIGGER } from './layout.js';
-import { mergedRecord } from './merged-record.js';
+import { mergedRecord, type SessionRecord } from './merged-record.js';
 import { sessionOf } from './session-gap.js';
 import { isUnchanged, type Joined, join } from './sessions.js';
 import { TriggerPane } from './trigger-pane.js';
@@ -224,17 +224,17 @@ export class TriggeredOperator extends BaseOperator {
     this.#processingDue.touch();
     const shown = shownPane({ key: this.key, ...window });
     let kept: unknown;
-    const records: TriggerRecord[] = [];
+    const sessions: SessionRecord[] = [];
     for (const { start, end } of absorbed) {
       const part = this.panes.get(start);
       if (kept === undefined) kept = part;
       else if (part !== undefined) kept = this.contents.merge(kept, part, { key: this.key, start, end });
-      records.push(this.#records.get(start) ?? this.#empty);
+      sessions.push({ window: { start, end }, record: this.#records.get(start) ?? this.#empty });
       this.panes.delete(start);
       this.#records.delete(start);
     }
     if (kept !== undefined) this.keep(window, kept, value);
-    const merged = mergedRecord(records, this.#trigger, this.user, shown);
+    const merged = mergedRecord(sessions, window.end, this.#trigger, this.user, shown);
     this.#pane.load(this.key, window, this.eventTime.timestamp, merged);
     this.#keepRecord(window, this.#pane.record() ?? this.#remains(window), shown);
     this.#onMerge(shown);
