@@ -23,7 +23,10 @@ export interface Plan {
 export function planView(plan: Plan, paint: Paint): string {
   const parts = [
     properties(head(plan, paint)),
-    table([{ title: '' }, { title: 'OPERATOR' }, { title: 'DOES' }], plan.nodes.map(nodeRow)),
+    table(
+      [{ title: '' }, { title: 'OPERATOR' }, { title: 'DOES' }],
+      plan.nodes.map((node) => nodeRow(node, plan.nodes)),
+    ),
   ];
   const states = plan.nodes.flatMap(stateRows);
   if (states.length > 0) {
@@ -58,9 +61,10 @@ function head(plan: Plan, paint: Paint): readonly (readonly [string, string])[] 
   ];
 }
 
-function nodeRow(node: NodeDescription): readonly string[] {
+function nodeRow(node: NodeDescription, all: readonly NodeDescription[]): readonly string[] {
   const inputs = node.inputs.length === 0 ? '' : `${node.inputs.join(', ')} → `;
-  return [`${inputs}${node.id}`, printable(node.name), printable(does(node))];
+  const unused = node.side !== undefined && !all.some((other) => other.inputs.includes(node.id));
+  return [`${inputs}${node.id}`, printable(node.name), `${printable(does(node))}${unused ? ', unused' : ''}`];
 }
 
 function does(node: NodeDescription): string {

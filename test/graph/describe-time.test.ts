@@ -190,6 +190,9 @@ test('plan shows them readably', () => {
     does['match'],
     'process by auto; with 0 broadcast to it; timers: close (event time), quiet (processing time)',
   );
+  // Late elements that nobody takes are counted alone.
+  assert.match(operators, / side output late\n/);
+  assert.match(operators, / side output late, unused\n/);
   const kept = rows(states);
   assert.equal(kept['match.last'], 'value  value  1  1h after it was set or read');
   assert.equal(kept['match.n'], 'number  value  1  1d after it was set');
