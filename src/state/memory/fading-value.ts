@@ -21,6 +21,10 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
   readonly #initial: unknown;
   readonly #ttl: Ttl;
   readonly #heap = new RowHeap();
+  /** A row whose value was seen not to have expired, and when. Stamps only grow while that time stands still. */
+  #aliveRow = -1;
+  #aliveBucket: Bucket | undefined = undefined;
+  #aliveAt = Number.NaN;
 
   constructor(store: Store, place: Place, state: StateTable) {
     super(store, place, state.codec);
@@ -38,17 +42,21 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
   }
 
   set(value: unknown): void {
+    const stamp = this.#ttl.stamp();
     const fresh = this.#current() === undefined;
     // One that is there is often changed: it is listed once, and its mark need not be looked at again.
     const { store, offset } = this;
     const kept = value === undefined ? SET_UNDEFINED : value;
-    if (fresh) this.put(kept);
-    else {
+    if (fresh) {
+      this.put(kept);
+      this.#stamp(stamp);
+    } else {
       const at = store.row + offset;
       if (store.marking && !store.bucket.isListed(at, store.changed)) this.touch();
       store.bucket.records[at] = kept;
+      // It has a place for its stamp, and is in the heap.
+      this.#leases(store.bucket).stamps[store.row] = stamp;
     }
-    this.#stamp(this.#ttl.stamp());
   }
 
   update(change: (value: unknown) => unknown): void {
@@ -108,10 +116,19 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
   #current(): unknown {
     const { store } = this;
     if (store.row < 0) return undefined;
-    const value = store.bucket.records[store.row + this.offset];
+    const { bucket, row } = store;
+    const value = bucket.records[row + this.offset];
     if (value === undefined) return undefined;
-    const stamp = this.#leases(store.bucket).stamps[store.row] as number;
-    if (stamp > this.#ttl.now()) return value;
+    const now = this.#ttl.now();
+    // What was there a moment ago is: mostly it is got and set for the same element.
+    if (row === this.#aliveRow && bucket === this.#aliveBucket && now === this.#aliveAt) return value;
+    const stamp = this.#leases(bucket).stamps[row] as number;
+    if (stamp > now) {
+      this.#aliveRow = row;
+      this.#aliveBucket = bucket;
+      this.#aliveAt = now;
+      return value;
+    }
     this.#forget();
     return undefined;
   }
