@@ -13,6 +13,7 @@ import { listCodec } from '../codec/list.js';
 import type { StateDeclaration } from '../graph/state.js';
 import type { Aggregate } from '../graph/window.js';
 import type { ListHandle, NumberHandle, StateHandle, StateTable, ValueHandle } from '../state/backend.js';
+import { isPromise } from './operator.js';
 import type { Table } from './tables.js';
 
 type Declared = Omit<StateDeclaration, 'handle'>;
@@ -44,6 +45,13 @@ export function handleOf(declared: Declared, kept: StateHandle): unknown {
   return kept;
 }
 
+/** What a user's function gave, to be kept: one that forgets to return would begin anew each time. */
+function result(value: unknown, what: string): unknown {
+  if (value === undefined) throw new TypeError(`${what} undefined, which is as good as nothing: use null`);
+  if (isPromise(value)) throw new TypeError(`${what} a promise; state is changed synchronously`);
+  return value;
+}
+
 class Reducing {
   readonly #kept: ValueHandle;
   readonly #reduce: (a: unknown, b: unknown) => unknown;
@@ -59,7 +67,8 @@ class Reducing {
 
   add(value: unknown): void {
     const before = this.#kept.get();
-    this.#kept.set(before === undefined ? value : this.#reduce(before, value));
+    const reduced = before === undefined ? value : this.#reduce(before, value);
+    this.#kept.set(result(reduced, before === undefined ? 'add of reducing was given' : 'reduce returned'));
   }
 
   clear(): void {
@@ -82,8 +91,9 @@ class Aggregating {
   }
 
   add(value: unknown): void {
-    const before = this.#kept.get() ?? this.#aggregate.init();
-    this.#kept.set(this.#aggregate.add(before as never, value));
+    const kept = this.#kept.get();
+    const before = kept === undefined ? result(this.#aggregate.init(), 'init returned') : kept;
+    this.#kept.set(result(this.#aggregate.add(before as never, value), 'add returned'));
   }
 
   clear(): void {
