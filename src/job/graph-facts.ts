@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { present } from '../base/assert.js';
 import { refuseSharedTargets } from '../graph/check.js';
+import { describePanes, describeWindow } from '../graph/describe-window.js';
 import { feedersOf } from '../graph/edges.js';
 import type { Graph, GraphNode } from '../graph/node.js';
 import { isKeyed } from '../runtime/compile.js';
@@ -23,6 +24,12 @@ export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): Graph
     }),
     rediscovers: graph.nodes.some((node) => node.kind === 'source' && node.source.rediscover !== undefined),
     names: dataflow.compiled.names,
+    windows: graph.nodes.flatMap((node) => {
+      if (node.kind !== 'window') return [];
+      const { assign, slice } = describeWindow(node);
+      const shape = slice === undefined ? { assign } : { assign, slice };
+      return describePanes(node.spec).map(({ name }) => ({ ...shape, operator: node.uid, table: name }));
+    }),
   };
 }
 

@@ -28,6 +28,7 @@ import type { Expiry } from '../format/manifest.js';
 import type { LineageEntry, TransactionId } from '../graph/sink.js';
 import type { Beginning } from '../runtime/dataflow.js';
 import type { Table } from '../runtime/tables.js';
+import type { WindowShape } from '../runtime/window/own-window.js';
 import type { AttemptMetrics } from './metrics.js';
 
 /** Bytes of one chunk of a snapshot. */
@@ -101,6 +102,13 @@ export interface GraphFacts {
   readonly rediscovers: boolean;
   /** By node: its name. */
   readonly names: readonly string[];
+  readonly windows: readonly WindowFacts[];
+}
+
+/** The windows that the entries of a table are of. */
+export interface WindowFacts extends WindowShape {
+  readonly operator: string;
+  readonly table: string;
 }
 
 export interface TableSizes {

@@ -24,6 +24,7 @@ import { targetAhead } from '../runtime/sink.js';
 import { storeBundle, verifyBundle } from './bundle-store.js';
 import { describeBundle, describeDefinition } from './describe-definition.js';
 import { graphOfBundle, probeTargets } from './graph-of-bundle.js';
+import { refuseOtherWindows } from './other-windows.js';
 import type { GraphFacts } from './protocol.js';
 import { restoreRefusal } from './restore-refusal.js';
 
@@ -193,10 +194,11 @@ function codeOf(
 async function planWith(
   home: HomePaths,
   options: RestoreOptions,
-  { manifest }: Archive,
+  archive: Archive,
   provenance: Provenance,
   code: Code,
 ): Promise<PlannedRestore> {
+  const { manifest } = archive;
   const recorded = Object.entries(provenance.params).filter(([name]) => code.declared.includes(name));
   const params = { ...Object.fromEntries(recorded), ...options.params };
   const cwd = existsSync(provenance.cwd) ? provenance.cwd : options.cwd;
@@ -206,7 +208,8 @@ async function planWith(
   const facts = await graphOfBundle(what, settings);
   // What a native archive holds of transactions is committed: nothing becomes of it.
   const tables = manifest.tables.filter(({ kind }) => kind !== 'transactions');
-  const states = planStates({ ...manifest, tables }, facts, options.allowNonRestored);
+  const kept = planStates({ ...manifest, tables }, facts, options.allowNonRestored);
+  const states = await refuseOtherWindows(archive, facts, kept);
   const { lineage } = provenance;
   const sinks = await planSinks(options, facts, () => probeTargets(what, settings, lineage));
   const plan = {

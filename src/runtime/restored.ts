@@ -17,15 +17,15 @@ import { valueCodec } from '../codec/value.js';
 import { ByteWriter } from '../codec/writer.js';
 import type { Entry } from '../format/entry.js';
 import { readWatermark } from '../format/watermark.js';
+import { describeWindow } from '../graph/describe-window.js';
 import type { Transaction } from '../graph/sink.js';
-import type { WindowSpec } from '../graph/window.js';
 import { type Compiled, isKeyed } from './compile.js';
 import { END_OF_TIME, NO_WATERMARK } from './event-time.js';
 import type { SplitPosition } from './source.js';
 import { isTimer, matchTable, type Table } from './tables.js';
 import { isUnkeyedState } from './unkeyed.js';
 import { upgrade } from './upgrade.js';
-import { refuseOtherWindow } from './window/own-window.js';
+import { refuseOtherWindow, type WindowShape } from './window/own-window.js';
 
 const stringKeys = keyCodecById('string');
 
@@ -45,7 +45,7 @@ export class Restored {
   readonly #match = new Map<number, Table>();
 
   /** By our table: the windows that its entries are of. */
-  readonly #windows: ReadonlyMap<number, WindowSpec>;
+  readonly #windows: ReadonlyMap<number, WindowShape>;
 
   constructor(compiled: Compiled) {
     this.#compiled = compiled;
@@ -54,7 +54,7 @@ export class Restored {
       compiled.tables.flatMap(({ id, operator, kind }) => {
         const node =
           isTimer(kind) || kind === 'watermark' ? undefined : windows.find(({ uid }) => uid === operator);
-        return node === undefined ? [] : [[id, node.spec] as const];
+        return node === undefined ? [] : [[id, describeWindow(node)] as const];
       }),
     );
   }
@@ -142,8 +142,8 @@ export class Restored {
     const ours = this.#find(theirs);
     const owner = processes.get(ours.operator)?.[subtaskOf(entry.group, parallelism, maxParallelism)];
     assert(owner !== undefined, `no owner for ${ours.operator}`);
-    const spec = this.#windows.get(ours.id);
-    if (spec !== undefined) refuseOtherWindow(spec, entry.namespace, `${ours.operator}.${ours.name}`);
+    const windows = this.#windows.get(ours.id);
+    if (windows !== undefined) refuseOtherWindow(windows, entry.namespace, `${ours.operator}.${ours.name}`);
     owner.backend.restore(this.#upgraded(entry, theirs, ours), ours.id, kept);
   }
 

@@ -3,23 +3,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
-import { valueCodec } from '../../src/codec/value.js';
 import type { Namespace } from '../../src/format/entry.js';
-import type { TimeWindow, WindowAssigner, WindowSpec } from '../../src/graph/window.js';
+import type { AssignerDescription } from '../../src/graph/describe-window.js';
+import type { TimeWindow, WindowAssigner } from '../../src/graph/window.js';
 import { type Stream, triggers, windows } from '../../src/index.js';
 import { alignDown, sliceLength, windowsOf } from '../../src/runtime/window/assigning.js';
-import { isOwnWindow } from '../../src/runtime/window/own-window.js';
+import { isOwnWindow, type WindowShape } from '../../src/runtime/window/own-window.js';
 import { testOperator } from '../../src/testing.js';
 
-const kept = { codec: valueCodec, schema: undefined };
-const spec = (assign: WindowAssigner, sliced: boolean): WindowSpec => ({
-  assign,
-  lateness: 0,
-  trigger: undefined,
-  keeps: sliced
-    ? { ...kept, kind: 'reducing', reduce: (a) => a }
-    : { ...kept, kind: 'list', apply: (elements) => elements },
-});
+const spec = (assign: AssignerDescription, slice?: number): WindowShape =>
+  slice === undefined ? { assign } : { assign, slice };
 const namespace = ({ start, end }: TimeWindow): Namespace => ({
   kind: 'window',
   start: BigInt(start),
@@ -33,30 +26,31 @@ const offset = fc.integer({ min: -100, max: 100 });
 test('what an assigner makes of any timestamp is its own, and of another length is not', () => {
   fc.assert(
     fc.property(time, length, length, offset, (timestamp, size, slide, by) => {
-      const all: readonly WindowAssigner[] = [
-        { kind: 'tumbling', size, offset: by },
-        { kind: 'sliding', size, slide, offset: by },
+      const all = [
+        { kind: 'tumbling', size, offset: by } as const,
+        { kind: 'sliding', size, slide, offset: by } as const,
       ];
       for (const assign of all) {
-        if (assign.kind === 'session') continue;
         for (const window of windowsOf(assign, timestamp)) {
-          assert.ok(isOwnWindow(spec(assign, false), namespace(window)), JSON.stringify([assign, window]));
+          assert.ok(isOwnWindow(spec(assign), namespace(window)), JSON.stringify([assign, window]));
           const longer = { ...window, end: window.end + 1 };
-          assert.ok(!isOwnWindow(spec(assign, false), namespace(longer)));
-          assert.ok(!isOwnWindow(spec({ kind: 'global' }, false), namespace(window)));
-          assert.ok(isOwnWindow(spec({ kind: 'session', gap: 1 }, false), namespace(window)));
+          assert.ok(!isOwnWindow(spec(assign), namespace(longer)));
+          assert.ok(!isOwnWindow(spec({ kind: 'global' }), namespace(window)));
+          assert.ok(isOwnWindow(spec({ kind: 'session', gap: 1 }), namespace(window)));
         }
-        assert.ok(!isOwnWindow(spec(assign, false), { kind: 'global' }));
+        assert.ok(!isOwnWindow(spec(assign), { kind: 'global' }));
       }
       const sliding = { kind: 'sliding', size, slide, offset: by } as const;
       const slice = sliceLength(sliding);
       const start = alignDown(timestamp, slice, by);
-      assert.ok(isOwnWindow(spec(sliding, true), namespace({ start, end: start + slice })));
+      assert.ok(isOwnWindow(spec(sliding, slice), namespace({ start, end: start + slice })));
       if (slice > 1)
-        assert.ok(!isOwnWindow(spec(sliding, true), namespace({ start: start + 1, end: start + 1 + slice })));
+        assert.ok(
+          !isOwnWindow(spec(sliding, slice), namespace({ start: start + 1, end: start + 1 + slice })),
+        );
     }),
   );
-  assert.ok(isOwnWindow(spec({ kind: 'global' }, false), { kind: 'global' }));
+  assert.ok(isOwnWindow(spec({ kind: 'global' }), { kind: 'global' }));
 });
 
 const every = (assign: WindowAssigner) => (stream: Stream<string>) =>

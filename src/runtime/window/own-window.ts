@@ -4,18 +4,19 @@
  */
 import { TidemarkError } from '../../base/errors.js';
 import type { Namespace } from '../../format/entry.js';
-import { isSliced, sliceLength, type WindowSpec } from '../../graph/window.js';
+import type { WindowDescription } from '../../graph/describe-window.js';
 import { alignDown } from './assigning.js';
 
+/** What windows are, as far as it shows in their panes. */
+export type WindowShape = Pick<WindowDescription, 'assign' | 'slice'>;
+
 /** Of panes, slices, and what triggers keep for panes. Sessions may be of any length: a gap may change. */
-export function isOwnWindow(spec: WindowSpec, namespace: Namespace): boolean {
-  const { assign } = spec;
+export function isOwnWindow({ assign, slice }: WindowShape, namespace: Namespace): boolean {
   if (assign.kind === 'global') return namespace.kind === 'global';
   if (namespace.kind !== 'window') return false;
   if (assign.kind === 'session') return true;
   const [start, end] = [Number(namespace.start), Number(namespace.end)];
   if (assign.kind === 'tumbling') return isAt(start, end, assign.size, assign.size, assign.offset);
-  const slice = isSliced(spec) ? sliceLength(assign) : undefined;
   return isAt(start, end, slice ?? assign.size, slice ?? assign.slide, assign.offset);
 }
 
@@ -24,12 +25,16 @@ function isAt(start: number, end: number, length: number, step: number, offset: 
 }
 
 /** @throws TidemarkError INCOMPATIBLE; `state` as `inspect --state` takes it. */
-export function refuseOtherWindow(spec: WindowSpec, namespace: Namespace, state: string): void {
-  if (isOwnWindow(spec, namespace)) return;
-  const message = `${state} holds ${shown(namespace)}, which is none of its windows now: ${now(spec)}`;
-  throw new TidemarkError('INCOMPATIBLE', message, {
+export function refuseOtherWindow(windows: WindowShape, namespace: Namespace, state: string): void {
+  if (isOwnWindow(windows, namespace)) return;
+  throw new TidemarkError('INCOMPATIBLE', `${state} ${otherWindow(windows, namespace)}`, {
     hint: 'give windows of another kind or length another uid, and leave the open ones behind with --allow-non-restored-state; or drain the job first',
   });
+}
+
+/** What is said of a state that holds it. */
+export function otherWindow(windows: WindowShape, namespace: Namespace): string {
+  return `holds ${shown(namespace)}, which is none of its windows now: ${now(windows)}`;
 }
 
 function shown(namespace: Namespace): string {
@@ -38,10 +43,8 @@ function shown(namespace: Namespace): string {
   return `a window of ${namespace.end - namespace.start} ms from ${namespace.start}`;
 }
 
-function now({ assign }: WindowSpec): string {
+function now({ assign }: WindowShape): string {
   return Object.entries(assign)
-    .map(([name, value]) =>
-      name === 'kind' ? `${value}` : `${name} ${typeof value === 'function' ? 'of each' : value}`,
-    )
+    .map(([name, value]) => (name === 'kind' ? `${value}` : `${name} ${value}`))
     .join(', ');
 }
