@@ -53,3 +53,20 @@ it('refuses them where entries have no order as they are restored', async () => 
     /days\.panes holds a window of 86400000 ms/,
   );
 });
+
+for (const backend of ['memory', 'disk']) {
+  it(`refuses them as mended code, and takes the same with another lateness (${backend})`, async () => {
+    const name = `mended-${backend}`;
+    await place.json('run', 'tumbling.ts', '--name', name, '--backend', backend, '-d');
+    await place.json('checkpoint', name);
+    await place.json('suspend', name);
+    const resume = ['resume', name, '--definition'];
+    const said = await refused(place, 6, 'INCOMPATIBLE', ...resume, 'two.ts');
+    assert.match(
+      said,
+      /days\.panes: its windows were tumbling, size 86400000, .*are tumbling, size 172800000/,
+    );
+    await place.json(...resume, 'later.ts');
+    await place.json('cancel', name);
+  });
+}

@@ -34,7 +34,7 @@ export function refuseOtherWindow(windows: WindowShape, namespace: Namespace, st
 
 /** What is said of a state that holds it. */
 export function otherWindow(windows: WindowShape, namespace: Namespace): string {
-  return `holds ${shown(namespace)}, which is none of its windows now: ${now(windows)}`;
+  return `holds ${shown(namespace)}, which is none of its windows now: ${describe(windows)}`;
 }
 
 function shown(namespace: Namespace): string {
@@ -43,7 +43,8 @@ function shown(namespace: Namespace): string {
   return `a window of ${namespace.end - namespace.start} ms from ${namespace.start}`;
 }
 
-function now({ assign }: WindowShape): string {
+/** In words. */
+export function describe({ assign }: WindowShape): string {
   return Object.entries(assign)
     .map(([name, value]) => (name === 'kind' ? `${value}` : `${name} ${value}`))
     .join(', ');
