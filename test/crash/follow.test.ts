@@ -16,7 +16,7 @@ import { seededRandom } from '../../src/base/random.js';
 import type { WriterMessage } from './definitions/log-writer.js';
 import { committed, committedLines, type Running, Sandbox } from './harness.js';
 
-const KILLS = 10;
+const KILLS = 6;
 const TRUNCATE_EVERY = 4;
 
 const sandbox = new Sandbox();
@@ -51,7 +51,7 @@ async function kill(running: Running): Promise<void> {
   assert.equal(signal, 'SIGKILL', `ended by itself with ${code}: ${stderr}`);
 }
 
-test('every line of a rotated and truncated log once, over ten kills', async () => {
+test('every line of a rotated and truncated log once, over six kills', async () => {
   const seed = process.env['TIDEMARK_TEST_SEED'] ?? '1';
   const random = seededRandom(Number(seed));
   const script = join(import.meta.dirname, 'definitions/log-writer.js');

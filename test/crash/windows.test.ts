@@ -78,7 +78,8 @@ const pairs: readonly (readonly [Backend, Backend])[] = [
 ];
 
 describe('windows in a job that is killed', { concurrency: 2 }, () => {
-  for (const [nth, [first, second]] of pairs.entries()) {
+  // From disk to memory only where there is time: its state goes through the same hands.
+  for (const [nth, [first, second]] of pairs.slice(0, LONG ? 2 : 1).entries()) {
     test(`${first}, then from a savepoint on ${second}`, {
       timeout: LONG ? 1_200_000 : 120_000,
     }, async () => {

@@ -76,12 +76,13 @@ describe('what is in the package', () => {
       assert(files.has(file), file);
     }
     const allowed =
-      /^(?:[A-Z]+(?:\.md)?|package\.json|bin\/(?:tidemark|package\.json)|dist\/src\/.+\.(?:js|d\.ts|js\.map)|src\/.+\.md|fixtures\/systemd\/.+)$/;
+      /^(?:[A-Z]+(?:\.md)?|package\.json|bin\/(?:tidemark|package\.json)|dist\/src\/.+\.(?:js|d\.ts|js\.map)|src\/.+\.md|docs\/.+\.md|fixtures\/systemd\/.+)$/;
     assert.deepEqual(
       packed.files.filter((file) => !allowed.test(file)),
       [],
     );
     assert(packed.files.some((file) => file.startsWith('fixtures/systemd/')));
+    assert(files.has('docs/README.md'), 'what the README links to');
   });
 
   test('every file that package.json exports', () => {

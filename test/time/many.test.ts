@@ -1,6 +1,6 @@
 /**
  * Very many open panes and timers: a savepoint has them all and shows what they are, and a job restored from it at another
- * parallelism on the other backend gives each of them once. 50,000 of each; a million with `TIDEMARK_TEST_LONG=1`.
+ * parallelism on the other backend gives each of them once. 20,000 of each; a million with `TIDEMARK_TEST_LONG=1`.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { committedLines, eventually, type Running, Sandbox } from '../crash/harn
 import { timerOf, WINDOW_MS, windowOf } from './many-panes-times.js';
 
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
-const COUNT = LONG ? 1_000_000 : 50_000;
+const COUNT = LONG ? 1_000_000 : 20_000;
 const DEFINITION = 'test/time/many-panes.ts';
 
 interface Summary {
