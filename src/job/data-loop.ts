@@ -29,6 +29,8 @@ const MAX_IDLE_MS = 250;
 const HEAP_FULL = 0.95;
 const HEAP_LOOKS = 3;
 const HEAP_LOOK_MS = 50;
+/** A turn of the loop that lasts longer, milliseconds, is a stall: user code, a stopped process, a sleeping machine. */
+const STALL_MS = 1000;
 
 export interface LoopOptions {
   readonly dataflow: Dataflow;
@@ -71,6 +73,7 @@ export class DataLoop {
   #sizes: Sizes | undefined;
   readonly #means = new MeanSizes();
   #heapAt = 0;
+  #turnAt: number | undefined;
   #heapFull = 0;
   #rediscoverAt = new Map<number, number>();
   #failure: unknown;
@@ -112,6 +115,7 @@ export class DataLoop {
       }
       if (this.#failure !== undefined) throw this.#failure;
       await this.#maybeFreeze();
+      this.#noteStall();
       const may = this.#mayStep();
       const stepped = may && dataflow.step(clock.monotonic());
       this.#quiet = may && !stepped;
@@ -315,6 +319,15 @@ export class DataLoop {
       }
       where.leave();
     }
+  }
+
+  /** Time in which no source could be heard is not held against its splits. */
+  #noteStall(): void {
+    const { dataflow, clock } = this.#options;
+    const now = clock.monotonic();
+    const lasted = now - (this.#turnAt ?? now);
+    this.#turnAt = now;
+    if (lasted > STALL_MS) dataflow.stalled(lasted);
   }
 
   #watchHeap(): void {

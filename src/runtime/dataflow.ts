@@ -188,6 +188,11 @@ export class Dataflow {
     this.compiled.watermarks.recede();
   }
 
+  /** The process stood still for so long, milliseconds, or did something else: no split was idle for that. */
+  stalled(ms: number): void {
+    for (const source of this.compiled.sources) source.stalled(ms);
+  }
+
   /** Milliseconds until there may be something to do without a source waking us. */
   waitMs(monotonic: number): number {
     let wait = this.compiled.watermarks.waitMs(monotonic);

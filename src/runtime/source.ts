@@ -197,6 +197,11 @@ export class SourceGroup {
     return wait;
   }
 
+  /** Nobody looked for so long, milliseconds: what they gave meanwhile could not be seen. */
+  stalled(ms: number): void {
+    for (const reader of this.#unfinished()) if (reader.activeAt !== undefined) reader.activeAt += ms;
+  }
+
   /** The splits that are not read to their end. Forgets those that are: they are many in the end. */
   #unfinished(): readonly SplitReader[] {
     if (this.#open.some(({ state }) => state === 'done'))

@@ -22,6 +22,7 @@ function looping(
   definition: ReturnType<typeof defineJob>,
   send: (message: FromData) => void,
   disk?: StateOnDisk,
+  clock = systemClock,
 ) {
   const where = new Where();
   const ids = { job: { id: 'j', name: 'j' }, attempt: 1, lineage: [] };
@@ -49,7 +50,7 @@ function looping(
     dataflow,
     writer: new StateWriter({ dataflow, snapshots: 'all', disk, send }),
     where,
-    clock: systemClock,
+    clock,
     epoch: 1,
     liveSinks: true,
     metricsEvery: 1_000_000,
@@ -159,6 +160,25 @@ test('a checkpoint says whether event time had come to its end', async () => {
     assert.equal(said?.type === 'drained' && said.drained, drain);
     if (drain) loop.command({ type: 'go-on' });
   }
+  loop.command({ type: 'finish' });
+  await running;
+  await dataflow.close();
+});
+
+test('time in which nothing could be heard is told to the sources', async () => {
+  const definition = defineJob('stalled', {}, (job) => {
+    job.source('numbers', sequence({ rate: 1000 })).sink('out', collect([]));
+  });
+  let slept = 0;
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + slept };
+  const { loop, dataflow } = looping(definition, () => undefined, undefined, clock);
+  const stalls: number[] = [];
+  dataflow.stalled = (ms) => void stalls.push(ms);
+  await dataflow.open({ barrierTime: undefined, fromOrigin: false });
+  const running = loop.run();
+  await eventually('elements flow', () => dataflow.elements > 10);
+  slept = 60_000;
+  await eventually('the stall is seen', () => stalls.some((ms) => ms >= 60_000));
   loop.command({ type: 'finish' });
   await running;
   await dataflow.close();

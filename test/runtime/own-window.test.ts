@@ -6,8 +6,9 @@ import { TidemarkError } from '../../src/base/errors.js';
 import type { Namespace } from '../../src/format/entry.js';
 import type { AssignerDescription } from '../../src/graph/describe-window.js';
 import type { TimeWindow, WindowAssigner } from '../../src/graph/window.js';
+import { sliceLength } from '../../src/graph/window.js';
 import { type Stream, triggers, windows } from '../../src/index.js';
-import { alignDown, sliceLength, windowsOf } from '../../src/runtime/window/assigning.js';
+import { alignDown, windowsOf } from '../../src/runtime/window/assigning.js';
 import { isOwnWindow, type WindowShape } from '../../src/runtime/window/own-window.js';
 import { testOperator } from '../../src/testing.js';
 

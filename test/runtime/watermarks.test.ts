@@ -9,27 +9,10 @@ import { ManualClock } from '../../src/testing/manual-clock.js';
 import { take } from '../../src/testing/taken.js';
 import { Feed } from '../time/feed.js';
 import { Driven } from './driving.js';
+import { lateOf, NONE, timed, watermark } from './timed.js';
 
-const NONE = Number.NEGATIVE_INFINITY;
 const END = Number.POSITIVE_INFINITY;
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
-
-/** An operator that has event time, and does nothing. */
-function timed(stream: Stream<number>, uid = 'timed'): void {
-  stream
-    .keyBy((t) => t % 3)
-    .process(uid, { timers: { at: 'event' }, onElement: () => undefined, onTimer: { at: () => undefined } });
-}
-
-async function watermark(driven: Driven, uid = 'timed'): Promise<number> {
-  await driven.settle();
-  return present(driven.dataflow.compiled.times.get(uid), 'the time of an operator').watermark;
-}
-
-function lateOf(driven: Driven, uid = 'timed'): number {
-  const operators = driven.dataflow.compiled.processes.get(uid) ?? [];
-  return operators.reduce((sum, { late }) => sum + (late ?? 0), 0);
-}
 
 const plain = (feed: Feed<number>, outOfOrderness: number) => (job: JobBuilder) =>
   timed(job.source('in', feed.source()).assignTimestamps((t) => t, { outOfOrderness }));
@@ -246,6 +229,21 @@ describe('idle splits', () => {
     assert.equal(await watermark(driven), 109, 'b holds it back again');
     feed.give('b', 150);
     assert.equal(await watermark(driven), 149);
+  });
+
+  test('are not those that could not be heard while the process stood still', async () => {
+    const feed = new Feed<number>('a', 'b');
+    const driven = await Driven.open(idle(feed, 1000));
+    feed.give('a', 100);
+    feed.give('b', 50);
+    assert.equal(await watermark(driven), 49);
+    driven.clock.advance(60_000);
+    driven.dataflow.stalled(60_000);
+    feed.give('a', 200);
+    assert.equal(await watermark(driven), 49);
+    driven.clock.advance(1000);
+    feed.give('a', 210);
+    assert.equal(await watermark(driven), 209);
   });
 
   test('all of them: event time stands still', async () => {

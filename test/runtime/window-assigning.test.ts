@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { sliceLength } from '../../src/graph/window.js';
 import { AlignedWindows } from '../../src/runtime/window/aligned-windows.js';
 import {
   alignDown,
@@ -10,7 +11,6 @@ import {
   lastPaneEnd,
   nextPaneEnd,
   overlap,
-  sliceLength,
   windowsOf,
 } from '../../src/runtime/window/assigning.js';
 import { cleanupTime, paneDue, sliceDue } from '../../src/runtime/window/dues.js';

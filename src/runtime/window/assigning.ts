@@ -55,12 +55,6 @@ export function firstPaneStart({ size, slide, offset }: SlidingWindows, timestam
   return alignDown(timestamp - size, slide, offset) + slide;
 }
 
-export function sliceLength({ size, slide }: SlidingWindows): number {
-  let [a, b] = [size, slide];
-  while (b > 0) [a, b] = [b, a % b];
-  return a;
-}
-
 /** The end of the earliest pane that holds the slice beginning at `slice`. */
 export function firstPaneEnd(assign: SlidingWindows, slice: number): number {
   return firstPaneStart(assign, slice) + assign.size;

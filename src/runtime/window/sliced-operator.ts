@@ -7,10 +7,10 @@
  * again and again.
  */
 import type { WindowNode } from '../../graph/node.js';
-import type { SlidingWindows, TimeWindow, WindowOf } from '../../graph/window.js';
+import { type SlidingWindows, sliceLength, type TimeWindow, type WindowOf } from '../../graph/window.js';
 import type { KeyedParts } from '../operator.js';
 import { AlignedWindows } from './aligned-windows.js';
-import { alignDown, firstPaneEnd, isPaneEnd, lastPaneEnd, nextPaneEnd, sliceLength } from './assigning.js';
+import { alignDown, firstPaneEnd, isPaneEnd, lastPaneEnd, nextPaneEnd } from './assigning.js';
 import { DefaultTriggerOperator } from './default-trigger.js';
 import { cleanupTime, sliceDue } from './dues.js';
 import { Partials } from './partials.js';
