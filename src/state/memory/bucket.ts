@@ -20,7 +20,6 @@ import { assert } from '../../base/assert.js';
 import { TidemarkError } from '../../base/errors.js';
 import type { Key, KeyIdentity } from '../../codec/key.js';
 import { ChangeList } from './change-list.js';
-import type { RowLeases } from './row-leases.js';
 
 export const NO_ROW = -1;
 /** The most keys one key group may have: rows have 24 bits in a slot. */
@@ -41,8 +40,6 @@ export class Bucket {
   readonly records: unknown[] = [];
   /** Indexes of `records`. A mark stays when a row is freed, so that the next key there is not listed twice. */
   readonly changes = new ChangeList<number>((index) => this.records[index] !== undefined);
-  /** By column: when its values expire, where they do. */
-  readonly leases: (RowLeases | undefined)[] = [];
   #marks = new Uint32Array(0);
   #listed = new Int32Array(0);
   /** The mark with which those were listed whose bit is set. */

@@ -16,11 +16,20 @@ import type { Store } from './store.js';
 import { type Ttl, ttlOf } from './ttl.js';
 import { SET_UNDEFINED } from './value.js';
 
+const NONE = new Float64Array(0);
+
 export class FadingValueColumn extends EntryColumn implements ValueHandle {
   override readonly fading = true;
   readonly #initial: unknown;
   readonly #ttl: Ttl;
   readonly #heap = new RowHeap();
+  /** Rows begin a stride apart: shifted right by this, at least half of the places they may have are taken. */
+  #shift = 0;
+  /** By key group, from the first of the subtask. */
+  readonly #first: number;
+  readonly #byGroup: (RowLeases | undefined)[];
+  /** The stamps of each, once more: for the hot path every object on the way to them is one too many. */
+  readonly #stamps: Float64Array[];
   /** A row whose value was seen not to have expired, and when. Stamps only grow while that time stands still. */
   #aliveRow = -1;
   #aliveBucket: Bucket | undefined = undefined;
@@ -30,6 +39,10 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
     super(store, place, state.codec);
     this.#initial = state.initial;
     this.#ttl = ttlOf(store, state);
+    const { start, end } = store.options.range;
+    this.#first = start;
+    this.#byGroup = Array.from({ length: Math.max(0, end - start + 1) }, () => undefined);
+    this.#stamps = this.#byGroup.map(() => NONE);
   }
 
   get(): unknown {
@@ -55,7 +68,8 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
       if (store.marking && !store.bucket.isListed(at, store.changed)) this.touch();
       store.bucket.records[at] = kept;
       // It has a place for its stamp, and is in the heap.
-      this.#leases(store.bucket).stamps[store.row] = stamp;
+      const stamps = this.#stamps[store.bucket.group - this.#first] as Float64Array;
+      stamps[store.row >> this.#shift] = stamp;
     }
   }
 
@@ -78,7 +92,7 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
     super.restore(entry, kept, clean);
     this.#stamp(this.#ttl.stampOf(entry));
     const { bucket, row } = this.store;
-    this.#leases(bucket).written[row] = this.#ttl.writtenBy(entry, kept);
+    this.#leases(bucket).written[row >> this.#shift] = this.#ttl.writtenBy(entry, kept);
   }
 
   protected restored(value: unknown): unknown {
@@ -89,27 +103,27 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
     const { bucket, row } = this.store;
     super.remove();
     const { stamps, written } = this.#leases(bucket);
-    stamps[row] = 0;
-    written[row] = 0;
+    stamps[row >> this.#shift] = 0;
+    written[row >> this.#shift] = 0;
   }
 
   protected override write(out: EntryWriter, value: unknown, bucket: Bucket, row: number): void {
     const { stamps, written } = this.#leases(bucket);
-    const stamp = stamps[row] as number;
+    const stamp = stamps[row >> this.#shift] as number;
     out.stamp(BigInt(stamp));
     out.value(this.codec, value === SET_UNDEFINED ? undefined : value);
-    if ((written[row] as number) < stamp) written[row] = stamp;
+    if ((written[row >> this.#shift] as number) < stamp) written[row >> this.#shift] = stamp;
   }
 
   protected override seenUntil(bucket: Bucket, row: number): number {
-    return this.#leases(bucket).written[row] as number;
+    return this.#leases(bucket).written[row >> this.#shift] as number;
   }
 
   protected override exhumed({ until }: Tomb): void {
     const { bucket, row } = this.store;
     const leases = this.#leases(bucket);
-    leases.reach(row, bucket);
-    leases.written[row] = until;
+    this.#reach(leases, row, bucket);
+    leases.written[row >> this.#shift] = until;
   }
 
   /** What the records have for the current key, if it has not expired. */
@@ -122,8 +136,8 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
     const now = this.#ttl.now();
     // What was there a moment ago is: mostly it is got and set for the same element.
     if (row === this.#aliveRow && bucket === this.#aliveBucket && now === this.#aliveAt) return value;
-    const stamp = this.#leases(bucket).stamps[row] as number;
-    if (stamp > now) {
+    const stamps = this.#stamps[bucket.group - this.#first] as Float64Array;
+    if ((stamps[row >> this.#shift] as number) > now) {
       this.#aliveRow = row;
       this.#aliveBucket = bucket;
       this.#aliveAt = now;
@@ -133,26 +147,33 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
     return undefined;
   }
 
-  #leases({ leases }: Bucket): RowLeases {
-    const found = leases[this.offset];
+  #leases({ group, stride }: Bucket): RowLeases {
+    const index = group - this.#first;
+    const found = this.#byGroup[index];
     if (found !== undefined) return found;
     const made = new RowLeases();
-    leases[this.offset] = made;
+    this.#shift = 31 - Math.clz32(stride);
+    this.#byGroup[index] = made;
     return made;
+  }
+
+  #reach(leases: RowLeases, row: number, bucket: Bucket): void {
+    leases.reach(row >> this.#shift, (bucket.records.length >> this.#shift) + 1);
+    this.#stamps[bucket.group - this.#first] = leases.stamps;
   }
 
   /** The current key's value, which it has, expires then. */
   #stamp(stamp: number): void {
     const { bucket, row } = this.store;
     const leases = this.#leases(bucket);
-    if (row >= leases.stamps.length) leases.reach(row, bucket);
-    leases.stamps[row] = stamp;
-    if (leases.queued[row] === 0) this.#queue(bucket, row, stamp);
+    if (row >> this.#shift >= leases.stamps.length) this.#reach(leases, row, bucket);
+    leases.stamps[row >> this.#shift] = stamp;
+    if (leases.queued[row >> this.#shift] === 0) this.#queue(bucket, row, stamp);
   }
 
   /** What was restored may be renewed for a shorter time than it has: it is looked at before. */
   #queue(bucket: Bucket, row: number, stamp: number): void {
-    this.#leases(bucket).queued[row] = 1;
+    this.#leases(bucket).queued[row >> this.#shift] = 1;
     this.#heap.push(Math.min(stamp, this.#ttl.stamp()), bucket, row);
   }
 
@@ -161,18 +182,18 @@ export class FadingValueColumn extends EntryColumn implements ValueHandle {
     const { bucket, row } = store;
     const stamp = this.#ttl.stamp();
     const { stamps } = this.#leases(bucket);
-    if (stamps[row] === stamp) return;
+    if (stamps[row >> this.#shift] === stamp) return;
     if (store.marking) this.touch();
-    stamps[row] = stamp;
+    stamps[row >> this.#shift] = stamp;
   }
 
   /** Looks at the first that is due. */
   #look(now: number): void {
     const { bucket, row } = this.#heap.pop();
     const leases = this.#leases(bucket);
-    leases.queued[row] = 0;
+    leases.queued[row >> this.#shift] = 0;
     if (bucket.records[row + this.offset] === undefined) return;
-    const stamp = leases.stamps[row] as number;
+    const stamp = leases.stamps[row >> this.#shift] as number;
     if (stamp > now) return this.#queue(bucket, row, stamp);
     this.store.selectRow(bucket, row);
     this.#forget();

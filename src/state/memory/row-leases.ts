@@ -2,7 +2,7 @@
  * When the values of one column expire, of those that expire with their row: stamps by row, and the rows by when they are
  * to be looked at.
  *
- *     stamps    when a value expires                              by row, in its bucket: renewing one is one store
+ *     stamps    when a value expires                              by its row's place: renewing one is one store
  *     written   the latest stamp under which a kept drain may have it; 0 where none has
  *     queued    whether the row is in the heap
  *     heap      (due, bucket, row), earliest first; due is never after the stamp
@@ -12,16 +12,16 @@
  */
 import type { Bucket } from './bucket.js';
 
-/** Of the rows of one bucket, by where they begin in its records. */
+/** Of the rows of one bucket, by a place that the column gives each. */
 export class RowLeases {
   stamps = new Float64Array(0);
   written = new Float64Array(0);
   queued = new Uint8Array(0);
 
-  /** Makes room for a row. */
-  reach(row: number, bucket: Bucket): void {
-    if (row < this.stamps.length) return;
-    const length = Math.max(bucket.records.length, 2 * this.stamps.length);
+  /** Makes room for a place; `most` is what all rows there are need. */
+  reach(place: number, most: number): void {
+    if (place < this.stamps.length) return;
+    const length = Math.max(most, 2 * this.stamps.length);
     this.stamps = grown(this.stamps, length);
     this.written = grown(this.written, length);
     const queued = new Uint8Array(length);
