@@ -1,5 +1,5 @@
 /**
- * A state on disk that does not fit in the heap: 240 MB in 96 MB, or with `TIDEMARK_TEST_LONG=1` 4 GB in 512 MB. It is
+ * A state on disk that does not fit in the heap: 180 MB in 96 MB, or with `TIDEMARK_TEST_LONG=1` 4 GB in 512 MB. It is
  * filled, changed at random, killed in the middle of that, saved in both layouts, restored at another parallelism and
  * into memory, and each page of it is as the input so far gives it.
  */
@@ -14,7 +14,7 @@ import { segmentFiles } from './home-check.js';
 import { Watch } from './watch-job.js';
 
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
-const KEYS = LONG ? 1_000_000 : 60_000;
+const KEYS = LONG ? 1_000_000 : 45_000;
 const CHANGES = KEYS / 10;
 /** What a quarter of a page says, the rest repeats in the short test: deflate would take most of its time. */
 const GRAIN = LONG ? PAGE_BYTES : PAGE_BYTES / 4;

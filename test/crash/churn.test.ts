@@ -24,7 +24,7 @@ import { RunReader } from '../../src/store/run-reader.js';
 import { Sandbox } from './harness.js';
 import { onlyJob, referredFiles, segmentFiles, withCatalog } from './home-check.js';
 
-const CHECKPOINTS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 1_000 : 42;
+const CHECKPOINTS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 1_000 : 36;
 /** How often merges are let catch up, and the space is judged. */
 const JUDGED_EVERY = CHECKPOINTS / 6;
 const MAX_SPACE = 3;

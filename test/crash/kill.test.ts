@@ -13,7 +13,7 @@ import { Catalog } from '../../src/catalog/catalog.js';
 import { committedLines, countedLines, difference, eventually, type Finished, Sandbox } from './harness.js';
 
 /** With `TIDEMARK_TEST_LONG=1`, many more kills; chain.test.ts kills as well. */
-const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 300 : 10;
+const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 300 : 8;
 /** Kills at the stop point between a checkpoint's completion and its commit. */
 const NAMED_EVERY = 6;
 const SECONDS = KILLS * 2;

@@ -24,7 +24,7 @@ import {
 import { Model, type ModelKey, sameTimer } from './model.js';
 
 const KEYS: readonly Key[] = ['a', 'b', 'Aa', 'BB', 1, 1n, ['a', 1], 'long '.repeat(60)];
-const RUNS = 200;
+const RUNS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 2000 : 120;
 
 interface Frozen {
   readonly recording: Recording;

@@ -18,7 +18,7 @@ const MAP = 1;
 const KEYS = ['a', 'b', 'c', 'd'];
 const MAP_KEYS = ['m', 'n', 'o'];
 const NEVER = Number.POSITIVE_INFINITY;
-const RUNS = 150;
+const RUNS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 2000 : 100;
 
 type Ttl = StateTable['ttl'];
 
