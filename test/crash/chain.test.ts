@@ -17,7 +17,7 @@ import { eventually, type Finished } from './harness.js';
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
 const SEED = Number(process.env['TIDEMARK_TEST_SEED'] ?? 1);
 /** Kills at any moment, for each way to keep state. */
-const RANDOM_KILLS = LONG ? 200 : 2;
+const RANDOM_KILLS = LONG ? 200 : 1;
 /** How often each named point is the place of a kill. */
 const NAMED_ROUNDS = LONG ? 10 : 1;
 interface Kept {

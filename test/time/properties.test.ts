@@ -82,7 +82,7 @@ const runs: fc.Arbitrary<Run> = fc.record({
 
 const ELEMENTS = 160;
 const NEW_SPLITS = 2;
-const numRuns = LONG ? 1_500 : 12;
+const numRuns = LONG ? 1_500 : 10;
 const parameters = {
   numRuns,
   includeErrorInReport: true,
