@@ -1,0 +1,45 @@
+/** Operands and options that several commands have. */
+import type { OperandSpec, OptionSpec } from '../command-spec.js';
+
+export const JOB: OperandSpec = {
+  name: '<job>',
+  text: 'its name, its id or a unique beginning of the id',
+  completes: 'job',
+};
+export const DEFINITION: OperandSpec = {
+  name: '<definition>',
+  text: 'the TypeScript or JavaScript file that describes the job',
+  completes: 'file',
+};
+export const TIMEOUT: OptionSpec = {
+  flags: '--timeout <duration>',
+  text: 'wait no longer than this, then exit 8; what was asked goes on (default: no limit)',
+};
+export const SNAPSHOT: OperandSpec = {
+  name: '<snapshot>',
+  text: 'a FILE (with a / or ending in .tar), a job, or job@CHECKPOINT',
+  completes: 'snapshot',
+};
+export const ARCHIVE: OperandSpec = {
+  name: '<file>',
+  text: 'an archive: a path with a / or ending in .tar',
+  completes: 'file',
+};
+export const OUTPUT: readonly OptionSpec[] = [
+  {
+    flags: '-o, --output <file>',
+    text: 'where to, - for stdout; a name ending in / is a folder (default: ./<job>-<checkpoint>.savepoint.tar)',
+    completes: 'file',
+  },
+  { flags: '--force', text: 'replace a file that is there' },
+  { flags: '--reason <text>', text: 'why; it is kept in the archive and shown by snapshots' },
+];
+export const STATE: OptionSpec = {
+  flags: '--state <uid.name>',
+  text: 'one state only, as the summary names it',
+};
+export const LIMIT: OptionSpec = { flags: '--limit <n>', text: 'the most lines to print' };
+export const DETACH: OptionSpec = {
+  flags: '-d, --detach',
+  text: 'run it in the background; return once it runs',
+};
