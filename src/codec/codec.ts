@@ -12,8 +12,25 @@ import type { ByteWriter } from './writer.js';
 export interface Codec<T> {
   readonly id: string;
   readonly version: number;
+  /** Codecs whose bytes hold what this one keeps, too: by them a state can come over from another codec. */
+  readonly reads?: readonly Codec<unknown>[];
   write(value: T, out: ByteWriter): void;
-  read(from: ByteReader): T;
+  /** `version`: the one that wrote the bytes, up to this codec's, which it is by default. */
+  read(from: ByteReader, version?: number): T;
+}
+
+/** How a snapshot names a codec. */
+export interface CodecId {
+  readonly id: string;
+  readonly version: number;
+}
+
+/** Codecs that keep values of any type. */
+const UNTYPED: ReadonlySet<string> = new Set(['value', 'json']);
+
+/** Whether the codec alone says what the values are: strings, numbers, or what a definition's own codec reads. */
+export function isTyped({ id }: CodecId): boolean {
+  return !UNTYPED.has(id);
 }
 
 /** A value that cannot be kept, with the path to the part at fault, as `.a[3].b`; empty for the value itself. */

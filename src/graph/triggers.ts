@@ -38,6 +38,7 @@ function count(elements: number): AnyTrigger<unknown> {
   const trigger: Trigger<unknown, number> = {
     kind: `count(${elements})`,
     initial: 0,
+    typed: true,
     onElement(_element, { state }) {
       const seen = state.get() + 1;
       state.set(seen >= elements ? 0 : seen);
@@ -69,6 +70,7 @@ function continuous(interval: string | number): AnyTrigger<unknown> {
   const trigger: Trigger<unknown, number> = {
     kind: `continuous(${formatDuration(every)})`,
     initial: Number.POSITIVE_INFINITY,
+    typed: true,
     onElement(_element, pane) {
       const result = atEnd(pane);
       if (result === 'continue' && pane.state.get() === Number.POSITIVE_INFINITY)

@@ -90,6 +90,8 @@ export interface Trigger<T = unknown, S = unknown> {
   /** What `plan` calls it: `count(100)`. */
   readonly kind: string;
   readonly initial?: S;
+  /** What it keeps is always of one type: that of a trigger of tidemark's own. */
+  readonly typed?: true;
   onElement(element: T, pane: PaneContext<S>): TriggerResult;
   onEventTime?(time: number, pane: PaneContext<S>): TriggerResult;
   onProcessingTime?(time: number, pane: PaneContext<S>): TriggerResult;

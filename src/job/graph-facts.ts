@@ -6,6 +6,7 @@ import { feedersOf } from '../graph/edges.js';
 import type { Graph, GraphNode } from '../graph/node.js';
 import { isKeyed } from '../runtime/compile.js';
 import type { Dataflow } from '../runtime/dataflow.js';
+import { tableTyping } from '../runtime/kept-as.js';
 import { formerNames } from '../runtime/tables.js';
 import type { GraphFacts, OperatorFacts } from './protocol.js';
 
@@ -17,7 +18,11 @@ export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): Graph
   refuseSharedTargets(graph, cwd);
   return {
     operators: graph.nodes.flatMap((node) => operatorFacts(graph, node)),
-    tables: dataflow.tables.map((table) => ({ ...table, formerly: formerNames(graph, table) })),
+    tables: dataflow.tables.map((table) => ({
+      ...table,
+      formerly: formerNames(graph, table),
+      ...tableTyping(graph, table),
+    })),
     targets: graph.nodes.flatMap((node) => {
       if (node.kind !== 'sink' || node.sink.target === undefined) return [];
       return [{ sink: node.uid, target: resolve(cwd, node.sink.target) }];

@@ -27,6 +27,7 @@ import type { ErrorRecord } from '../base/errors.js';
 import type { Expiry } from '../format/manifest.js';
 import type { LineageEntry, TransactionId } from '../graph/sink.js';
 import type { Beginning } from '../runtime/dataflow.js';
+import type { TableTyping } from '../runtime/kept-as.js';
 import type { Table } from '../runtime/tables.js';
 import type { WindowShape } from '../runtime/window/own-window.js';
 import type { AttemptMetrics } from './metrics.js';
@@ -82,8 +83,8 @@ export interface OperatorFacts {
   readonly inputs: readonly string[];
 }
 
-/** A table, with the names its operator's state went by before. */
-export interface TableFacts extends Table {
+/** A table, with the names its state went by before and what it can be restored from. */
+export interface TableFacts extends Table, TableTyping {
   readonly formerly: readonly string[];
 }
 
