@@ -114,7 +114,20 @@ export function files(pattern: string, options: FilesOptions = {}): SourceSpec<u
       if (!following) return readOnce(request, base, format);
       return follow(request, { base, live: request.split, format, pollInterval });
     },
+    // A followed file may be anywhere, or come yet.
+    ...(following ? {} : { check: (request) => checkPosition(pattern, format, request) }),
   };
+}
+
+/** Opens the file and compares its fingerprint, as reading it does, and reads no further. */
+async function checkPosition(
+  pattern: string,
+  format: Format<unknown>,
+  request: Parameters<NonNullable<SourceSpec<unknown, FilePosition>['check']>>[0],
+): Promise<void> {
+  const { base } = parsePattern(pattern, request.cwd);
+  const opened = readOnce({ ...request, state: {}, batch: 1, signal: AbortSignal.abort() }, base, format);
+  await opened.next();
 }
 
 async function splitsOf(

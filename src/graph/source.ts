@@ -77,5 +77,10 @@ export interface SourceSpec<T, P> {
   /** One line on what it reads, for `plan` and `status`. */
   readonly describe?: string;
   splits(context: SourceContext): Promise<readonly Split<P>[]> | readonly Split<P>[];
+  /**
+   * Looks whether `read` could go on from a recorded position, without reading elements: before an upgrade, while the old
+   * job still runs. Throws what `read` would. Absent: nobody knows before it is tried.
+   */
+  check?(request: SourceContext & { readonly split: string; readonly position: P }): Promise<void>;
   read(request: ReadRequest<P>): AsyncIterable<Batch<T, P>>;
 }

@@ -11,6 +11,7 @@ import type { TransactionId } from '../graph/sink.js';
 import { readWhere, WHERE_BYTES } from '../runtime/where.js';
 import type { AttemptMetrics } from './metrics.js';
 import {
+  type CheckedEntries,
   type DataThreadData,
   type FromData,
   type GraphFacts,
@@ -59,6 +60,8 @@ export interface AttemptEvents {
   metrics(metrics: AttemptMetrics): void;
   /** For a probe: by sink, what its target holds beyond the lineage. */
   ahead(sinks: ReadonlyMap<string, readonly TransactionId[]>): void;
+  /** For a check: what the definition does not take. */
+  checked?(found: CheckedEntries): void;
 }
 
 interface Deferred<T> {
@@ -188,6 +191,8 @@ export class Attempt {
         return events.metrics(message.metrics);
       case 'ahead':
         return events.ahead(message.sinks);
+      case 'checked':
+        return events.checked?.(message.found);
     }
   }
 

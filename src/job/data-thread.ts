@@ -18,6 +18,7 @@ import { type Beginning, Dataflow } from '../runtime/dataflow.js';
 import { userMessage } from '../runtime/show.js';
 import { Where } from '../runtime/where.js';
 import { createMemoryBackend } from '../state/memory/backend.js';
+import type { EntryCheck } from './check-entries.js';
 import { guardOutput } from './console-guard.js';
 import { DataLoop } from './data-loop.js';
 import { graphFacts } from './graph-facts.js';
@@ -70,20 +71,22 @@ main()
   .finally(() => send({ type: 'closed' }));
 
 async function main(): Promise<void> {
-  process.setSourceMapsEnabled(true);
   await installLibrary();
   where.enter();
   const definition = await loadDefinition(data.bundle);
   const graph = definition.build(resolveParams(definition.params, data.params, process.env));
   where.leave();
   const disk = data.backend === 'disk' ? await stateOnDisk() : undefined;
-  const dataflow = build(graph, disk?.create ?? createMemoryBackend);
+  const checking = data.mode === 'check' ? await import('./check-entries.js') : undefined;
+  const dataflow = build(graph, checking?.backendFor(graph) ?? disk?.create ?? createMemoryBackend);
   send({ type: 'described', facts: graphFacts(graph, dataflow, data.cwd) });
   const writer = new StateWriter({ dataflow, snapshots: data.snapshots, disk, send });
-  const beginning = await restore(dataflow, writer);
+  const check = checking === undefined ? undefined : new checking.EntryCheck(dataflow, graph);
+  const beginning = await restore(dataflow, writer, check);
   if (data.mode === 'run') await run(dataflow, writer, beginning);
-  else if (data.mode === 'probe') send({ type: 'ahead', sinks: await dataflow.aheadOfSnapshot() });
-  else await dataflow.recoverSinks({ writers: false, fromOrigin: false });
+  else if (data.mode === 'probe' || (data.mode === 'check' && data.liveSinks))
+    send({ type: 'ahead', sinks: await dataflow.aheadOfSnapshot() });
+  else if (data.mode === 'commit') await dataflow.recoverSinks({ writers: false, fromOrigin: false });
   where.enter();
   await dataflow.close();
   where.leave();
@@ -113,8 +116,12 @@ function build(graph: Graph, backend: BackendFactory): Dataflow {
   });
 }
 
-/** Takes entries until the main thread says go. */
-async function restore(dataflow: Dataflow, writer: StateWriter): Promise<Beginning> {
+/** Takes entries until the main thread says go; those of a check are only looked at. */
+async function restore(
+  dataflow: Dataflow,
+  writer: StateWriter,
+  check: EntryCheck | undefined,
+): Promise<Beginning> {
   let tables = dataflow.tables;
   let kept = false;
   for (;;) {
@@ -133,12 +140,21 @@ async function restore(dataflow: Dataflow, writer: StateWriter): Promise<Beginni
     if (message.type === 'go') return message.beginning;
     if (message.type === 'tables') {
       ({ tables, kept } = message);
+    } else if (message.type === 'entries-end') {
+      send({ type: 'checked', found: await present(check, 'a check').found() });
     } else if (!writer.hear(message)) {
       assert(message.type === 'restore', `a ${message.type} before go`);
       const reader = new ByteReader(
         Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length),
       );
-      for (let i = 0; i < message.entries; i++) dataflow.restore(readEntry(reader), tables, kept);
+      // Schemas and their steps are user code.
+      where.enter();
+      for (let i = 0; i < message.entries; i++) {
+        const entry = readEntry(reader);
+        if (check === undefined) dataflow.restore(entry, tables, kept);
+        else check.take(entry, tables);
+      }
+      where.leave();
       send({ type: 'restored' });
       writer.maybeFlush();
     }

@@ -26,6 +26,7 @@
 import type { ErrorRecord } from '../base/errors.js';
 import type { Expiry } from '../format/manifest.js';
 import type { LineageEntry, TransactionId } from '../graph/sink.js';
+import type { RefusedSplit } from '../runtime/check-source.js';
 import type { Beginning } from '../runtime/dataflow.js';
 import type { TableTyping } from '../runtime/kept-as.js';
 import type { Table } from '../runtime/tables.js';
@@ -59,9 +60,10 @@ export interface DataThreadData {
   readonly lineage: readonly LineageEntry[];
   /**
    * `run`: process. `commit`: only finish the commits of the snapshot, then close. `probe`: only tell what the sink
-   * targets hold beyond the lineage.
+   * targets hold beyond the lineage. `check`: look whether the definition takes the entries that come, keeping none;
+   * then, with `liveSinks`, as `probe`.
    */
-  readonly mode: 'run' | 'commit' | 'probe';
+  readonly mode: 'run' | 'commit' | 'probe' | 'check';
   readonly where: SharedArrayBuffer;
   readonly backend: 'memory' | 'disk';
   /** What a snapshot of keyed state holds: all of it, or what changed. */
@@ -112,6 +114,31 @@ export interface WindowFacts extends WindowShape {
   readonly table: string;
 }
 
+/** What a check found in the entries of one table of the snapshot. */
+export interface CheckedTable {
+  /** Its id there. */
+  readonly table: number;
+  readonly looked: number;
+  readonly refused: number;
+  /** The first of them. */
+  readonly shown: readonly RefusedEntry[];
+}
+
+/** An entry that the definition does not take. */
+export interface RefusedEntry {
+  readonly group: number;
+  readonly key: Uint8Array;
+  readonly mapKey: Uint8Array | undefined;
+  /** Within the value, as `.a[3]`; empty for the value itself, or where there is none. */
+  readonly path: string;
+  readonly reason: string;
+}
+
+export interface CheckedEntries {
+  readonly tables: readonly CheckedTable[];
+  readonly splits: readonly RefusedSplit[];
+}
+
 export interface TableSizes {
   /** Written. */
   readonly entries: number;
@@ -145,6 +172,8 @@ export type ToData =
       readonly version: number;
       readonly names: readonly string[];
     }
+  /** The entries of a check have all been sent. */
+  | { readonly type: 'entries-end' }
   | { readonly type: 'go'; readonly beginning: Beginning }
   /** `drain`: send the maximum watermark first, and wait for what it sets off. */
   | { readonly type: 'checkpoint'; readonly id: number; readonly last: boolean; readonly drain: boolean }
@@ -157,6 +186,7 @@ export type ToData =
 
 export type FromData =
   | { readonly type: 'described'; readonly facts: GraphFacts }
+  | { readonly type: 'checked'; readonly found: CheckedEntries }
   | { readonly type: 'ahead'; readonly sinks: ReadonlyMap<string, readonly TransactionId[]> }
   | { readonly type: 'restored' }
   | { readonly type: 'running' }

@@ -13,6 +13,7 @@ import type { Graph } from '../graph/node.js';
 import type { SinkContext, Transaction, TransactionId } from '../graph/sink.js';
 import type { SourceContext } from '../graph/source.js';
 import type { BackendOptions, StepTime } from '../state/backend.js';
+import { type RefusedSplit, refusedSplits } from './check-source.js';
 import type { BackendFactory } from './compile.js';
 import { type Compiled, compile } from './compile.js';
 import { Drains } from './drains.js';
@@ -131,6 +132,17 @@ export class Dataflow {
       await group.open(context, restored, { ...opening, rewind: this.#options.rewind });
       this.#options.where.leave();
     }
+  }
+
+  /** What sources cannot go on from, of the positions that were restored. Instead of `open`. */
+  async refusedSplits(): Promise<readonly RefusedSplit[]> {
+    const found: RefusedSplit[] = [];
+    for (const { node } of this.compiled.sources) {
+      this.#options.where.at(node.id, 0);
+      const restored = () => this.#restored.splits(node.uid, node.source.position);
+      found.push(...(await refusedSplits(node, restored, this.#options.context)));
+    }
+    return found;
   }
 
   /** By sink, what its target holds beyond the snapshot's lineage. Only before `open`. */
