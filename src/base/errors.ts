@@ -54,6 +54,8 @@ export const CODES = {
   CHECKPOINT_FAILED: EXIT.jobFailed,
   JOB_FAILED: EXIT.jobFailed,
   STALE_EPOCH: EXIT.conflict,
+  /** Neither the old nor the new version of an upgrade runs. */
+  UPGRADE_STRANDED: EXIT.jobFailed,
 
   HOME_NOT_FOUND: EXIT.notFound,
   JOB_NOT_FOUND: EXIT.notFound,
@@ -88,6 +90,8 @@ export const CODES = {
   GRAPH_CHANGED: EXIT.incompatible,
   BACKEND_CHANGED: EXIT.incompatible,
   SOURCE_CHANGED: EXIT.incompatible,
+  /** The old version runs on, untouched. */
+  UPGRADE_REFUSED: EXIT.incompatible,
   HOME_NEWER: EXIT.incompatible,
   FORMAT_NEWER: EXIT.incompatible,
 
@@ -101,6 +105,9 @@ export const CODES = {
   NO_ANSWER: EXIT.noAnswer,
   TIMEOUT: EXIT.noAnswer,
   DEFINITION_TIMEOUT: EXIT.noAnswer,
+
+  /** The old version runs again, from the savepoint it was stopped with. */
+  UPGRADE_ROLLED_BACK: EXIT.rolledBack,
 
   DISK_FULL: EXIT.environment,
   PERMISSION: EXIT.environment,

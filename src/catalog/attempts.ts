@@ -107,6 +107,26 @@ export function transition(
   });
 }
 
+/**
+ * Takes a job that has completed no checkpoint from whoever runs it: whatever that process writes from now on is
+ * refused, so that it can complete none and its sinks commit nothing. False, and nothing is changed, when it has
+ * completed one, or is over.
+ */
+export function fence(context: CatalogContext, id: string): boolean {
+  const { db } = context;
+  return db.transaction(() => {
+    const job = storedJob(context, id);
+    if (isOver(job.state)) return false;
+    const completed = db.get('SELECT 1 FROM checkpoints WHERE job = ? AND completed_at IS NOT NULL LIMIT 1', [
+      id,
+    ]);
+    if (completed !== undefined) return false;
+    closeAttempt(context, job, 'lost', undefined);
+    db.run('UPDATE jobs SET epoch = epoch + 1 WHERE id = ?', [id]);
+    return true;
+  });
+}
+
 /** Counts one restart after a failure. */
 export function countRestart(context: CatalogContext, id: string, epoch: number): void {
   context.db.transaction(() => {

@@ -101,6 +101,11 @@ export class Catalog {
     attempts.transition(this.#context, job, epoch, to, extra);
   }
 
+  /** See {@link attempts.fence}. */
+  fence(job: string): boolean {
+    return attempts.fence(this.#context, job);
+  }
+
   countRestart(job: string, epoch: number): void {
     attempts.countRestart(this.#context, job, epoch);
   }
@@ -201,6 +206,11 @@ export class Catalog {
   /** See {@link savepoints.recordSavepoint}. */
   recordSavepoint(savepoint: SavepointRecord): void {
     savepoints.recordSavepoint(this.#context, savepoint);
+  }
+
+  /** See {@link savepoints.forgetSavepoint}. */
+  forgetSavepoint(job: string, path: string): void {
+    savepoints.forgetSavepoint(this.#context, job, path);
   }
 
   /** All that were taken of a job, oldest first; of all jobs without one. */

@@ -15,6 +15,11 @@ export function recordSavepoint({ db }: CatalogContext, savepoint: SavepointReco
   );
 }
 
+/** For one that was only ever ours: its file is removed, and nobody is to look for it. */
+export function forgetSavepoint({ db }: CatalogContext, job: string, path: string): void {
+  db.run('DELETE FROM savepoints WHERE job = ? AND path = ?', [job, path]);
+}
+
 /** Oldest first; of one job, or of all. Whether the file is still there is for the caller to see. */
 export function listSavepoints({ db }: CatalogContext, job?: string): SavepointRecord[] {
   const rows = db.all('SELECT * FROM savepoints WHERE @job IS NULL OR job = @job ORDER BY id', {

@@ -27,6 +27,8 @@ export interface DetachOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** Milliseconds to wait for the job to run. */
   readonly patienceMs: number;
+  /** See `RunnerOptions.trial`. */
+  readonly trial?: boolean;
 }
 
 /** `starting`: it had not run in time; `lastFailure` says why, when attempts have failed meanwhile. */
@@ -47,12 +49,13 @@ export async function detach(options: DetachOptions): Promise<DetachOutcome> {
   }
 }
 
-function start({ home, job, environment }: DetachOptions): ChildProcess {
+function start({ home, job, environment, trial }: DetachOptions): ChildProcess {
   const files = home.job(job.id);
   const stdout = openSync(files.stdout, 'a', 0o600);
   const log = openSync(files.log, 'a', 0o600);
   try {
-    return spawn(process.execPath, [COMMAND, '__job', job.id, '--home', home.root], {
+    const given = trial === true ? ['--trial'] : [];
+    return spawn(process.execPath, [COMMAND, '__job', job.id, '--home', home.root, ...given], {
       cwd: home.root,
       detached: true,
       env: environment,

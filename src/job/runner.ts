@@ -30,7 +30,12 @@ import { JobLog } from './log.js';
 import { logLine } from './log-line.js';
 import type { AttemptMetrics } from './metrics.js';
 import { dropOwnOrigin } from './own-origin.js';
-import { type AttemptFailure, boundHistory, decideRestart } from './restart-decision.js';
+import {
+  boundHistory,
+  decideRestart,
+  type FailureHistory,
+  type RestartDecision,
+} from './restart-decision.js';
 import { type AttemptOutcome, RunningAttempt } from './run-attempt.js';
 import {
   type SavepointParts,
@@ -53,6 +58,8 @@ export interface RunnerOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
   readonly disk?: Disk;
+  /** No attempt follows one that fails before there is a checkpoint: who tries out a new version goes back then. */
+  readonly trial?: boolean;
   /** Writes for `stdout` sinks; resolves when more may follow. */
   stdout(text: string): Promise<void>;
   onEvent(event: RunnerEvent): void;
@@ -145,7 +152,7 @@ export class Runner {
 
   /** Attempt after attempt. */
   async #attempts(job: JobRecord): Promise<JobRecord> {
-    let history: { readonly failures: readonly AttemptFailure[] } = { failures: [] };
+    let history: FailureHistory = { failures: [] };
     for (;;) {
       if (this.#wish !== undefined) return this.#endAsWished(job);
       const { outcome, progressed } = await this.#runOnce(job);
@@ -155,13 +162,19 @@ export class Runner {
       if (outcome.kind === 'suspended') return this.#end(job, 'suspended', 'suspend');
       const failure = { at: this.#clock.monotonic(), progressed };
       history = boundHistory(this.#settings.restart, { failures: [...history.failures, failure] });
-      const decision = isFatal(outcome.error.code)
-        ? { restart: false as const, why: 'restarting cannot help' }
-        : decideRestart(this.#settings.restart, history, this.#clock.monotonic());
+      const decision = this.#decide(job, outcome.error, history);
       this.#tellFailure(outcome.error, decision.restart ? decision.delay : null);
       if (!decision.restart) return this.#fail(job, outcome.error, decision.why);
       await this.#pauseBeforeRestart(job, outcome.error, decision.delay);
     }
+  }
+
+  #decide(job: JobRecord, { code }: TidemarkError, history: FailureHistory): RestartDecision {
+    const { catalog, trial } = this.#options;
+    if (isFatal(code)) return { restart: false, why: 'restarting cannot help' };
+    if (trial === true && catalog.lastCompleted(job.id) === undefined)
+      return { restart: false, why: 'an upgrade tries it out' };
+    return decideRestart(this.#settings.restart, history, this.#clock.monotonic());
   }
 
   async #runOnce(job: JobRecord): Promise<{ outcome: AttemptOutcome; progressed: boolean }> {

@@ -12,7 +12,7 @@ import { onSignal } from '../signals.js';
 export function run(given: Given, context: Context): Promise<number> {
   return withCatalog(context, false, async (catalog) => {
     try {
-      return await runJob(given.operands[0] ?? '', context, catalog);
+      return await runJob(given, context, catalog);
     } catch (error) {
       await tell({ type: 'refused', error: toTidemarkError(error).toRecord() });
       throw error;
@@ -21,7 +21,7 @@ export function run(given: Given, context: Context): Promise<number> {
 }
 
 async function runJob(
-  id: string,
+  given: Given,
   { printer, environment, clock }: Context,
   catalog: Catalog,
 ): Promise<number> {
@@ -33,8 +33,9 @@ async function runJob(
   runner = await Runner.start({
     home: catalog.home,
     catalog,
-    job: id,
+    job: given.operands[0] ?? '',
     environment,
+    trial: given.flag('trial'),
     stdout: (text) => printer.data(text),
     onEvent: tellFirstNews(),
   });

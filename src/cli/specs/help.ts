@@ -31,7 +31,7 @@ export const HELP_COMMANDS: readonly CommandSpec[] = [
     group: HELP,
     summary: 'the process of a detached job',
     operands: [{ name: '<id>', text: 'the job' }],
-    options: [],
+    options: [{ flags: '--trial', text: 'no restart before its first checkpoint' }],
     examples: [],
     hidden: true,
     load: () => import('../commands/job-process.js'),
