@@ -2,7 +2,7 @@
 /**
  * What a definition imports from `tidemark`. The only barrel: rooms import each other's files.
  *
- *     defineJob · param · state · type · key · schema        what a job is
+ *     defineJob · param · state · type · key · schema · codec    what a job is
  *     windows · triggers · defineTrigger                     windows of event time
  *     files · sequence · fromArray                           sources
  *     fileSink · stdout · collect                            sinks
@@ -10,7 +10,9 @@
  */
 export type { ErrorCode } from './base/errors.js';
 export { TidemarkError } from './base/errors.js';
-export type { Codec } from './codec/codec.js';
+export type { Codec, CodecFor, UntypedCodec } from './codec/codec.js';
+export { codec } from './codec/codecs.js';
+export type { CodecDefinition } from './codec/define-codec.js';
 export type { Key } from './codec/key.js';
 export { type KeyType, key } from './codec/keys.js';
 export { type Schema, type StandardSchema, schema } from './codec/schema.js';
@@ -22,7 +24,9 @@ export { sequence } from './connectors/sequence.js';
 export { stdout } from './connectors/stdout.js';
 export type { UidOptions } from './graph/builder.js';
 export {
+  type BroadcastOptions,
   type InitialOptions,
+  type MapOptions,
   type Reduce,
   type SharedStateOptions,
   type StateOptions,

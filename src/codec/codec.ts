@@ -19,6 +19,14 @@ export interface Codec<T> {
   read(from: ByteReader, version?: number): T;
 }
 
+/** A codec that keeps values of any type: what it reads is of the type that the definition says, and nobody knows. */
+export interface UntypedCodec extends Codec<unknown> {
+  readonly untyped: true;
+}
+
+/** What may keep values of `T`. */
+export type CodecFor<T> = Codec<T> | UntypedCodec;
+
 /** How a snapshot names a codec. */
 export interface CodecId {
   readonly id: string;
@@ -38,8 +46,9 @@ export class ValueRefused extends Error {
   readonly path: string;
   readonly reason: string;
 
-  constructor(reason: string, path = '') {
-    super(path === '' ? reason : `${reason} at ${path}`);
+  /** `cause`: what user code threw that refused it. */
+  constructor(reason: string, path = '', cause?: unknown) {
+    super(path === '' ? reason : `${reason} at ${path}`, cause === undefined ? undefined : { cause });
     this.name = 'ValueRefused';
     this.path = path;
     this.reason = reason;
@@ -55,4 +64,22 @@ export class BytesDamaged extends Error {
     this.name = 'BytesDamaged';
     this.offset = offset;
   }
+}
+
+/** Bytes that a definition's own codec does not take. `cause` is what its `decode` threw. */
+export class DecodeFailed extends Error {
+  constructor(codec: CodecId, cause: unknown) {
+    super(`codec ${codec.id} cannot decode a value: ${thrown(cause)}`, { cause });
+    this.name = 'DecodeFailed';
+  }
+}
+
+/** The longest message of user code's that is passed on. */
+const MAX_THROWN = 500;
+
+/** What was thrown, whatever it is, as part of a message. */
+export function thrown(error: unknown): string {
+  const text =
+    error instanceof Error ? (error.message === '' ? error.name : error.message) : `threw a ${typeof error}`;
+  return text.length <= MAX_THROWN ? text : `${text.slice(0, MAX_THROWN)}…`;
 }

@@ -21,10 +21,10 @@ export function listCodec<T>(element: Codec<T>): Codec<readonly T[]> {
       writeArrayHeader(list.length, out);
       for (let i = 0; i < list.length; i++) writeElement(element, list[i] as T, i, out);
     },
-    read(from: ByteReader): T[] {
+    read(from: ByteReader, version?: number): T[] {
       const length = readLength(from);
       const list: T[] = [];
-      for (let i = 0; i < length; i++) list.push(element.read(from));
+      for (let i = 0; i < length; i++) list.push(element.read(from, version));
       return list;
     },
   };
@@ -35,7 +35,8 @@ function writeElement<T>(codec: Codec<T>, element: T, index: number, out: ByteWr
   try {
     codec.write(element, out);
   } catch (error) {
-    if (error instanceof ValueRefused) throw new ValueRefused(error.reason, `[${index}]${error.path}`);
+    if (error instanceof ValueRefused)
+      throw new ValueRefused(error.reason, `[${index}]${error.path}`, error.cause);
     throw error;
   }
   if (out.position === before) throw new ValueRefused(`codec ${codec.id} wrote no byte`, `[${index}]`);

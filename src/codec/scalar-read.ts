@@ -82,19 +82,25 @@ function safe(value: number, atLeast: number, from: ByteReader): number {
   return least(value, atLeast, from);
 }
 
+/** Of the value codec, which keeps integers as such. */
 export function readFloat(from: ByteReader): number {
+  const at = from.position;
+  const value = readFloat64(from);
+  if (Number.isSafeInteger(value) && !Object.is(value, -0))
+    throw new BytesDamaged('an integer is kept as a float', at);
+  return value;
+}
+
+/** Eight bytes, big-endian, and one NaN only. */
+export function readFloat64(from: ByteReader): number {
   const at = from.skip(8);
   const { bytes } = from;
   for (let i = 0; i < 8; i++) floatBytes[LITTLE_ENDIAN ? 7 - i : i] = bytes[at + i] as number;
   const value = float[0] as number;
-  if (Number.isSafeInteger(value) && !Object.is(value, -0))
-    throw new BytesDamaged('an integer is kept as a float', at);
-  if (Number.isNaN(value)) {
-    const quiet = bytes[at] === 0x7f && bytes[at + 1] === 0xf8 && bytes.readUIntBE(at + 2, 6) === 0;
-    if (!quiet) throw new BytesDamaged('an unusual NaN', at);
-    return Number.NaN;
-  }
-  return value;
+  if (!Number.isNaN(value)) return value;
+  const quiet = bytes[at] === 0x7f && bytes[at + 1] === 0xf8 && bytes.readUIntBE(at + 2, 6) === 0;
+  if (!quiet) throw new BytesDamaged('an unusual NaN', at);
+  return Number.NaN;
 }
 
 export function readText(length: number, from: ByteReader): string {

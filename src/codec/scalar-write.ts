@@ -99,6 +99,12 @@ export function word(value: number, out: ByteWriter): void {
   out.position = at;
 }
 
+/** Any number as float 64. */
+export function writeFloat64(value: number, out: ByteWriter): void {
+  out.reserve(9);
+  writeFloat(value, out);
+}
+
 /** There is room. */
 function writeFloat(value: number, out: ByteWriter): void {
   // All NaNs are written alike, whatever bits they were computed with.

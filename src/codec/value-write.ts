@@ -194,20 +194,20 @@ function writeBinary(value: object, prototype: unknown, out: ByteWriter): void {
   out.raw(bytes);
 }
 
-function instanceRefused(value: object): ValueRefused {
+export function instanceRefused(value: object): ValueRefused {
   const name: unknown = value.constructor?.name;
   const known = typeof name === 'string' && name !== '' ? name : 'a class';
   return new ValueRefused(`an instance of ${known} cannot be kept`);
 }
 
-function inside(error: unknown, step: string): unknown {
+export function inside(error: unknown, step: string): unknown {
   if (!(error instanceof ValueRefused)) return error;
   // A cycle would print its way round to the depth limit.
   if (error.path.length <= MAX_PATH) return new ValueRefused(error.reason, step + error.path);
   return new ValueRefused(error.reason, `${step}${error.path.slice(0, MAX_PATH)}…`);
 }
 
-function nameInPath(name: string): string {
+export function nameInPath(name: string): string {
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
 }
 

@@ -1,15 +1,10 @@
 /** What plain JavaScript may pass where the types say something else: objects whose properties are looked at one by one. */
-import type { Codec } from '../codec/codec.js';
 import { show } from './names.js';
 
 export type Bag = Readonly<Record<string, unknown>>;
 
 export function isBag(value: unknown): value is Bag {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-export function isCodec(value: unknown): value is Codec<unknown> {
-  return isBag(value) && typeof value['write'] === 'function' && typeof value['read'] === 'function';
 }
 
 /** A finding for each property that is none of `known`. */

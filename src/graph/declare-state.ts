@@ -4,8 +4,9 @@
  * A declaration is plain data; the runtime makes the handle. Values are kept by `valueCodec` unless `codec` says
  * otherwise. With a schema, what was written under an older version of it is upgraded when it is restored.
  */
-import type { Codec } from '../codec/codec.js';
+import type { Codec, CodecFor } from '../codec/codec.js';
 import type { Key } from '../codec/key.js';
+import type { KeyType } from '../codec/key-type.js';
 import { aggregateFindings, isBag } from './bag.js';
 import { graphInvalid } from './graph-invalid.js';
 import { show } from './names.js';
@@ -30,8 +31,18 @@ import type { Aggregate } from './window.js';
 export interface SharedStateOptions<T> {
   /** Names this state had before; what is stored under them is found on restore. */
   readonly formerly?: readonly string[];
-  /** How values (list elements, map values, accumulators) become bytes. Default: tidemark's own value codec. */
-  readonly codec?: Codec<T>;
+  /** How values (list elements, map values, accumulators) become bytes. Default: `codec.value`. */
+  readonly codec?: CodecFor<T>;
+  /**
+   * Other codecs that may have kept this state before, as they are found in what is restored: the way across for a state
+   * whose codec has changed. What they read is a value of the version of the schema that it was written under.
+   */
+  readonly was?: readonly Codec<unknown>[];
+}
+
+interface KeysOption<K> {
+  /** What map keys are; others are refused when they are set. Default `key.auto`, which takes keys of every type. */
+  readonly keys?: KeyType<K>;
 }
 
 /** Of keyed state. */
@@ -49,7 +60,13 @@ export interface InitialOptions<T> extends StateOptions<T> {
   readonly initial: T;
 }
 
-const SHARED: readonly OptionName[] = ['formerly', 'codec'];
+/** Of `state.map`. */
+export interface MapOptions<K, V> extends StateOptions<V>, KeysOption<K> {}
+
+/** Of `state.broadcast`. */
+export interface BroadcastOptions<K, V> extends SharedStateOptions<V>, KeysOption<K> {}
+
+const SHARED: readonly OptionName[] = ['formerly', 'codec', 'was'];
 const KEYED: readonly OptionName[] = [...SHARED, 'ttl'];
 
 function value<T>(
@@ -75,13 +92,13 @@ function list(first?: unknown, second?: unknown): StateDeclaration<ListState<unk
 
 function map<K extends Key = string, V = unknown>(
   schema: AnySchema<V>,
-  options?: StateOptions<NoInfer<V>>,
+  options?: MapOptions<K, NoInfer<V>>,
 ): StateDeclaration<MapState<K, V>>;
 function map<K extends Key = string, V = unknown>(
-  options?: StateOptions<V>,
+  options?: MapOptions<K, V>,
 ): StateDeclaration<MapState<K, V>>;
 function map(first?: unknown, second?: unknown): StateDeclaration<MapState<Key, unknown>> {
-  return keyed('map', KEYED, first, second);
+  return keyed('map', ['keys', ...KEYED], first, second);
 }
 
 /** Two values into one: associative, and changes neither. */
@@ -121,13 +138,13 @@ function aggregating(...given: readonly unknown[]): StateDeclaration<Aggregating
 
 function broadcast<K extends Key = string, V = unknown>(
   schema: AnySchema<V>,
-  options?: SharedStateOptions<NoInfer<V>>,
+  options?: BroadcastOptions<K, NoInfer<V>>,
 ): BroadcastDeclaration<K, V>;
 function broadcast<K extends Key = string, V = unknown>(
-  options?: SharedStateOptions<V>,
+  options?: BroadcastOptions<K, V>,
 ): BroadcastDeclaration<K, V>;
 function broadcast(first?: unknown, second?: unknown): BroadcastDeclaration<Key, unknown> {
-  return { kind: 'broadcast', ...readDeclaration('broadcast', SHARED, first, second) };
+  return { kind: 'broadcast', ...readDeclaration('broadcast', ['keys', ...SHARED], first, second) };
 }
 
 function operatorList<T>(
@@ -176,6 +193,7 @@ function operatorUnion(first?: unknown, second?: unknown): OperatorStateDeclarat
  *   balance: state.value(schema(z.number()), { initial: 0, formerly: ['total'] }),
  *   recent: state.list<number>(),
  *   byDay: state.map<string, Flight>({ ttl: { after: '7d', refresh: 'read' } }),
+ *   fares: state.map(schema(z.number()), { keys: key.string, codec: codec.number, was: [codec.value] }),
  *   slowest: state.reducing<Flight>((a, b) => (a.delay > b.delay ? a : b)),
  *   delay: state.aggregating({
  *     init: () => ({ n: 0, sum: 0 }),

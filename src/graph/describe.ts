@@ -59,6 +59,8 @@ export interface StateDescription {
   /** Of the schema; 1 where there is none. */
   readonly version: number;
   readonly formerly: readonly string[];
+  /** The type of map keys, where it is declared. */
+  readonly mapKey?: string;
   /** Absent: entries do not expire. */
   readonly ttl?: Ttl;
 }
@@ -190,6 +192,7 @@ function describeStates(declarations: Declarations = {}): readonly StateDescript
     codec: declaration.codec.id,
     version: declaration.schema?.version ?? 1,
     formerly: declaration.formerly,
+    ...('mapKey' in declaration && declaration.mapKey !== undefined ? { mapKey: declaration.mapKey } : {}),
     ...('ttl' in declaration && declaration.ttl !== undefined ? { ttl: declaration.ttl } : {}),
   }));
 }

@@ -20,6 +20,8 @@ export interface OperatorStateDeclaration<T = unknown> {
   /** Of one element. */
   readonly codec: Codec<unknown>;
   readonly schema: Schema<unknown> | undefined;
+  /** Codecs besides `codec` and what that reads whose bytes the state can be restored from. */
+  readonly was?: readonly Codec<unknown>[] | undefined;
   readonly formerly: readonly string[];
   readonly holds?: T;
 }

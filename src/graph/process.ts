@@ -74,6 +74,10 @@ export interface AnyBroadcastDeclaration {
   readonly kind: 'broadcast';
   readonly codec: Codec<unknown>;
   readonly schema: Schema<unknown> | undefined;
+  /** Codecs besides `codec` and what that reads whose bytes the state can be restored from. */
+  readonly was?: readonly Codec<unknown>[] | undefined;
+  /** The id of the type of its keys; `auto` where there is none. */
+  readonly mapKey?: string | undefined;
   readonly formerly: readonly string[];
 }
 

@@ -1,8 +1,10 @@
 /** Reads what `state.…` was given: a schema or none, then options. Throws GRAPH_INVALID for what cannot be meant. */
 import type { Codec } from '../codec/codec.js';
+import { isCodec } from '../codec/define-codec.js';
+import { keyCodecById } from '../codec/keys.js';
 import type { Schema } from '../codec/schema.js';
 import { valueCodec } from '../codec/value.js';
-import { isBag, isCodec, unknownNames } from './bag.js';
+import { isBag, unknownNames } from './bag.js';
 import { graphInvalid } from './graph-invalid.js';
 import { readLength } from './lengths.js';
 import { show } from './names.js';
@@ -19,13 +21,16 @@ export type TtlOption =
       readonly refresh?: 'read' | 'write';
     };
 
-export type OptionName = 'initial' | 'formerly' | 'codec' | 'ttl';
+export type OptionName = 'initial' | 'formerly' | 'codec' | 'was' | 'keys' | 'ttl';
 
-/** What all declarations have, as those of `state.ts` do; `ttl` and `initial` only where they were given. */
+/** What all declarations have, as those of `state.ts` do; what is optional only where it was given. */
 export interface ReadDeclaration {
   readonly codec: Codec<unknown>;
   readonly schema: Schema<unknown> | undefined;
   readonly formerly: readonly string[];
+  readonly was?: readonly Codec<unknown>[];
+  /** The id of the type of map keys. */
+  readonly mapKey?: string;
   readonly initial?: unknown;
   readonly ttl?: Ttl;
 }
@@ -40,20 +45,29 @@ export function readDeclaration(
   const schema = readSchema(first);
   const given = (schema === undefined ? first : second) ?? {};
   if (!isBag(given)) throw invalid(of, `expected a schema or options, found ${show(given)}`);
-  const { codec, formerly, initial, ttl } = given;
+  const { codec, formerly, was, keys, initial, ttl } = given;
   const [unknown] = unknownNames(given, known);
   if (unknown !== undefined) throw invalid(of, unknown.replace('no property', 'no option'));
   if (codec !== undefined && !isCodec(codec))
     throw invalid(of, `codec: expected a codec, found ${show(codec)}`);
   if (formerly !== undefined && !Array.isArray(formerly))
     throw invalid(of, `formerly: expected an array of names, found ${show(formerly)}`);
+  if (was !== undefined && !(Array.isArray(was) && was.every(isCodec)))
+    throw invalid(of, `was: expected an array of codecs, found ${show(was)}`);
   return {
     codec: codec ?? valueCodec,
     schema,
     formerly: formerly ?? [],
+    ...(was === undefined ? {} : { was }),
+    ...(keys === undefined ? {} : { mapKey: readKeys(of, keys) }),
     ...(initial === undefined ? {} : { initial }),
     ...(ttl === undefined ? {} : { ttl: readTtl(of, ttl) }),
   };
+}
+
+function readKeys(of: string, given: unknown): string {
+  if (isBag(given) && typeof given['id'] === 'string') return keyCodecById(given['id']).id;
+  throw invalid(of, `keys: expected key.string or its like, found ${show(given)}`);
 }
 
 function readTtl(of: string, given: unknown): Ttl {

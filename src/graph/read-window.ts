@@ -1,6 +1,7 @@
 /** Reads what `KeyedStream.window` was given into a `WindowSpec`, and finds what is wrong with it. Pure. */
+import { isCodec } from '../codec/define-codec.js';
 import { valueCodec } from '../codec/value.js';
-import { aggregateFindings, type Bag, isBag, isCodec, unknownNames } from './bag.js';
+import { aggregateFindings, type Bag, isBag, unknownNames } from './bag.js';
 import { readLength } from './lengths.js';
 import { show } from './names.js';
 import { readSchema } from './schemas.js';

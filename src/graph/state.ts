@@ -89,6 +89,10 @@ export interface StateDeclaration<H = unknown> {
   readonly kind: StateKind;
   readonly codec: Codec<unknown>;
   readonly schema: Schema<unknown> | undefined;
+  /** Codecs besides `codec` and what that reads whose bytes the state can be restored from. */
+  readonly was?: readonly Codec<unknown>[] | undefined;
+  /** Of kind `map`: the id of the type of its keys; `auto` where there is none. */
+  readonly mapKey?: string | undefined;
   /** What `get` gives where nothing was set; cloned by nobody, so it must not be changed. */
   readonly initial: unknown;
   readonly formerly: readonly string[];

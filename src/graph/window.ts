@@ -8,7 +8,7 @@
  *
  * Times are milliseconds of event time. A window holds the timestamps from `start` to before `end`.
  */
-import type { Codec } from '../codec/codec.js';
+import type { Codec, CodecFor } from '../codec/codec.js';
 import type { Schema } from '../codec/schema.js';
 import type { AnySchema } from './schemas.js';
 import type { DeepReadonly } from './state.js';
@@ -118,7 +118,7 @@ interface CommonWindow<T> {
 /** What a pane keeps becomes bytes by this. */
 export interface Keeping<A> {
   readonly schema?: AnySchema<A>;
-  readonly codec?: Codec<A>;
+  readonly codec?: CodecFor<A>;
 }
 
 /** One value per pane, of the type of the elements; results are that value, or what `result` makes of it. */

@@ -1,4 +1,5 @@
 /** The tables of a snapshot: every kind of state of every operator, numbered in graph order. */
+import type { Codec } from '../codec/codec.js';
 import { type Schema, unchecked } from '../codec/schema.js';
 import { valueCodec } from '../codec/value.js';
 import type { TableKind } from '../format/manifest.js';
@@ -26,8 +27,7 @@ export function tablesOf(graph: Graph): readonly Table[] {
     operator: string,
     name: string,
     kind: TableKind,
-    schema?: Schema<unknown>,
-    codec = valueCodec,
+    { schema = unchecked(), codec = valueCodec, mapKey = 'auto' }: Shape = {},
   ) => {
     const { id, version } = codec;
     tables.push({
@@ -36,19 +36,19 @@ export function tablesOf(graph: Graph): readonly Table[] {
       name,
       kind,
       codec: { id, version },
-      schemaVersion: (schema ?? unchecked()).version,
-      mapKey: kind === 'map' || kind === 'broadcast' ? 'auto' : null,
+      schemaVersion: schema.version,
+      mapKey: kind === 'map' || kind === 'broadcast' ? mapKey : null,
     });
   };
   const timestamped = reachedByAssign(graph);
   for (const node of graph.nodes) {
-    if (node.kind === 'source') add(node.uid, '', 'splits', node.source.position);
+    if (node.kind === 'source') add(node.uid, '', 'splits', { schema: node.source.position });
     if (node.kind === 'process') addProcess(node, add);
     if (node.kind === 'window') addWindow(node, add);
     if ((node.kind === 'process' || node.kind === 'window') && timestamped.has(node.id))
       add(node.uid, '', 'watermark');
     if (node.kind === 'sink' && node.sink.committer !== undefined) {
-      add(node.uid, '', 'transactions', node.sink.transaction);
+      add(node.uid, '', 'transactions', { schema: node.sink.transaction });
     }
     if ('uid' in node) addUnkeyed(node, add);
   }
@@ -57,17 +57,18 @@ export function tablesOf(graph: Graph): readonly Table[] {
 
 type NamedNode = Extract<GraphNode, { readonly uid: string }>;
 
-type Add = (
-  operator: string,
-  name: string,
-  kind: TableKind,
-  schema?: Schema<unknown>,
-  codec?: typeof valueCodec,
-) => void;
+/** How a table's values and map keys are kept, as far as that is declared. */
+interface Shape {
+  readonly schema?: Schema<unknown> | undefined;
+  readonly codec?: Codec<unknown>;
+  readonly mapKey?: string | undefined;
+}
+
+type Add = (operator: string, name: string, kind: TableKind, shape?: Shape) => void;
 
 function addProcess(node: ProcessNode, add: Add): void {
   for (const [name, declared] of Object.entries(node.spec.state ?? {})) {
-    add(node.uid, name, declared.kind, declared.schema, declared.codec);
+    add(node.uid, name, declared.kind, declared);
   }
   for (const [name, time] of Object.entries(node.spec.timers ?? {}))
     add(node.uid, name, time === 'event' ? 'event-timer' : 'timer');
@@ -75,14 +76,14 @@ function addProcess(node: ProcessNode, add: Add): void {
 
 function addWindow({ uid, spec }: WindowNode, add: Add): void {
   windowTables(spec).forEach(({ name, kind }, index) => {
-    if (index === PANES) add(uid, name, kind, spec.keeps.schema, spec.keeps.codec);
+    if (index === PANES) add(uid, name, kind, spec.keeps);
     else add(uid, name, kind);
   });
 }
 
 function addUnkeyed(node: NamedNode, add: Add): void {
-  for (const [name, { kind, schema, codec }] of Object.entries(unkeyedDeclarations(node)))
-    add(node.uid, name, kind, schema, codec);
+  for (const [name, declared] of Object.entries(unkeyedDeclarations(node)))
+    add(node.uid, name, declared.kind, declared);
 }
 
 /** Names this table's state went by before. */

@@ -56,7 +56,7 @@ test('ttl: what cannot be meant is refused', () => {
   ]);
   assert.deepEqual(
     refusal(() => state.broadcast(loose({ ttl: '1h' }))),
-    ['no option "ttl"; expected one of: formerly, codec'],
+    ['no option "ttl"; expected one of: keys, formerly, codec, was'],
   );
 });
 
@@ -103,7 +103,7 @@ test('what folds needs its functions', () => {
   );
   assert.deepEqual(
     refusal(() => state.reducing(reduce, loose({ initial: 0 }))),
-    ['no option "initial"; expected one of: formerly, codec, ttl'],
+    ['no option "initial"; expected one of: formerly, codec, was, ttl'],
   );
   assert.deepEqual(
     refusal(() => state.aggregating(loose({ init: 0, add: reduce, rest: 1 }))),
