@@ -18,7 +18,7 @@ const NAPI_BUILD = 'better-sqlite3-napi';
 const ABI_BUILD = 'better-sqlite3';
 const NAPI_BUILD_NEEDS = 10;
 
-export type SqlValue = string | number | null;
+export type SqlValue = string | number | bigint | Uint8Array | null;
 /** In order for `?`, by name for `@name`; the library takes `?1` for a name. */
 export type SqlParameters = readonly SqlValue[] | Readonly<Record<string, SqlValue>>;
 /** A row as SQLite gave it; nothing in it is believed before row.ts has looked at it. */
@@ -31,6 +31,15 @@ export interface SqliteOptions {
   readonly busyTimeout: number;
   /** What the file is, for messages: `catalog`, `lock`. */
   readonly what: string;
+  /** Nothing can be written, and what the file itself declares may call no function with side effects. */
+  readonly readonly?: boolean;
+}
+
+/** The rows of a statement, as they come. */
+export interface Query {
+  readonly columns: readonly string[];
+  /** Integers as bigints, so that none is rounded; text as strings; blobs as buffers of their own. Once only. */
+  rows(): Generator<readonly SqlValue[], void>;
 }
 
 type Library = typeof BetterSqlite3;
@@ -62,6 +71,11 @@ function loadLibrary(): Library {
   }
 }
 
+/** A statement in a message. */
+function shown(sql: string): string {
+  return JSON.stringify(sql.length > 200 ? `${sql.slice(0, 200)}…` : sql);
+}
+
 /** One connection to one file. Closed by its owner; not shared between threads. */
 export class Sqlite {
   readonly path: string;
@@ -79,7 +93,9 @@ export class Sqlite {
   static open(path: string, options: SqliteOptions): Sqlite {
     const Database = loadLibrary();
     try {
-      const db = new Database(path, { fileMustExist: !options.create, timeout: options.busyTimeout });
+      const { create, busyTimeout, readonly = false } = options;
+      const db = new Database(path, { fileMustExist: !create, timeout: busyTimeout, readonly });
+      if (readonly) db.pragma('trusted_schema = OFF');
       return new Sqlite(path, options.what, db);
     } catch (error) {
       throw nativeError(error, ABI_BUILD) ?? sqliteError(error, `${options.what} ${path}`);
@@ -102,6 +118,44 @@ export class Sqlite {
 
   all(sql: string, parameters: SqlParameters = []): readonly Row[] {
     return this.#guard(() => this.#statement(sql).all(parameters) as Row[]);
+  }
+
+  /**
+   * A statement that somebody else wrote, which may only read.
+   * @throws USAGE for what is no such statement, also while its rows come
+   */
+  query(sql: string): Query {
+    const statement = this.#reading(() => this.#db.prepare(sql));
+    if (!statement.reader || !statement.readonly)
+      throw new TidemarkError('USAGE', `${shown(sql)} gives no rows, or changes something`, {
+        hint: 'one statement that reads: SELECT … FROM …',
+      });
+    const columns = statement.columns().map(({ name }) => name);
+    const rows = () => statement.safeIntegers(true).raw(true).iterate() as IterableIterator<SqlValue[]>;
+    return { columns, rows: () => this.#rows(rows) };
+  }
+
+  *#rows(open: () => IterableIterator<SqlValue[]>): Generator<readonly SqlValue[], void> {
+    const rows = this.#reading(open);
+    try {
+      for (;;) {
+        const row = this.#reading(() => rows.next());
+        if (row.done === true) return;
+        yield row.value;
+      }
+    } finally {
+      rows.return?.();
+    }
+  }
+
+  /** Errors of the statement are its writer's. */
+  #reading<T>(work: () => T): T {
+    try {
+      return this.#guard(work);
+    } catch (error) {
+      if (!(error instanceof TidemarkError) || error.code !== 'INTERNAL') throw error;
+      throw new TidemarkError('USAGE', error.message, { cause: error });
+    }
   }
 
   /** The first column of the first row of `PRAGMA text`. */
