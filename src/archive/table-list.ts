@@ -32,7 +32,7 @@ export function tableList(operators: readonly ManifestOperator[], shapes: readon
   const canonicalId = new Map(shapes.map(({ id }) => [id, -1]));
   const tables = sorted.tables.map((shape, place) => {
     canonicalId.set(shape.id, place);
-    const { operator, name, kind, codec, schemaVersion, mapKey } = shape;
+    const { operator, name, kind, codec, schemaVersion, mapKey, window } = shape;
     // Named one by one: a snapshot's manifest says more of a table, and the order is that of the bytes.
     return {
       id: place,
@@ -42,6 +42,7 @@ export function tableList(operators: readonly ManifestOperator[], shapes: readon
       codec: { id: codec.id, version: codec.version },
       schemaVersion,
       mapKey,
+      ...(window === undefined ? {} : { window }),
       slots: slotsOf(shape, slots),
     };
   });

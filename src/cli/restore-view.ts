@@ -8,16 +8,23 @@ import { count, counted } from './text.js';
 
 const SIGNS: Readonly<Record<StatePlan['action'], string>> = {
   kept: '=',
+  unproven: '?',
   moved: '~',
+  migrated: '^',
   new: '+',
   dropped: '-',
   impossible: '!',
 };
 
+/** What becomes of these is told before a real run, too. */
+const TOLD: ReadonlySet<StatePlan['action']> = new Set(['dropped', 'moved', 'migrated']);
+
 export function restoreView(plan: RestorePlan, paint: Paint): string {
   const parts = [properties(head(plan, paint))];
   const brush = brushes(paint);
-  const states = plan.states.map((state) => stateRow(state).map(brush[state.action]));
+  const states = plan.states.flatMap((state) =>
+    stateRows(state, plan).map((row) => row.map(brush[state.action])),
+  );
   const columns = ['', 'STATE', 'KIND', 'ENTRIES', 'SIZE', 'WHAT BECOMES OF IT'];
   const right = new Set(['ENTRIES', 'SIZE']);
   if (states.length > 0)
@@ -50,8 +57,8 @@ export function restoreLines(plan: RestorePlan): readonly string[] {
     ...(plan.convert ? [`  converted to a savepoint first; ${snapshot.path} is not needed any more`] : []),
     `  at parallelism ${parallelismText(parallelism)}: ${tally(plan)}`,
     ...plan.states
-      .filter(({ action }) => action === 'dropped' || action === 'moved')
-      .map(({ name, action, message }) => `  ${SIGNS[action]} ${name}: ${message ?? action}`),
+      .filter(({ action }) => TOLD.has(action))
+      .map((state) => `  ${SIGNS[state.action]} ${state.name}: ${becomes(state)}${lossText(state)}`),
     ...rewound.map(({ uid, ahead }) => `  sink ${uid}: ${counted(ahead, 'later transaction')} set aside`),
   ].map(printable);
 }
@@ -87,11 +94,36 @@ function parallelismText({ from, to }: RestorePlan['parallelism']): string {
   return from === to ? String(to) : `${from} → ${to}`;
 }
 
-function stateRow(state: StatePlan): readonly string[] {
-  const rows = state.action === 'new' ? ['', ''] : [count(state.entries), formatBytes(state.bytes)];
-  const message =
-    state.action === 'dropped' ? `left behind: ${state.message ?? ''}` : (state.message ?? state.action);
-  return [SIGNS[state.action], printable(state.name), state.kind, ...rows, printable(message)];
+/** A row, and one for the advice; that which several states share stands under the first. */
+function stateRows(state: StatePlan, { states }: RestorePlan): readonly (readonly string[])[] {
+  const { action, name, kind, entries, bytes, advice } = state;
+  const sizes = action === 'new' ? ['', ''] : [count(entries), formatBytes(bytes)];
+  const row = [SIGNS[action], printable(name), kind, ...sizes, printable(becomes(state))];
+  if (advice === null || states.find((other) => other.advice === advice) !== state) return [row];
+  return [row, ['', '', '', '', '', `  ${printable(advice)}`]];
+}
+
+/** What becomes of it, in words. */
+function becomes({ action, message, unproven }: StatePlan): string {
+  const said = message === null ? '' : `: ${message}`;
+  switch (action) {
+    case 'kept':
+      return action;
+    case 'unproven':
+      return `${action}${said}${unproven === null ? '' : `: ${unproven}`}`;
+    case 'moved':
+    case 'migrated':
+      return `${action}${said}${unproven === null ? '' : `; unproven: ${unproven}`}`;
+    case 'dropped':
+      return `left behind${said}`;
+    default:
+      return message ?? action;
+  }
+}
+
+/** What is lost with what is left behind. */
+function lossText({ action, entries, bytes }: StatePlan): string {
+  return action === 'dropped' ? ` (${count(entries)} entries, ${formatBytes(bytes)})` : '';
 }
 
 function sinkRow({ uid, mode, target, ahead }: SinkPlan): readonly string[] {
@@ -104,7 +136,9 @@ function sinkRow({ uid, mode, target, ahead }: SinkPlan): readonly string[] {
 function tally({ states }: RestorePlan): string {
   const of = (action: StatePlan['action']) => states.filter((state) => state.action === action).length;
   const rest = [
+    [of('unproven'), 'unproven'],
     [of('moved'), 'moved'],
+    [of('migrated'), 'migrated'],
     [of('new'), 'new'],
     [of('dropped'), 'left behind'],
     [of('impossible'), 'that cannot be restored'],
@@ -118,7 +152,9 @@ function tally({ states }: RestorePlan): string {
 function brushes(paint: Paint): Readonly<Record<StatePlan['action'], (text: string) => string>> {
   return {
     kept: (text) => text,
+    unproven: paint.yellow,
     moved: paint.cyan,
+    migrated: paint.cyan,
     new: paint.green,
     dropped: paint.yellow,
     impossible: paint.red,

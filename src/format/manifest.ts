@@ -68,6 +68,22 @@ export interface ManifestOperator {
 /** How many entries expire after the processing time `after` and until `until`, the latter included, milliseconds. */
 export type Expiry = readonly [after: number, until: number, entries: number];
 
+/** Lengths are milliseconds. */
+export interface ManifestWindow {
+  readonly assign:
+    | { readonly kind: 'tumbling'; readonly size: number; readonly offset: number }
+    | { readonly kind: 'sliding'; readonly size: number; readonly slide: number; readonly offset: number }
+    /** A gap of null: each element has its own. */
+    | { readonly kind: 'session'; readonly gap: number | null }
+    | { readonly kind: 'global' };
+  /** Where panes are made of slices, the length of one. */
+  readonly slice?: number | undefined;
+  /** Absent: none. */
+  readonly lateness?: number | undefined;
+  /** Absent: event time, the default. Else as its definition calls it: `count(100)`. */
+  readonly trigger?: string | undefined;
+}
+
 export interface ManifestTable {
   /** The number that entries carry. */
   readonly id: number;
@@ -80,6 +96,8 @@ export interface ManifestTable {
   readonly schemaVersion: number;
   /** Key type of map keys; null for other kinds. */
   readonly mapKey: string | null;
+  /** Of panes, slices and what triggers keep for them: what windows these are. */
+  readonly window?: ManifestWindow | undefined;
   /** Live entries. */
   readonly entries: number;
   /** Theirs; of an incremental snapshot, all that its segments hold of it, or the last of a table that is not keyed. */
@@ -126,6 +144,20 @@ export const operatorSchema = v.strictObject({
 const time = v.pipe(v.number(), v.safeInteger());
 const expiry = v.strictTuple([time, time, whole]);
 
+const milliseconds = v.pipe(whole, v.minValue(1));
+
+const windowSchema = v.strictObject({
+  assign: v.variant('kind', [
+    v.strictObject({ kind: v.literal('tumbling'), size: milliseconds, offset: time }),
+    v.strictObject({ kind: v.literal('sliding'), size: milliseconds, slide: milliseconds, offset: time }),
+    v.strictObject({ kind: v.literal('session'), gap: v.nullable(milliseconds) }),
+    v.strictObject({ kind: v.literal('global') }),
+  ]),
+  slice: v.optional(milliseconds),
+  lateness: v.optional(milliseconds),
+  trigger: v.optional(v.pipe(v.string(), v.maxLength(MAX_NAME_LENGTH))),
+});
+
 export const tableSchema = v.strictObject({
   id: v.pipe(whole, v.maxValue(MAX_TABLES - 1)),
   operator: name,
@@ -134,6 +166,7 @@ export const tableSchema = v.strictObject({
   codec: v.strictObject({ id: name, version: positive }),
   schemaVersion: positive,
   mapKey: keyType,
+  window: v.optional(windowSchema),
   entries: whole,
   bytes: whole,
   subtasks: v.optional(v.pipe(v.array(whole), v.maxLength(MAX_PARALLELISM))),

@@ -1,13 +1,15 @@
 import { resolve } from 'node:path';
 import { present } from '../base/assert.js';
+import { MAX_NAME_LENGTH } from '../format/manifest.js';
 import { refuseSharedTargets } from '../graph/check.js';
-import { describePanes, describeWindow } from '../graph/describe-window.js';
+import { describeWindow } from '../graph/describe-window.js';
 import { feedersOf } from '../graph/edges.js';
 import type { Graph, GraphNode } from '../graph/node.js';
+import type { WindowRecord } from '../restore/shape.js';
 import { isKeyed } from '../runtime/compile.js';
 import type { Dataflow } from '../runtime/dataflow.js';
 import { tableTyping } from '../runtime/kept-as.js';
-import { formerNames } from '../runtime/tables.js';
+import { formerNames, isTimer, type Table } from '../runtime/tables.js';
 import type { GraphFacts, OperatorFacts } from './protocol.js';
 
 /**
@@ -20,6 +22,7 @@ export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): Graph
     operators: graph.nodes.flatMap((node) => operatorFacts(graph, node)),
     tables: dataflow.tables.map((table) => ({
       ...table,
+      ...windowOf(graph, table),
       formerly: formerNames(graph, table),
       ...tableTyping(graph, table),
     })),
@@ -29,12 +32,21 @@ export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): Graph
     }),
     rediscovers: graph.nodes.some((node) => node.kind === 'source' && node.source.rediscover !== undefined),
     names: dataflow.compiled.names,
-    windows: graph.nodes.flatMap((node) => {
-      if (node.kind !== 'window') return [];
-      const { assign, slice } = describeWindow(node);
-      const shape = slice === undefined ? { assign } : { assign, slice };
-      return describePanes(node.spec).map(({ name }) => ({ ...shape, operator: node.uid, table: name }));
-    }),
+  };
+}
+
+/** Of the tables that hold panes: what windows they are of. */
+function windowOf(graph: Graph, { operator, name, kind }: Table): { readonly window?: WindowRecord } {
+  const node = graph.nodes.find((one) => one.kind === 'window' && one.uid === operator);
+  if (node?.kind !== 'window' || isTimer(kind) || name === '') return {};
+  const { assign, slice, lateness, trigger } = describeWindow(node);
+  return {
+    window: {
+      assign,
+      ...(slice === undefined ? {} : { slice }),
+      ...(lateness === 0 ? {} : { lateness }),
+      ...(node.spec.trigger === undefined ? {} : { trigger: trigger.slice(0, MAX_NAME_LENGTH) }),
+    },
   };
 }
 

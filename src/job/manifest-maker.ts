@@ -15,7 +15,7 @@ export function manifestMaker(
 ): ManifestMaker {
   const changes = settings.backend === 'disk' || settings.checkpoint.mode === 'incremental';
   return (drained, written) => {
-    const tables = facts.tables.map(({ formerly: _, ...table }, index) => ({
+    const tables = facts.tables.map(({ formerly: _f, typed: _t, reads: _r, ...table }, index) => ({
       ...table,
       ...(changes ? live(drained.tables[index]) : { entries: drained.tables[index]?.entries ?? 0 }),
       bytes: written.bytesOf(table.id) ?? drained.tables[index]?.bytes ?? 0,

@@ -1,77 +1,72 @@
 /**
- * Whether a definition has other windows than those of which an archive holds panes: told by the first of each state, so
- * that a plan knows. The others are looked at as they are restored (runtime/restored).
+ * Whether a definition has other windows than those of which a snapshot holds panes, where its manifest does not say what
+ * windows they are: told by the first of each state, so that a plan knows. The others are looked at as they are restored
+ * (runtime/restored).
  */
-import type { Archive } from '../archive/read.js';
-import { TidemarkError } from '../base/errors.js';
 import { ByteReader } from '../codec/reader.js';
 import { type Namespace, readEntry } from '../format/entry.js';
-import { findOperator } from '../restore/compatible.js';
-import type { StatePlan } from '../restore/plan-states.js';
-import type { SnapshotTable } from '../restore/shape.js';
-import { describe, isOwnWindow, otherWindow } from '../runtime/window/own-window.js';
-import type { GraphFacts, WindowFacts } from './protocol.js';
+import type { ManifestTable } from '../format/manifest.js';
+import * as advise from '../restore/advice.js';
+import { nameOf } from '../restore/compatible.js';
+import { isTaken, type StatePlan, untaken } from '../restore/plan-states.js';
+import { isTimer } from '../restore/shape.js';
+import { isOwnWindow, otherWindow } from '../runtime/window/own-window.js';
+import type { GraphFacts, TableFacts } from './protocol.js';
+
+/** What is looked into. */
+export interface OfPanes {
+  readonly manifest: { readonly tables: readonly ManifestTable[] };
+  isOrdered(): Promise<boolean>;
+  blocks(range: { readonly tables: readonly number[] }): AsyncIterable<{ readonly payload: Buffer }>;
+}
 
 /** `states` with what would be read as other windows marked as impossible. */
 export async function refuseOtherWindows(
-  archive: Archive,
-  facts: GraphFacts,
+  snapshot: OfPanes,
+  facts: Pick<GraphFacts, 'tables'>,
   states: readonly StatePlan[],
 ): Promise<readonly StatePlan[]> {
   // Where entries have no order, the first would be found by reading them all.
-  if (!(await archive.isOrdered())) return states;
+  if (!(await snapshot.isOrdered())) return states;
   const planned: StatePlan[] = [];
   for (const state of states) {
-    const uid = findOperator(state.operator, facts.operators)?.uid;
-    const windows = facts.windows.find(({ operator, table }) => operator === uid && table === state.state);
-    const found =
-      windows === undefined || state.action === 'impossible' ? undefined : await first(archive, state);
-    const other = windows !== undefined && found !== undefined && !isOwnWindow(windows, found);
-    planned.push(other ? { ...state, action: 'impossible', message: otherWindow(windows, found) } : state);
+    const [was, is] = [tableOf(state, snapshot.manifest.tables), placeOf(state, facts.tables)];
+    const message = was === undefined || is === undefined ? undefined : await otherThan(snapshot, was, is);
+    planned.push(
+      was === undefined || message === undefined ? state : untaken(state, message, advise.windows(was)),
+    );
   }
   return planned;
 }
 
-async function first(archive: Archive, { operator, state, kind }: StatePlan): Promise<Namespace | undefined> {
-  const table = archive.manifest.tables.find(
-    (one) => one.operator === operator && one.name === state && one.kind === kind,
-  );
-  if (table === undefined || table.entries === 0) return undefined;
-  for await (const { payload } of archive.blocks({ tables: [table.id] }))
+/** Only panes, and only where nobody wrote down of which windows. */
+function tableOf(state: StatePlan, tables: readonly ManifestTable[]): ManifestTable | undefined {
+  if (!isTaken(state) || state.entries === 0 || !PANES.has(state.state) || isTimer(state)) return undefined;
+  const { operator, state: name, kind } = state;
+  const table = tables.find((one) => one.operator === operator && one.name === name && one.kind === kind);
+  return table?.window === undefined ? table : undefined;
+}
+
+/** Names of the tables in which windows keep what they keep. */
+const PANES: ReadonlySet<string> = new Set(['panes', 'slices', 'trigger']);
+
+function placeOf(state: StatePlan, tables: readonly TableFacts[]): TableFacts | undefined {
+  return tables.find((table) => nameOf(table) === state.to && table.kind === state.kind);
+}
+
+async function otherThan(
+  snapshot: OfPanes,
+  { id }: ManifestTable,
+  { window }: TableFacts,
+): Promise<string | undefined> {
+  const found = await first(snapshot, id);
+  if (found === undefined) return undefined;
+  if (window !== undefined) return isOwnWindow(window, found) ? undefined : otherWindow(window, found);
+  return found.kind === 'none' ? undefined : "holds panes of windows, and is no window's state now";
+}
+
+async function first(snapshot: OfPanes, id: number): Promise<Namespace | undefined> {
+  for await (const { payload } of snapshot.blocks({ tables: [id] }))
     if (payload.length > 0) return readEntry(new ByteReader(payload)).namespace;
   return undefined;
-}
-
-/**
- * The same of mended code, by what the job ran before: the disk backend reads panes where they lie, and none is looked at.
- * @throws TidemarkError INCOMPATIBLE with all states that hold something and are of other windows now.
- */
-export function refuseChangedWindows(
-  tables: readonly Pick<SnapshotTable, 'operator' | 'name' | 'entries'>[],
-  was: GraphFacts,
-  is: GraphFacts,
-): void {
-  const lines = was.windows.flatMap((old) => {
-    const uid = findOperator(old.operator, is.operators)?.uid;
-    const now = is.windows.find(({ operator, table }) => operator === uid && table === old.table);
-    const holds = tables.some(
-      ({ operator, name, entries }) => operator === old.operator && name === old.table && entries > 0,
-    );
-    if (now === undefined || !holds || shapeOf(now) === shapeOf(old)) return [];
-    return [
-      `  ${old.operator}.${old.table}: its windows were ${describe(old)}, and are ${describe(now)} now`,
-    ];
-  });
-  if (lines.length === 0) return;
-  throw new TidemarkError('INCOMPATIBLE', `the definition does not fit the state:\n${lines.join('\n')}`, {
-    hint: 'go on with the old windows; or give the new ones another uid',
-  });
-}
-
-/** What panes show of windows: equal for those that take each other's. */
-function shapeOf({ assign, slice }: WindowFacts): string {
-  if (assign.kind === 'session') return assign.kind;
-  return slice === undefined || assign.kind !== 'sliding'
-    ? JSON.stringify(assign)
-    : JSON.stringify([slice, assign.offset]);
 }

@@ -10,7 +10,6 @@ import { verifyBundle } from './bundle-store.js';
 import { describeBundle, describeDefinition } from './describe-definition.js';
 import { graphOfBundle } from './graph-of-bundle.js';
 import { lockJob } from './lock-job.js';
-import { refuseChangedWindows } from './other-windows.js';
 import { checkFits, shapeOfRecovery } from './recover-state.js';
 
 export interface StartOptions {
@@ -74,10 +73,6 @@ export async function replaceDefinition(
       const what = { bundle: home.bundle(bundle), job: { id: job.id, name: job.name }, params, cwd: job.cwd };
       const facts = await graphOfBundle(what, settings);
       checkFits(shape, facts);
-      // Where the old code does not even load any more, its windows cannot be told.
-      const old = { ...what, bundle: home.bundle(job.bundle) };
-      const was = await graphOfBundle(old, settings).catch(() => undefined);
-      if (was !== undefined) refuseChangedWindows(shape.tables, was, facts);
     }
     return catalog.replaceDefinition(job.id, { definition: file, bundle, params });
   } finally {

@@ -26,11 +26,11 @@
 import type { ErrorRecord } from '../base/errors.js';
 import type { Expiry } from '../format/manifest.js';
 import type { LineageEntry, TransactionId } from '../graph/sink.js';
+import type { WindowRecord } from '../restore/shape.js';
 import type { RefusedSplit } from '../runtime/check-source.js';
 import type { Beginning } from '../runtime/dataflow.js';
 import type { TableTyping } from '../runtime/kept-as.js';
 import type { Table } from '../runtime/tables.js';
-import type { WindowShape } from '../runtime/window/own-window.js';
 import type { AttemptMetrics } from './metrics.js';
 
 /** Bytes of one chunk of a snapshot. */
@@ -88,6 +88,8 @@ export interface OperatorFacts {
 /** A table, with the names its state went by before and what it can be restored from. */
 export interface TableFacts extends Table, TableTyping {
   readonly formerly: readonly string[];
+  /** Of panes: what they are of. */
+  readonly window?: WindowRecord;
 }
 
 export interface SinkTarget {
@@ -105,13 +107,6 @@ export interface GraphFacts {
   readonly rediscovers: boolean;
   /** By node: its name. */
   readonly names: readonly string[];
-  readonly windows: readonly WindowFacts[];
-}
-
-/** The windows that the entries of a table are of. */
-export interface WindowFacts extends WindowShape {
-  readonly operator: string;
-  readonly table: string;
 }
 
 /** What a check found in the entries of one table of the snapshot. */

@@ -10,8 +10,9 @@ import type { ArchiveManifest } from '../format/archive-manifest.js';
 import { decodeManifest, isKeyed, type ManifestOperator, type ManifestTable } from '../format/manifest.js';
 import { SegmentReader } from '../format/segment.js';
 import type { JobSettings } from '../graph/settings.js';
-import { incompatibilities, nameOf } from '../restore/compatible.js';
+import { dropKey } from '../restore/drop.js';
 import { graphChanges } from '../restore/graph-change.js';
+import { planStates, refusedLines } from '../restore/plan-states.js';
 import type { Table } from '../runtime/tables.js';
 import type { RunReader } from '../store/run-reader.js';
 import type { Attempt } from './attempt.js';
@@ -80,10 +81,10 @@ async function sizesOf(names: readonly string[], { disk, home }: Places): Promis
 }
 
 /** What a chain of runs holds, each entry once. */
-async function* runBlocks(
+export async function* runBlocks(
   chain: readonly SegmentRecord[],
   { tables, barrierTime }: Pick<Recovery, 'tables' | 'barrierTime'>,
-  { disk, home }: Places,
+  { disk, home }: Pick<Places, 'disk' | 'home'>,
   only: readonly number[] | undefined,
 ): AsyncGenerator<Block> {
   // Loaded only by jobs that write changes.
@@ -102,7 +103,10 @@ async function* runBlocks(
   }
 }
 
-async function* segmentBlocks(segments: readonly string[], { disk, home }: Places): AsyncGenerator<Block> {
+export async function* segmentBlocks(
+  segments: readonly string[],
+  { disk, home }: Pick<Places, 'disk' | 'home'>,
+): AsyncGenerator<Block> {
   for (const name of segments) {
     const reader = await SegmentReader.open(disk, home.segments, name);
     try {
@@ -128,8 +132,7 @@ async function fromOrigin(job: JobRecord, origin: JobOrigin, places: Places): Pr
     }
     // What a native archive holds of transactions was committed before it was packed: restoring one commits nothing.
     const isKept = (table: ManifestTable) =>
-      table.kind !== 'transactions' &&
-      !origin.dropped.includes(nameOf({ operator: table.operator, state: table.name }));
+      table.kind !== 'transactions' && !origin.dropped.includes(dropKey(table));
     const kept = tables.filter(isKept);
     const all = kept.map(({ id }) => id);
     const blocks = (only = all) => archiveBlocks(job, origin, disk, only);
@@ -224,11 +227,10 @@ export async function shapeOfRecovery(
 
 /** @throws INCOMPATIBLE with all findings when the state does not fit the graph; GRAPH_CHANGED */
 export function checkFits(recovery: RecoveryShape, facts: GraphFacts): void {
-  const findings = incompatibilities(recovery, facts).filter(
-    (finding) => !recovery.dropped.includes(nameOf(finding)),
-  );
-  if (findings.length === 0) return refuseOtherGraph(recovery, facts);
-  const lines = findings.map((finding) => `  ${nameOf(finding)}: ${finding.message}`);
+  const tables = recovery.tables.filter((table) => !recovery.dropped.includes(dropKey(table)));
+  const plan = planStates({ ...recovery, tables }, facts, { allowMissing: false, drop: [] });
+  const lines = refusedLines(plan);
+  if (lines.length === 0) return refuseOtherGraph(recovery, facts);
   throw new TidemarkError('INCOMPATIBLE', `the definition does not fit the state:\n${lines.join('\n')}`, {
     hint: "give renamed operators and states formerly: ['old name'], or go on with the old definition",
   });

@@ -1,6 +1,7 @@
 /** Why a planned restore cannot be: what the archive cannot, what the definition does not take. Pure. */
 import { TidemarkError } from '../base/errors.js';
 import type { Incapability } from '../restore/capable.js';
+import { refusedLines } from '../restore/plan-states.js';
 import { refusalFor } from './convert-hint.js';
 import type { RestoreOptions, RestorePlan } from './restore.js';
 
@@ -33,7 +34,7 @@ export function restoreRefusal(
 function untakenState({ states }: Plan): TidemarkError | undefined {
   const impossible = states.filter(({ action }) => action === 'impossible');
   if (impossible.length === 0) return undefined;
-  const lines = impossible.map(({ name, message }) => `  ${name}: ${message}`);
+  const lines = refusedLines(states);
   const onlyMissing = impossible.every(({ missing }) => missing);
   return new TidemarkError('INCOMPATIBLE', `the definition does not take the state:\n${lines.join('\n')}`, {
     hint: onlyMissing

@@ -1,38 +1,42 @@
 /**
- * Does old state fit a graph? Pure: a snapshot's operators and tables against those of a definition.
+ * Does one piece of old state fit a graph? Pure: a snapshot's table against the operators and tables of a definition.
  *
- *     operator or state gone        → finding: its entries would have no place
- *     key type, kind, codec changed → finding: its bytes would be read as something else
- *     schema version lower          → finding: there is no way back
- *     new operator or state         → none: starts empty
+ *     operator or state gone            → missing: its entries would have no place
+ *     kind, key type, map key type,
+ *     windows, codec without a way      → impossible: its bytes would be read as something else
+ *     schema or codec version lower     → impossible: there is no way back
+ *     what holds nothing                → needless, whatever has changed
  *
- * All findings are returned; an empty list means the state fits.
+ * Everything else is taken. Names are found as the data thread finds them (`matchTable` of runtime/tables): by the name
+ * of today first, then by a former one, the operator's before the state's.
  */
-import type { SnapshotOperator, SnapshotTable } from './shape.js';
+import type { CodecId } from '../codec/codec.js';
+import * as advise from './advice.js';
+import {
+  isKeyed,
+  isTimer,
+  nameOf,
+  type SnapshotOperator,
+  type SnapshotShape,
+  type SnapshotTable,
+} from './shape.js';
+import { windowChange } from './window-change.js';
 
-export interface Finding {
-  readonly operator: string;
-  readonly state: string;
-  /** The state has no place any more; it may be left behind. What has changed otherwise is in the way for good. */
-  readonly missing: boolean;
-  readonly entries: number;
-  readonly bytes: number;
-  readonly message: string;
-}
-
-/** How a finding's state is named on the command line: `uid.state`, or the operator's uid. */
-export function nameOf({ operator, state }: Pick<Finding, 'operator' | 'state'>): string {
-  return state === '' ? operator : `${operator}.${state}`;
-}
+export { nameOf } from './shape.js';
 
 export interface NewOperator {
   readonly uid: string;
+  readonly kind?: string;
   readonly formerly: readonly string[];
   readonly keyType: string | null;
 }
 
 export interface NewTable extends Omit<SnapshotTable, 'entries' | 'bytes'> {
   readonly formerly: readonly string[];
+  /** What its values are is declared: by a schema, by a codec that takes one type only, or by its kind. */
+  readonly typed: boolean;
+  /** Codecs whose bytes it can read beside those of its own. */
+  readonly reads: readonly CodecId[];
 }
 
 /** What the definition offers. */
@@ -41,17 +45,65 @@ export interface NewGraph {
   readonly tables: readonly NewTable[];
 }
 
-export function incompatibilities(
-  old: { readonly operators: readonly SnapshotOperator[]; readonly tables: readonly SnapshotTable[] },
-  graph: NewGraph,
-): readonly Finding[] {
-  const keyFindings = old.operators.flatMap((was) => {
-    const is = findOperator(was.uid, graph.operators);
-    if (is === undefined || is.keyType === was.keyType) return [];
-    const message = `keys were ${was.keyType ?? 'not there'} and are ${is.keyType ?? 'not there'} now`;
-    return [{ operator: was.uid, state: '', missing: false, entries: 0, bytes: 0, message }];
+export type Fit =
+  | { readonly fit: 'taken'; readonly is: NewTable }
+  /** It has no place, and nothing is lost with it. */
+  | { readonly fit: 'needless'; readonly message: string }
+  /** It has no place; it may be left behind. */
+  | { readonly fit: 'missing'; readonly message: string }
+  /** Its place is there and cannot take it. */
+  | {
+      readonly fit: 'impossible';
+      readonly is: NewTable;
+      readonly message: string;
+      readonly advice: string | null;
+    };
+
+/** By place in the snapshot's tables. Two never go to one place. */
+export function fitsOf(old: SnapshotShape, graph: NewGraph): readonly Fit[] {
+  const fits = old.tables.map((was) => fitOf(was, old, graph));
+  const claims = new Map<NewTable, number[]>();
+  for (const [place, fit] of fits.entries())
+    if (fit.fit === 'taken') claims.set(fit.is, [...(claims.get(fit.is) ?? []), place]);
+  const refused = new Map<number, Fit>();
+  for (const [is, places] of claims)
+    if (places.length > 1) for (const [place, fit] of settle(is, places, old)) refused.set(place, fit);
+  return fits.map((fit, place) => refused.get(place) ?? fit);
+}
+
+/** Who gets a place that several claim by former names: the one that holds something, the one that has its name. */
+function settle(
+  is: NewTable,
+  places: readonly number[],
+  old: SnapshotShape,
+): readonly (readonly [number, Fit])[] {
+  const tables = places.map((place) => ({ place, was: old.tables[place] as SnapshotTable }));
+  const full = tables.filter(({ was }) => was.entries > 0);
+  const rivals = full.length === 0 ? tables : full;
+  const winner = rivals.find(({ was }) => nameOf(was) === nameOf(is)) ?? rivals[0];
+  const lost = tables.filter((one) => one !== winner);
+  return lost.map(({ place, was }) => {
+    if (was.entries === 0) return [place, needless(`held nothing; ${nameOf(is)} takes another state`)];
+    const message = `would become ${nameOf(is)}, as ${nameOf(winner?.was ?? is)} does; two states cannot become one`;
+    return [place, { fit: 'impossible', is, message, advice: advise.onePlace(was, is) }];
   });
-  return [...keyFindings, ...old.tables.flatMap((was) => tableFindings(was, graph))];
+}
+
+function fitOf(was: SnapshotTable, old: SnapshotShape, graph: NewGraph): Fit {
+  const operator = findOperator(was.operator, graph.operators);
+  // What a sink has prepared is committed before anything runs, and a source that is gone reads nothing more.
+  if (operator === undefined)
+    return missing(was, `operator ${was.operator} is not in the definition; its ${label(was)} would be lost`);
+  const is = findTable(was, operator, graph);
+  if (is === undefined) {
+    if (was.kind === 'watermark') return needless('event time is not used there any more');
+    return missing(was, `${label(was)} is not declared any more; it would be lost`);
+  }
+  const keyType = old.operators.find(({ uid }) => uid === was.operator)?.keyType ?? null;
+  const wrong = keyChange(was, keyType, operator) ?? change(was, is);
+  if (wrong === undefined) return { fit: 'taken', is };
+  if (was.entries === 0) return needless(`held nothing, and ${wrong.message}`);
+  return { fit: 'impossible', is, ...wrong };
 }
 
 /** The operator that goes by this uid now, or did formerly. */
@@ -62,53 +114,72 @@ export function findOperator<O extends { readonly uid: string; readonly formerly
   return operators.find((is) => is.uid === uid) ?? operators.find((is) => is.formerly.includes(uid));
 }
 
-function tableFindings(was: SnapshotTable, graph: NewGraph): readonly Finding[] {
-  const finding = (message: string, missing = false) => [
-    { operator: was.operator, state: was.name, missing, entries: was.entries, bytes: was.bytes, message },
-  ];
-  const operator = findOperator(was.operator, graph.operators);
-  // What a sink has prepared is committed before anything runs, and a source that is gone reads nothing more.
-  if (operator === undefined) {
-    if (was.entries === 0) return [];
-    return finding(
-      `operator ${was.operator} is not in the definition; its ${label(was)} would be lost`,
-      true,
-    );
-  }
-  const theirs = graph.tables.filter(
-    (table) => table.operator === operator.uid && sameFamily(table.kind, was.kind),
+function findTable(was: SnapshotTable, { uid }: NewOperator, graph: NewGraph): NewTable | undefined {
+  const theirs = graph.tables.filter(({ operator, kind }) => operator === uid && sameFamily(kind, was.kind));
+  return (
+    theirs.find(({ name }) => name === was.name) ?? theirs.find(({ formerly }) => formerly.includes(was.name))
   );
-  const is =
-    theirs.find(({ name }) => name === was.name) ??
-    theirs.find(({ formerly }) => formerly.includes(was.name));
-  if (is === undefined) {
-    // Where event time is not used any more, nothing is lost with how far it came.
-    if (was.kind === 'watermark') return [];
-    return was.entries === 0 ? [] : finding(`${label(was)} is not declared any more; it would be lost`, true);
-  }
-  if (is.kind !== was.kind) return finding(`was a ${was.kind} and is a ${is.kind} now`);
-  if (is.codec.id !== was.codec.id || is.codec.version < was.codec.version) {
-    return finding(
-      `was written with codec ${was.codec.id} v${was.codec.version}, not ${is.codec.id} v${is.codec.version}`,
-    );
-  }
-  if (is.mapKey !== was.mapKey)
-    return finding(`map keys were ${was.mapKey ?? 'none'} and are ${is.mapKey ?? 'none'} now`);
-  if (is.schemaVersion < was.schemaVersion) {
-    return finding(
-      `has schema version ${was.schemaVersion}, newer than ${is.schemaVersion} of the definition`,
-    );
-  }
-  return [];
 }
 
-/** Timers, positions and transactions are looked for among their own kind; keyed state of any kind together. */
+interface Wrong {
+  readonly message: string;
+  readonly advice: string | null;
+}
+
+function keyChange(
+  was: SnapshotTable,
+  keyType: SnapshotOperator['keyType'],
+  is: NewOperator,
+): Wrong | undefined {
+  if (!isKeyed(was) || keyType === is.keyType) return undefined;
+  return {
+    message: `keys were ${keyType ?? 'not there'} and are ${is.keyType ?? 'not there'} now`,
+    advice: keyType === null ? null : advise.keyType(keyType, is.uid),
+  };
+}
+
+function change(was: SnapshotTable, is: NewTable): Wrong | undefined {
+  if (is.kind !== was.kind)
+    return { message: `was a ${was.kind} and is a ${is.kind} now`, advice: advise.kind(was, is) };
+  const windows = windowChange(was, is);
+  if (windows !== undefined) return { message: windows, advice: advise.windows(was) };
+  if (is.mapKey !== was.mapKey) {
+    const message = `map keys were ${was.mapKey ?? 'none'} and are ${is.mapKey ?? 'none'} now`;
+    return { message, advice: advise.mapKey(was) };
+  }
+  if (!readsCodec(is, was.codec)) {
+    const message = `was written with codec ${codecText(was.codec)}, not ${codecText(is.codec)}`;
+    return { message, advice: advise.codec(was, is) };
+  }
+  if (is.schemaVersion >= was.schemaVersion) return undefined;
+  const message = `has schema version ${was.schemaVersion}, newer than ${is.schemaVersion} of the definition`;
+  return { message, advice: advise.schema(was, is) };
+}
+
+/** A codec reads its own older versions, and what it is told to read beside them. */
+function readsCodec({ codec, reads }: NewTable, was: CodecId): boolean {
+  return [codec, ...reads].some(({ id, version }) => id === was.id && version >= was.version);
+}
+
+export function codecText({ id, version }: CodecId): string {
+  return `${id} v${version}`;
+}
+
+function missing(was: SnapshotTable, message: string): Fit {
+  return was.entries === 0 ? needless('held nothing') : { fit: 'missing', message };
+}
+
+function needless(message: string): Fit {
+  return { fit: 'needless', message };
+}
+
+/** Timers, positions and transactions are looked for among their own kind; state of any other kind together. */
 function sameFamily(a: string, b: string): boolean {
   return family(a) === family(b);
 }
 
 function family(kind: string): string {
-  if (kind === 'timer' || kind === 'event-timer') return 'timer';
+  if (isTimer({ kind })) return 'timer';
   return UNNAMED.has(kind) ? kind : 'state';
 }
 

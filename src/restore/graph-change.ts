@@ -5,8 +5,7 @@
  * Compared are uids, kinds, key types and inputs of operators, and kind, codec, schema version and map key of states.
  * Bodies of functions are not part of a graph.
  */
-import { nameOf } from './compatible.js';
-import type { SnapshotOperator, SnapshotTable } from './shape.js';
+import { nameOf, type SnapshotOperator, type SnapshotTable } from './shape.js';
 
 export interface SameOperator extends SnapshotOperator {
   readonly kind: string;
@@ -81,5 +80,5 @@ function tableChanges(was: SameTable, is: SameTable | undefined): readonly strin
 }
 
 function labelOf({ operator, name, kind }: SameTable): string {
-  return name === '' ? `${operator} (${kind})` : nameOf({ operator, state: name });
+  return name === '' ? `${operator} (${kind})` : nameOf({ operator, name });
 }

@@ -214,7 +214,20 @@ describe('rows', () => {
 });
 
 describe('the plan of a restore', () => {
-  const state = { operator: 'o', entries: 3, bytes: 2_048, kind: 'value', missing: false, message: null };
+  const state = {
+    operator: 'o',
+    entries: 3,
+    bytes: 2_048,
+    kind: 'value',
+    to: null,
+    versions: null,
+    codecs: null,
+    proven: true,
+    unproven: null,
+    missing: false,
+    message: null,
+    advice: null,
+  };
   const plan: RestorePlan = {
     snapshot: {
       path: '/w/a.tar',
@@ -239,7 +252,7 @@ describe('the plan of a restore', () => {
       { ...state, name: 'o.a', state: 'a', action: 'kept' },
       { ...state, name: 'o.b', state: 'b', action: 'moved', message: 'is o.bb now' },
       { ...state, name: 'o.c', state: 'c', action: 'dropped', message: 'it would be lost' },
-      { ...state, name: 'o.d', state: 'd', action: 'impossible', message: 'was a list' },
+      { ...state, name: 'o.d', state: 'd', action: 'impossible', message: 'was a list', advice: 'go back' },
       { ...state, name: 'o.e', state: 'e', action: 'new', message: 'starts empty' },
     ],
     sinks: [{ uid: 'out', target: '/w/out', mode: 'rewind', ahead: 3 }],
@@ -258,7 +271,7 @@ describe('the plan of a restore', () => {
     assert.match(text, /^= +o\.a +value +3 +2 KiB +kept$/m);
     assert.match(text, /^~ +o\.b .*is o\.bb now$/m);
     assert.match(text, /^- +o\.c .*left behind: it would be lost$/m);
-    assert.match(text, /^! +o\.d .*was a list$/m);
+    assert.match(text, /^! +o\.d .*was a list\n +go back$/m);
     assert.match(text, /^\+ +o\.e +value +starts empty$/m);
     assert.match(text, /^out +rewind +\/w\/out +3 transactions, set aside$/m);
     assert.match(text, /\n1 state kept, 1 moved, 1 new, 1 left behind, 1 that cannot be restored\n$/);
@@ -268,8 +281,8 @@ describe('the plan of a restore', () => {
     assert.deepEqual(restoreLines(plan), [
       'restoring k from /w/a.tar (j at checkpoint 4, 6 state rows)',
       '  at parallelism 2 → 4: 1 state kept, 1 moved, 1 new, 1 left behind, 1 that cannot be restored',
-      '  ~ o.b: is o.bb now',
-      '  - o.c: it would be lost',
+      '  ~ o.b: moved: is o.bb now',
+      '  - o.c: left behind: it would be lost (3 entries, 2 KiB)',
       '  sink out: 3 later transactions set aside',
     ]);
   });

@@ -8,7 +8,9 @@ import type { WindowDescription } from '../../graph/describe-window.js';
 import { alignDown } from './assigning.js';
 
 /** What windows are, as far as it shows in their panes. */
-export type WindowShape = Pick<WindowDescription, 'assign' | 'slice'>;
+export interface WindowShape extends Pick<WindowDescription, 'assign'> {
+  readonly slice?: number | undefined;
+}
 
 /** Of panes, slices, and what triggers keep for panes. Sessions may be of any length: a gap may change. */
 export function isOwnWindow({ assign, slice }: WindowShape, namespace: Namespace): boolean {
