@@ -1,7 +1,7 @@
 /** Why a planned restore cannot be: what the archive cannot, what the definition does not take. Pure. */
 import { TidemarkError } from '../base/errors.js';
 import type { Incapability } from '../restore/capable.js';
-import { refusedLines } from '../restore/plan-states.js';
+import { refusedLines, unprovenStates } from '../restore/plan-states.js';
 import { refusalFor } from './convert-hint.js';
 import type { RestoreOptions, RestorePlan } from './restore.js';
 
@@ -12,7 +12,7 @@ type Plan = Pick<RestorePlan, 'snapshot' | 'states' | 'convert'>;
  * no place for its state; where both are so, both are told.
  */
 export function restoreRefusal(
-  { afterDrain }: Pick<RestoreOptions, 'afterDrain'>,
+  { afterDrain, strict = false }: Pick<RestoreOptions, 'afterDrain' | 'strict'>,
   plan: Plan,
   cannot: readonly Incapability[],
 ): TidemarkError | undefined {
@@ -23,12 +23,25 @@ export function restoreRefusal(
       hint: 'add --after-drain if nothing more of the old input comes',
     });
   }
-  const untaken = untakenState(plan);
+  const untaken = untakenState(plan) ?? (strict ? unprovenState(plan) : undefined);
   const unable = plan.convert ? undefined : refusalFor(path, cannot);
   if (unable === undefined || untaken === undefined) return unable ?? untaken;
   return new TidemarkError(unable.code, `${unable.message}\n${untaken.message}`, {
     hint: `${unable.details.hint}; then ${untaken.details.hint}`,
   });
+}
+
+function unprovenState({ states }: Plan): TidemarkError | undefined {
+  const unproven = unprovenStates(states);
+  if (unproven.length === 0) return undefined;
+  const lines = unproven.map(({ name, unproven: why }) => `  ${name}: ${why}`);
+  return new TidemarkError(
+    'INCOMPATIBLE',
+    `the definition proves nothing of this state:\n${lines.join('\n')}`,
+    {
+      hint: 'declare a schema or a codec for each, and a type for the keys: keyBy(fn, key.string); or leave --strict out',
+    },
+  );
 }
 
 function untakenState({ states }: Plan): TidemarkError | undefined {

@@ -7,26 +7,35 @@
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Archive, openArchive } from '../archive/read.js';
+import { isDeepStrictEqual } from 'node:util';
+import { openArchive } from '../archive/read.js';
 import { TidemarkError } from '../base/errors.js';
 import type { HomePaths } from '../base/home.js';
-import { defaultMaxParallelism } from '../base/key-groups.js';
 import { realDisk } from '../base/real-disk.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { JobRecord, LineageEntry } from '../catalog/records.js';
 import type { ArchiveManifest } from '../format/archive-manifest.js';
-import type { Provenance } from '../format/provenance.js';
-import { resolveSettings, type SettingsFlags } from '../graph/resolve-settings.js';
+import type { SettingsFlags } from '../graph/resolve-settings.js';
 import type { JobSettings, SettingsDeclaration } from '../graph/settings.js';
 import { incapabilities } from '../restore/capable.js';
 import { planStates, type StatePlan } from '../restore/plan-states.js';
-import { targetAhead } from '../runtime/sink.js';
 import { storeBundle, verifyBundle } from './bundle-store.js';
+import {
+  type CheckDepth,
+  type CheckedValues,
+  checkValues,
+  depthOf,
+  RESTORE_CHECK,
+  withRefused,
+} from './check-values.js';
+import { hasPassed } from './checks-passed.js';
 import { describeBundle, describeDefinition } from './describe-definition.js';
-import { graphOfBundle, probeTargets } from './graph-of-bundle.js';
+import { OpenDefinition } from './open-definition.js';
 import { refuseOtherWindows } from './other-windows.js';
-import type { GraphFacts } from './protocol.js';
+import { type PlannedSnapshot, snapshotOf } from './planned-snapshot.js';
 import { restoreRefusal } from './restore-refusal.js';
+import { maxParallelismOf, settingsFor } from './restore-settings.js';
+import { planSinks } from './restore-sinks.js';
 
 export interface RestoreOptions {
   /** Absolute path of the archive. */
@@ -44,6 +53,15 @@ export interface RestoreOptions {
   readonly afterDrain: boolean;
   /** Rewrite a native archive as a savepoint first, in the home. */
   readonly convert: boolean;
+  /** State that is left behind though it might fit: `uid` or `uid.state`. */
+  readonly drop?: readonly string[];
+  /** What the definition has no types for is refused. */
+  readonly strict?: boolean;
+  /** How closely values are looked at; as a restore does when absent. */
+  readonly check?: CheckDepth;
+  readonly onProgress?: (entries: number, of: number) => void;
+  /** Aborted, the plan rejects with its reason. */
+  readonly signal?: AbortSignal;
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -58,7 +76,9 @@ export interface SinkPlan {
 
 export interface RestorePlan {
   readonly snapshot: {
+    /** Or how a checkpoint is called. */
     readonly path: string;
+    /** Empty for a checkpoint, which has none. */
     readonly digest: string;
     readonly kind: ArchiveManifest['kind'];
     readonly layout: ArchiveManifest['layout'];
@@ -78,6 +98,8 @@ export interface RestorePlan {
   readonly parallelism: { readonly from: number; readonly to: number };
   readonly maxParallelism: number;
   readonly states: readonly StatePlan[];
+  /** What a look at the values found. */
+  readonly values: CheckedValues;
   readonly sinks: readonly SinkPlan[];
   readonly params: Readonly<Record<string, string>>;
   readonly settings: JobSettings;
@@ -97,13 +119,23 @@ export interface PlannedRestore extends RestorePlan {
 export async function planRestore(home: HomePaths, options: RestoreOptions): Promise<PlannedRestore> {
   const archive = await openArchive(realDisk, options.archive);
   try {
-    const { provenance } = archive;
-    await archive.checkMembers();
-    const code = await loadCode(home, options, provenance);
-    return await planWith(home, options, archive, provenance, code);
+    const check = options.check ?? RESTORE_CHECK;
+    if (check.members) await archive.checkMembers(() => options.signal?.throwIfAborted());
+    return await planSnapshot(home, options, { label: options.archive, ...snapshotOf(archive) }, check);
   } finally {
     await archive.close();
   }
+}
+
+/** The same of any snapshot; the caller closes it. */
+export async function planSnapshot(
+  home: HomePaths,
+  options: RestoreOptions,
+  snapshot: PlannedSnapshot,
+  check: CheckDepth,
+): Promise<PlannedRestore> {
+  const code = await loadCode(home, options, snapshot);
+  return await planWith(home, options, snapshot, code, check);
 }
 
 /** The job's own copy of what it is restored from, where it was converted for it. */
@@ -152,7 +184,11 @@ interface Code {
   readonly declared: readonly string[];
 }
 
-async function loadCode(home: HomePaths, options: RestoreOptions, provenance: Provenance): Promise<Code> {
+async function loadCode(
+  home: HomePaths,
+  options: RestoreOptions,
+  { label, provenance }: PlannedSnapshot,
+): Promise<Code> {
   const { environment } = options;
   if (options.definition !== undefined) {
     const file = resolve(options.cwd, options.definition);
@@ -162,8 +198,8 @@ async function loadCode(home: HomePaths, options: RestoreOptions, provenance: Pr
   }
   const { bundleHash, definitionFile } = provenance;
   if (bundleHash === null || !existsSync(home.bundle(bundleHash))) {
-    throw new TidemarkError('BUNDLE_NOT_FOUND', `this home does not have the code of ${options.archive}`, {
-      hint: `give it: tidemark restore ${options.archive} --definition ${definitionFile ?? 'FILE'}`,
+    throw new TidemarkError('BUNDLE_NOT_FOUND', `this home does not have the code of ${label}`, {
+      hint: `give it: tidemark restore ${label} --definition ${definitionFile ?? 'FILE'}`,
     });
   }
   await verifyBundle(realDisk, home, bundleHash);
@@ -194,124 +230,62 @@ function codeOf(
 async function planWith(
   home: HomePaths,
   options: RestoreOptions,
-  archive: Archive,
-  provenance: Provenance,
+  snapshot: PlannedSnapshot,
   code: Code,
+  check: CheckDepth,
 ): Promise<PlannedRestore> {
-  const { manifest } = archive;
+  const { manifest, provenance } = snapshot;
   const recorded = Object.entries(provenance.params).filter(([name]) => code.declared.includes(name));
   const params = { ...Object.fromEntries(recorded), ...options.params };
   const cwd = existsSync(provenance.cwd) ? provenance.cwd : options.cwd;
   const maxParallelism = maxParallelismOf(manifest, provenance.parallelism);
-  const settings = settingsFor(options, code, manifest, provenance.parallelism, maxParallelism);
+  const settings = settingsFor(options, code.settings, manifest, provenance.parallelism, maxParallelism);
   const what = { bundle: home.bundle(code.bundle), job: provenance.job, params, cwd };
-  const facts = await graphOfBundle(what, settings);
-  // What a native archive holds of transactions is committed: nothing becomes of it.
-  const tables = manifest.tables.filter(({ kind }) => kind !== 'transactions');
-  const kept = planStates({ ...manifest, tables }, facts, options.allowNonRestored);
-  const states = await refuseOtherWindows(archive, facts, kept);
   const { lineage } = provenance;
-  const sinks = await planSinks(options, facts, () => probeTargets(what, settings, lineage));
-  const plan = {
-    snapshot: snapshotOf(options.archive, manifest, provenance),
-    convert: options.convert && manifest.layout === 'native',
-    definition: code.definition,
-    bundle: code.bundle,
-    name: options.name ?? provenance.job.name,
-    parallelism: { from: provenance.parallelism, to: settings.parallelism },
-    maxParallelism,
-    states,
-    sinks: sinks.plans,
-    params,
-    settings,
-    cwd,
-    lineage,
-  };
-  const cannot = incapabilities(
-    options.archive,
-    { ...manifest, parallelism: provenance.parallelism },
-    { parallelism: settings.parallelism, backend: settings.backend, graph: facts },
-  );
-  return { ...plan, refusal: restoreRefusal(options, plan, cannot) ?? sinks.refusal };
+  const targets = options.sinks !== 'mute';
+  const definition = await OpenDefinition.open(what, settings, lineage, { targets });
+  try {
+    const { facts } = definition;
+    // What a native archive holds of transactions is committed: nothing becomes of it.
+    const tables = manifest.tables.filter(({ kind }) => kind !== 'transactions');
+    const allowed = { allowMissing: options.allowNonRestored, drop: options.drop ?? [] };
+    const fitting = planStates({ ...manifest, tables }, facts, allowed);
+    const matched = await refuseOtherWindows(snapshot, facts, fitting);
+    const same = provenance.bundleHash === code.bundle && isDeepStrictEqual(params, provenance.params);
+    const passed = hasPassed(home, { digest: manifest.digest, bundle: code.bundle, params });
+    const depth = depthOf(check, { same, passed });
+    const values = await checkValues(definition, snapshot, matched, depth, options);
+    const states = withRefused(matched, values, facts);
+    const sinks = await planSinks(options, facts, () => definition.ahead());
+    const plan = {
+      snapshot: headOf(snapshot),
+      convert: options.convert && manifest.layout === 'native',
+      definition: code.definition,
+      bundle: code.bundle,
+      name: options.name ?? provenance.job.name,
+      parallelism: { from: provenance.parallelism, to: settings.parallelism },
+      maxParallelism,
+      states,
+      values,
+      sinks: sinks.plans,
+      params,
+      settings,
+      cwd,
+      lineage,
+    };
+    const cannot = incapabilities(
+      snapshot.label,
+      { ...manifest, parallelism: provenance.parallelism },
+      { parallelism: settings.parallelism, backend: settings.backend, graph: facts },
+    );
+    return { ...plan, refusal: restoreRefusal(options, plan, cannot) ?? sinks.refusal };
+  } finally {
+    await definition.close();
+  }
 }
 
-function snapshotOf(
-  path: string,
-  manifest: ArchiveManifest,
-  provenance: Provenance,
-): RestorePlan['snapshot'] {
+function headOf({ label, manifest, provenance }: PlannedSnapshot): RestorePlan['snapshot'] {
   const { digest, kind, layout, mode, backend, drained, entries, bytes } = manifest;
   const { job, checkpointId } = provenance;
-  return { path, digest, kind, layout, mode, backend, drained, job, checkpointId, entries, bytes };
-}
-
-/** Fixed at the first start of the first ancestor: state is cut into that many key groups. */
-function maxParallelismOf(manifest: ArchiveManifest, parallelism: number): number {
-  return manifest.operators[0]?.maxParallelism ?? defaultMaxParallelism(parallelism);
-}
-
-function settingsFor(
-  options: RestoreOptions,
-  code: Code,
-  manifest: ArchiveManifest,
-  parallelism: number,
-  maxParallelism: number,
-): JobSettings {
-  const { flags, sinks } = options;
-  const asked = flags.maxParallelism;
-  if (asked !== undefined && Number(asked) !== maxParallelism) {
-    const message = `the snapshot's state is cut into ${maxParallelism} key groups; --max-parallelism ${asked} cannot change that`;
-    throw new TidemarkError('INCOMPATIBLE', message, { hint: 'leave --max-parallelism out' });
-  }
-  const wanted = flags.parallelism ?? parallelism;
-  if (Number(wanted) > maxParallelism) {
-    const message = `parallelism ${wanted} is over the snapshot's maximum parallelism of ${maxParallelism}`;
-    throw new TidemarkError('INCOMPATIBLE', message, {
-      hint: `give --parallelism ${maxParallelism} or less`,
-    });
-  }
-  const resolved = {
-    ...flags,
-    ...nativeSettings(flags, manifest),
-    parallelism: wanted,
-    maxParallelism,
-    sinks: sinks === 'mute' ? 'mute' : 'live',
-  };
-  return resolveSettings(code.settings, resolved);
-}
-
-/**
- * A native archive goes on as its job did: on its backend, and with incremental checkpoints if this was one. A full one
- * says nothing of the mode: it may have been asked for by `checkpoint --full`.
- */
-function nativeSettings(
-  { backend, checkpointMode }: SettingsFlags,
-  manifest: ArchiveManifest,
-): Pick<SettingsFlags, 'backend' | 'checkpointMode'> {
-  if (manifest.backend === null) return {};
-  const stays = backend === undefined || backend === manifest.backend;
-  const incremental = stays && manifest.mode === 'incremental';
-  return {
-    backend: backend ?? manifest.backend,
-    ...(checkpointMode === undefined && incremental ? { checkpointMode: manifest.mode } : {}),
-  };
-}
-
-/** Every sink with what its target holds beyond the snapshot, and a refusal when that would be written twice. */
-async function planSinks(
-  options: RestoreOptions,
-  facts: GraphFacts,
-  probe: () => ReturnType<typeof probeTargets>,
-): Promise<{ readonly plans: readonly SinkPlan[]; readonly refusal: TidemarkError | undefined }> {
-  const mode = options.sinks ?? 'live';
-  const found = mode === 'mute' ? new Map() : await probe();
-  const plans = facts.operators
-    .filter(({ kind }) => kind === 'sink')
-    .map(({ uid }) => {
-      const target = facts.targets.find(({ sink }) => sink === uid)?.target ?? null;
-      return { uid, target, mode, ahead: found.get(uid)?.length ?? 0 };
-    });
-  const first = mode === 'live' ? plans.find(({ ahead }) => ahead > 0) : undefined;
-  const refusal = first === undefined ? undefined : targetAhead(first.uid, found.get(first.uid) ?? []);
-  return { plans, refusal };
+  return { path: label, digest, kind, layout, mode, backend, drained, job, checkpointId, entries, bytes };
 }
