@@ -87,8 +87,8 @@ async function writeFile(
   }
 }
 
-/** Without `force`, by a link, which is refused where a file has come up in the meantime. */
-async function giveName(disk: Disk, temporary: string, path: string, force: boolean): Promise<void> {
+/** Gives a complete file its name. Without `force`, by a link, which is refused where a file has come up in the meantime. */
+export async function giveName(disk: Disk, temporary: string, path: string, force: boolean): Promise<void> {
   if (force) await disk.rename(temporary, path);
   else {
     const failed = await disk.link(temporary, path).then(
