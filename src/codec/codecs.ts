@@ -1,5 +1,5 @@
 /** `codec.…`: how a definition says by which codec state is kept, and how whoever reads an archive finds it again. */
-import type { Codec } from './codec.js';
+import type { Codec, CodecId } from './codec.js';
 import { defineCodec } from './define-codec.js';
 import { jsonCodec } from './json.js';
 import { bytesCodec, numberCodec, stringCodec } from './typed-codecs.js';
@@ -36,10 +36,16 @@ const OWN: Readonly<Record<string, Codec<unknown>>> = {
   bytes: bytesCodec,
 };
 
+/** Tidemark's own codec of that id, in the version that wrote; undefined for one that only a definition knows. */
+export function ownCodec({ id, version }: CodecId): Codec<unknown> | undefined {
+  const own = Object.hasOwn(OWN, id) ? OWN[id] : undefined;
+  return own !== undefined && own.version >= version ? own : undefined;
+}
+
 /**
- * The codec of that id, as far as it is known without the definition: of one of its own, the bytes it wrote. What is read
- * and written by it again is what it was.
+ * The codec as far as it is known without the definition: of a definition's own, the bytes it wrote. What that reads and
+ * writes again is what it was.
  */
-export function codecById(id: string): Codec<unknown> {
-  return (Object.hasOwn(OWN, id) ? OWN[id] : undefined) ?? bytesCodec;
+export function archivedCodec(codec: CodecId): Codec<unknown> {
+  return ownCodec(codec) ?? bytesCodec;
 }

@@ -6,7 +6,8 @@
  * Any Standard Schema (https://standardschema.dev: zod, valibot, arktype) will do for a version. Stored values
  * carry the version they were written with; `upgrade` brings one to the newest, step by step.
  */
-import { ValueRefused } from './codec.js';
+import { thrown, ValueRefused } from './codec.js';
+import { nameInPath } from './value-write.js';
 
 /** The part of Standard Schema v1 that is used here. */
 export interface StandardSchema<T> {
@@ -31,11 +32,32 @@ export interface Schema<T> {
   readonly version: number;
   /** The next version: how it looks and how a value of this version becomes one. */
   next<U>(standard: StandardSchema<U>, step: (value: T) => U): Schema<U>;
-  /** A value written with `version`, checked and brought to the newest. Throws {@link ValueRefused}. */
+  /**
+   * A value written with `version`, brought to the newest: checked as what it was and again after each step. Throws
+   * {@link ValueRefused}, of which {@link StepFailed} says that a step threw.
+   */
   upgrade(value: unknown, version: number): T;
   /** Checks a value of the newest version. Throws {@link ValueRefused}. */
   check(value: unknown): T;
   readonly schemaOf?: T;
+}
+
+/** A step between two versions that threw; `cause` is what. */
+export class StepFailed extends ValueRefused {
+  /** The version that the value was of. */
+  readonly from: number;
+
+  /** `path`: to what was to make the step. */
+  constructor(from: number, cause: unknown, path = '') {
+    super(`step ${stepName(from)} threw: ${thrown(cause)}`, path, cause);
+    this.name = 'StepFailed';
+    this.from = from;
+  }
+}
+
+/** How messages call the step from a version to the next. */
+export function stepName(from: number): string {
+  return `v${from}→v${from + 1}`;
 }
 
 interface Version {
@@ -62,22 +84,55 @@ class VersionedSchema<T> implements Schema<T> {
     if (!Number.isInteger(version) || version < 1 || version > this.version) {
       throw new ValueRefused(`version ${version} is not one of 1 to ${this.version}`);
     }
-    let current = value;
-    for (let v = version + 1; v <= this.version; v++) {
-      const step = this.#versions[v - 1]?.step;
-      if (step !== undefined) current = step(current as never);
-    }
-    return this.check(current);
+    let current = this.#checkAs(version, value);
+    for (let v = version; v < this.version; v++) current = this.#checkAs(v + 1, this.#step(v, current));
+    return current as T;
   }
 
   check(value: unknown): T {
-    const standard = this.#versions[this.version - 1]?.standard;
-    if (standard === undefined) return value as T;
-    const result = standard['~standard'].validate(value);
-    if (result instanceof Promise) throw new ValueRefused('an asynchronous schema cannot check state');
-    if (result.issues === undefined) return result.value as T;
-    const [issue] = result.issues;
-    throw new ValueRefused(issue?.message ?? 'does not match its schema', pathOf(issue?.path));
+    return check(this.#versions[this.version - 1]?.standard, value) as T;
+  }
+
+  #step(from: number, value: unknown): unknown {
+    const step = this.#versions[from]?.step;
+    if (step === undefined) return value;
+    try {
+      return step(value as never);
+    } catch (error) {
+      throw new StepFailed(from, error);
+    }
+  }
+
+  #checkAs(version: number, value: unknown): unknown {
+    if (version === this.version) return this.check(value);
+    try {
+      return check(this.#versions[version - 1]?.standard, value);
+    } catch (error) {
+      if (!(error instanceof ValueRefused)) throw error;
+      throw new ValueRefused(
+        `not as version ${version} of its schema: ${error.reason}`,
+        error.path,
+        error.cause,
+      );
+    }
+  }
+}
+
+function check(standard: StandardSchema<unknown> | undefined, value: unknown): unknown {
+  if (standard === undefined) return value;
+  const result = validate(standard, value);
+  if (result instanceof Promise) throw new ValueRefused('an asynchronous schema cannot check state');
+  if (result.issues === undefined) return result.value;
+  const [issue] = result.issues;
+  throw new ValueRefused(issue?.message ?? 'does not match its schema', pathOf(issue?.path));
+}
+
+/** A schema may have functions of the user's in it. */
+function validate(standard: StandardSchema<unknown>, value: unknown) {
+  try {
+    return standard['~standard'].validate(value);
+  } catch (error) {
+    throw new ValueRefused(`the schema threw: ${thrown(error)}`, '', error);
   }
 }
 
@@ -96,5 +151,5 @@ function pathOf(path: readonly unknown[] | undefined): string {
   const keys = path.map((part) =>
     typeof part === 'object' && part !== null && 'key' in part ? part.key : part,
   );
-  return keys.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
+  return keys.map((key) => (typeof key === 'number' ? `[${key}]` : nameInPath(String(key)))).join('');
 }

@@ -8,7 +8,7 @@
 import { present } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
 import { BytesDamaged } from '../codec/codec.js';
-import { type Key, type KeyIdentity, KeyRefused } from '../codec/key.js';
+import { type Key, type KeyCodec, type KeyIdentity, KeyRefused } from '../codec/key.js';
 import { keyCodecById } from '../codec/keys.js';
 import { ByteReader } from '../codec/reader.js';
 import type { Entry, EntryWriter } from '../format/entry.js';
@@ -16,9 +16,7 @@ import type { BroadcastDeclaration, BroadcastDeclarations, BroadcastState } from
 import { refused } from '../state/refused.js';
 import type { Table } from './tables.js';
 import type { UnkeyedStates } from './unkeyed.js';
-import { readKept } from './upgrade.js';
 
-const mapKeys = keyCodecById('auto');
 /** Broadcast state belongs to no key and to no key group. */
 const NO_KEY = { write(): void {} };
 const NO_GROUP = 0;
@@ -44,9 +42,9 @@ export class BroadcastStates implements UnkeyedStates, Phase {
     this.handles = Object.fromEntries(this.#states.map((state) => [state.name, state]));
   }
 
-  restore(entry: Entry, table: number, schemaVersion: number): void {
+  restore(entry: Entry, table: number): void {
     const state = this.#states.find((one) => one.table === table);
-    present(state, 'a broadcast state').restore(entry, schemaVersion);
+    present(state, 'a broadcast state').restore(entry);
   }
 
   write(out: EntryWriter): void {
@@ -65,6 +63,7 @@ class BroadcastMap implements BroadcastState<Key, unknown> {
   readonly #what: string;
   readonly #declared: BroadcastDeclaration<never, unknown>;
   readonly #phase: Phase;
+  readonly #mapKeys: KeyCodec;
   readonly #cells = new Map<KeyIdentity, Cell>();
 
   constructor(uid: string, declared: BroadcastDeclaration<never, unknown>, table: Table, phase: Phase) {
@@ -73,6 +72,7 @@ class BroadcastMap implements BroadcastState<Key, unknown> {
     this.#what = `broadcast state ${uid}.${table.name}`;
     this.#declared = declared;
     this.#phase = phase;
+    this.#mapKeys = keyCodecById(table.mapKey ?? 'auto');
   }
 
   get(key: unknown): unknown {
@@ -100,7 +100,7 @@ class BroadcastMap implements BroadcastState<Key, unknown> {
     const identity = this.#identify(key);
     const cell = this.#cells.get(identity);
     if (cell !== undefined) cell.value = value;
-    else this.#cells.set(identity, { key: mapKeys.normalise(key), value });
+    else this.#cells.set(identity, { key: this.#mapKeys.normalise(key), value });
   }
 
   delete(key: unknown): boolean {
@@ -113,14 +113,13 @@ class BroadcastMap implements BroadcastState<Key, unknown> {
     this.#cells.clear();
   }
 
-  restore({ key, mapKey, value }: Entry, schemaVersion: number): void {
+  restore({ key, mapKey, value }: Entry): void {
     if (key.length > 0) throw new BytesDamaged(`${this.#what} has an entry with a key`, 0);
     if (mapKey === undefined) throw new BytesDamaged(`${this.#what} has an entry without a map key`, 0);
-    const own = mapKeys.read(new ByteReader(mapKey));
-    const identity = mapKeys.identity(own);
+    const own = this.#mapKeys.read(new ByteReader(mapKey));
+    const identity = this.#mapKeys.identity(own);
     if (this.#cells.has(identity)) throw new BytesDamaged(`${this.#what} has a map key twice`, 0);
-    const what = `${this.#what} of map key ${mapKey.toString('hex')}`;
-    this.#cells.set(identity, { key: own, value: readKept(this.#declared, value, schemaVersion, what) });
+    this.#cells.set(identity, { key: own, value: this.#declared.codec.read(new ByteReader(value)) });
   }
 
   write(out: EntryWriter): void {
@@ -128,7 +127,7 @@ class BroadcastMap implements BroadcastState<Key, unknown> {
       out.begin(this.table, NO_GROUP);
       try {
         out.key(NO_KEY, undefined);
-        out.mapKey(mapKeys, key);
+        out.mapKey(this.#mapKeys, key);
         out.value(this.#declared.codec, value);
       } catch (error) {
         throw refused(error, this.#what, key);
@@ -145,12 +144,12 @@ class BroadcastMap implements BroadcastState<Key, unknown> {
   /** The identity of a user's key, checked. */
   #identify(key: unknown): KeyIdentity {
     try {
-      mapKeys.hash(key);
+      this.#mapKeys.hash(key);
     } catch (error) {
       if (!(error instanceof KeyRefused)) throw error;
       throw new TidemarkError('KEY_REFUSED', `key of ${this.#what}: ${error.message}`, { cause: error });
     }
-    return mapKeys.identity(key);
+    return this.#mapKeys.identity(key);
   }
 
   #mayChange(doing: string): void {

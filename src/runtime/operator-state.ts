@@ -23,7 +23,6 @@ import type {
 import { dealRuns } from './deal-runs.js';
 import type { Table } from './tables.js';
 import type { UnkeyedStates } from './unkeyed.js';
-import { readKept } from './upgrade.js';
 
 const places = keyCodecById('tuple(long,long)');
 /** It moves by subtask, not by key group. */
@@ -51,9 +50,9 @@ export class OperatorStateStore implements UnkeyedStates {
     });
   }
 
-  restore(entry: Entry, table: number, schemaVersion: number): void {
+  restore(entry: Entry, table: number): void {
     const state = this.#states.find((one) => one.table === table);
-    present(state, 'an operator state').restore(entry, schemaVersion);
+    present(state, 'an operator state').restore(entry);
   }
 
   /** What a writer is given: a handle for each state, by name. */
@@ -121,11 +120,10 @@ class SharedState {
     this.#parallelism = parallelism;
   }
 
-  restore({ key, value }: Entry, schemaVersion: number): void {
+  restore({ key, value }: Entry): void {
     assert(this.#first === undefined, 'restored after it was looked at');
     const [subtask, place] = places.read(new ByteReader(key)) as readonly [number, number];
-    const element = readKept(this.#declared, value, schemaVersion, `an element of ${this.#what}`);
-    this.#restored.push({ subtask, place, element });
+    this.#restored.push({ subtask, place, element: this.#declared.codec.read(new ByteReader(value)) });
   }
 
   get(subtask: number): readonly unknown[] {

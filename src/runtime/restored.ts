@@ -1,30 +1,33 @@
 /**
  * Takes a snapshot's entries one by one to where they belong: keyed state and timers to the subtask that owns the
  * key group now, state without a key to its operator, positions and transactions to wait for their source or sink.
+ * What was kept in another way before is brought to the way of now first (upgrade.ts).
  *
  * The snapshot's tables are matched to this graph's by operator uid, name and kind; that all of them have a match
  * was checked before (restore/compatible.ts).
+ *
+ * Invariant: an entry that is refused leaves nothing behind, so that others can be taken after it.
  */
 import { assert, present } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
 import { subtaskOf } from '../base/key-groups.js';
 import { BytesDamaged } from '../codec/codec.js';
 import { keyCodecById } from '../codec/keys.js';
-import { listCodec } from '../codec/list.js';
 import { ByteReader } from '../codec/reader.js';
 import type { Schema } from '../codec/schema.js';
 import { valueCodec } from '../codec/value.js';
-import { ByteWriter } from '../codec/writer.js';
 import type { Entry } from '../format/entry.js';
 import { readWatermark } from '../format/watermark.js';
 import { describeWindow } from '../graph/describe-window.js';
 import type { Transaction } from '../graph/sink.js';
-import { type Compiled, isKeyed } from './compile.js';
+import type { Compiled } from './compile.js';
+import { type EntryRefusal, entryRefused, nameEntry } from './entry-refused.js';
 import { END_OF_TIME, NO_WATERMARK } from './event-time.js';
+import { keptAs } from './kept-as.js';
 import type { SplitPosition } from './source.js';
 import { isTimer, matchTable, type Table } from './tables.js';
 import { isUnkeyedState } from './unkeyed.js';
-import { upgrade } from './upgrade.js';
+import { type Way, wayAcross } from './upgrade.js';
 import { refuseOtherWindow, type WindowShape } from './window/own-window.js';
 
 const stringKeys = keyCodecById('string');
@@ -32,6 +35,13 @@ const stringKeys = keyCodecById('string');
 interface Kept<T> {
   readonly value: T;
   readonly schemaVersion: number;
+}
+
+/** Where the entries of a table of the snapshot go, and how. */
+interface Match {
+  readonly ours: Table;
+  /** Undefined: as they are. */
+  readonly way: Way | undefined;
 }
 
 export class Restored {
@@ -42,7 +52,7 @@ export class Restored {
   readonly #ended = new Set<string>();
   readonly #transactions = new Map<string, Kept<Transaction<unknown>>[]>();
   /** From the snapshot's table to ours, found once. */
-  readonly #match = new Map<number, Table>();
+  readonly #match = new Map<number, Match>();
 
   /** By our table: the windows that its entries are of. */
   readonly #windows: ReadonlyMap<number, WindowShape>;
@@ -66,22 +76,22 @@ export class Restored {
     try {
       this.#take(entry, theirs, kept);
     } catch (error) {
-      if (!(error instanceof BytesDamaged)) throw error;
-      const where = `state ${theirs.operator}.${theirs.name || theirs.kind}`;
-      throw new TidemarkError('SEGMENT_CORRUPT', `${where}: ${error.message}`, { cause: error });
+      throw this.#explained(error, entry, theirs);
     }
   }
 
-  /** The positions of one source, brought to the newest version of its schema. */
+  /**
+   * The positions of one source, brought to the newest version of its schema.
+   * @throws EntryRefused
+   */
   splits(uid: string, schema: Schema<unknown>): readonly SplitPosition[] {
     return (this.#splits.get(uid) ?? []).map(({ value, schemaVersion }) => ({
       ...value,
-      position: upgrade(
-        schema,
-        value.position,
-        schemaVersion,
-        `position of split ${value.id} of source ${uid}`,
-      ),
+      position: upgraded(schema, value.position, schemaVersion, {
+        operator: uid,
+        state: 'splits',
+        entry: `split ${JSON.stringify(value.id)}`,
+      }),
     }));
   }
 
@@ -98,21 +108,25 @@ export class Restored {
     return this.#ended.has(uid) ? END_OF_TIME : NO_WATERMARK;
   }
 
-  /** The transactions of one sink. */
+  /**
+   * The transactions of one sink.
+   * @throws EntryRefused
+   */
   transactions(uid: string, schema: Schema<unknown> | undefined): readonly Transaction<unknown>[] {
     return (this.#transactions.get(uid) ?? []).map(({ value, schemaVersion }) => ({
       id: value.id,
-      value:
-        schema === undefined
-          ? value.value
-          : upgrade(schema, value.value, schemaVersion, `transaction of sink ${uid}`),
+      value: upgraded(schema, value.value, schemaVersion, {
+        operator: uid,
+        state: 'transactions',
+        entry: '',
+      }),
     }));
   }
 
   #take(entry: Entry, theirs: Table, kept: boolean): void {
     const { kind, schemaVersion } = theirs;
     if (kind === 'watermark') return this.#takeWatermark(entry, theirs);
-    const uid = kind === 'splits' || kind === 'transactions' ? this.#find(theirs).operator : '';
+    const uid = kind === 'splits' || kind === 'transactions' ? this.#find(theirs).ours.operator : '';
     if (kind === 'splits') {
       const split = readSplit(entry.value);
       const id = stringKeys.read(new ByteReader(entry.key)) as string;
@@ -139,51 +153,64 @@ export class Restored {
 
   #keyed(entry: Entry, theirs: Table, kept: boolean): void {
     const { parallelism, maxParallelism, processes } = this.#compiled;
-    const ours = this.#find(theirs);
+    const { ours, way } = this.#find(theirs);
     const owner = processes.get(ours.operator)?.[subtaskOf(entry.group, parallelism, maxParallelism)];
     assert(owner !== undefined, `no owner for ${ours.operator}`);
     const windows = this.#windows.get(ours.id);
     if (windows !== undefined) refuseOtherWindow(windows, entry.namespace, `${ours.operator}.${ours.name}`);
-    owner.backend.restore(this.#upgraded(entry, theirs, ours), ours.id, kept);
+    if (way === undefined) owner.backend.restore(entry, ours.id, kept);
+    // What lies in the segments is not this.
+    else owner.backend.restore(way(entry), ours.id, false);
   }
 
   /** State of subtasks and of whole operators: all of it is written anew with every snapshot. */
   #unkeyed(entry: Entry, theirs: Table): void {
-    const ours = this.#find(theirs);
+    const { ours, way } = this.#find(theirs);
     const owner = present(this.#compiled.unkeyed.get(ours.operator), `an owner for ${ours.operator}`);
-    owner.restore(entry, ours.id, theirs.schemaVersion);
+    owner.restore(way === undefined ? entry : way(entry), ours.id);
   }
 
-  /** The entry with its value brought to the newest version of its state's schema. */
-  #upgraded(entry: Entry, theirs: Table, ours: Table): Entry {
-    if (theirs.schemaVersion === ours.schemaVersion || isTimer(ours.kind)) return entry;
-    const { graph } = this.#compiled;
-    const node = graph.nodes.find((one) => isKeyed(one) && one.uid === ours.operator);
-    const keeps = node?.kind === 'window' && ours.kind !== 'value' ? node.spec.keeps : undefined;
-    const declared = node?.kind === 'process' ? node.spec.state?.[ours.name] : keeps;
-    if (declared?.schema === undefined) return entry;
-    const { schema } = declared;
-    const what = `state ${ours.operator}.${ours.name} of key ${entry.key.toString('hex')}`;
-    const codec = ours.kind === 'list' ? listCodec(declared.codec) : declared.codec;
-    const old = codec.read(new ByteReader(entry.value));
-    const one = (value: unknown) => upgrade(schema, value, theirs.schemaVersion, what);
-    const out = new ByteWriter(entry.value.length + 16);
-    codec.write((ours.kind === 'list' ? (old as unknown[]).map(one) : one(old)) as never, out);
-    return { ...entry, value: out.view() };
-  }
-
-  #find(theirs: Table): Table {
+  #find(theirs: Table): Match {
     const found = this.#match.get(theirs.id);
     if (found !== undefined) return found;
-    const ours = matchTable(this.#compiled.graph, this.#compiled.tables, theirs);
+    const { graph, tables } = this.#compiled;
+    const ours = matchTable(graph, tables, theirs);
     if (ours === undefined) {
       throw new TidemarkError(
         'INCOMPATIBLE',
         `state ${theirs.operator}.${theirs.name} has no place in this definition`,
       );
     }
-    this.#match.set(theirs.id, ours);
-    return ours;
+    const match = { ours, way: wayAcross(theirs, ours, keptAs(graph, ours)) };
+    this.#match.set(theirs.id, match);
+    return match;
+  }
+
+  #explained(error: unknown, entry: Entry, theirs: Table): unknown {
+    const { graph, tables } = this.#compiled;
+    const { operator, name, kind, ...rest } = matchTable(graph, tables, theirs) ?? theirs;
+    const state = name === '' ? kind : name;
+    if (error instanceof BytesDamaged)
+      return new TidemarkError('SEGMENT_CORRUPT', `state ${operator}.${state}: ${error.message}`, {
+        cause: error,
+      });
+    if (error instanceof TidemarkError) return error;
+    const which = nameEntry(entry, { operator, name, kind, ...rest }, graph);
+    return entryRefused(error, { operator, state, entry: which });
+  }
+}
+
+/** @throws EntryRefused */
+function upgraded(
+  schema: Schema<unknown> | undefined,
+  value: unknown,
+  version: number,
+  which: Pick<EntryRefusal, 'operator' | 'state' | 'entry'>,
+): unknown {
+  try {
+    return schema === undefined ? value : schema.upgrade(value, version);
+  } catch (error) {
+    throw entryRefused(error, which);
   }
 }
 

@@ -7,8 +7,8 @@ import type { BroadcastDeclaration, BroadcastDeclarations } from '../graph/proce
 
 /** All that one operator keeps of it, of all its subtasks. */
 export interface UnkeyedStates {
-  /** Takes an entry of a snapshot into `table`, whose values were written under `schemaVersion`. Before all else. */
-  restore(entry: Entry, table: number, schemaVersion: number): void;
+  /** Takes an entry of a snapshot, which is as the definition keeps it, into `table`. Before all else. */
+  restore(entry: Entry, table: number): void;
   /** Writes all of it: at the barrier, synchronously. @throws TidemarkError VALUE_REFUSED */
   write(out: EntryWriter): void;
 }

@@ -1,29 +1,99 @@
-/** Brings what a snapshot holds to the newest version of its schema. */
-import { TidemarkError } from '../base/errors.js';
-import { type Codec, ValueRefused } from '../codec/codec.js';
+/**
+ * The way of a value from the bytes of a snapshot to what the definition keeps now: another codec, other versions of the
+ * schema, map keys of a declared type.
+ *
+ *     bytes ─ the codec that wrote them ─▶ value ─ step v1→v2 ─ step v2→v3 ─▶ value ─ the codec of now ─▶ bytes
+ *
+ * Invariants: where codec, versions and map keys are those of the snapshot there is no way to go, and no value is read;
+ * what one entry is refused for does not show in the next.
+ */
+import { BytesDamaged, type Codec, type CodecId, ValueRefused } from '../codec/codec.js';
+import { keyCodecById } from '../codec/keys.js';
+import { listCodec } from '../codec/list.js';
 import { ByteReader } from '../codec/reader.js';
-import type { Schema } from '../codec/schema.js';
+import { StepFailed } from '../codec/schema.js';
+import { ByteWriter } from '../codec/writer.js';
+import type { Entry } from '../format/entry.js';
+import type { KeptAs } from './kept-as.js';
+import type { Table } from './tables.js';
 
-/** @throws TidemarkError INCOMPATIBLE, calling the value `what`, when it does not become one of the newest version. */
-export function upgrade(schema: Schema<unknown>, value: unknown, version: number, what: string): unknown {
-  try {
-    return schema.upgrade(value, version);
-  } catch (error) {
-    if (!(error instanceof ValueRefused)) throw error;
-    throw new TidemarkError('INCOMPATIBLE', `${what} does not match its schema: ${error.message}`, {
-      cause: error,
-    });
-  }
+/** An entry as the definition keeps it. Throws ValueRefused, DecodeFailed, KeyRefused, BytesDamaged. */
+export type Way = (entry: Entry) => Entry;
+
+/** From the snapshot's table to the definition's; undefined where its entries are right as they are. */
+export function wayAcross(theirs: Table, ours: Table, kept: KeptAs): Way | undefined {
+  const values = wayOfValues(theirs, ours, kept);
+  const mapKeys = wayOfMapKeys(theirs, ours);
+  if (values === undefined && mapKeys === undefined) return undefined;
+  return (entry) => {
+    const { mapKey } = entry;
+    return {
+      ...entry,
+      ...(mapKey === undefined || mapKeys === undefined ? {} : { mapKey: mapKeys(mapKey) }),
+      ...(values === undefined || entry.tombstone ? {} : { value: values(entry.value) }),
+    };
+  };
 }
 
-/** What is kept of a declared state that belongs to no key. */
-export interface Kept {
-  readonly codec: Codec<unknown>;
-  readonly schema: Schema<unknown> | undefined;
+type Rewrite = (bytes: Buffer) => Buffer;
+
+function wayOfValues(theirs: Table, ours: Table, { codec, schema, was }: KeptAs): Rewrite | undefined {
+  const sameVersion = schema === undefined || theirs.schemaVersion === ours.schemaVersion;
+  if (sameCodec(theirs.codec, codec) && sameVersion) return undefined;
+  const list = ours.kind === 'list';
+  const from = readerOf(theirs.codec, [codec, ...was]);
+  const upgraded = (value: unknown) =>
+    schema === undefined ? value : schema.upgrade(value, theirs.schemaVersion);
+  const convert = list ? (elements: unknown) => each(elements as readonly unknown[], upgraded) : upgraded;
+  const reader = list ? listCodec(from) : from;
+  const writer: Codec<unknown> = list ? (listCodec(codec) as Codec<unknown>) : codec;
+  return (bytes) => {
+    const at = new ByteReader(bytes);
+    const value = reader.read(at, theirs.codec.version);
+    if (at.remaining > 0) throw new BytesDamaged(`${at.remaining} bytes too many`, at.position);
+    const out = new ByteWriter(bytes.length + 16);
+    writer.write(convert(value), out);
+    return out.view();
+  };
 }
 
-/** One value out of its bytes, which were written under `version` of its schema. Checked only when it was another. */
-export function readKept({ codec, schema }: Kept, bytes: Buffer, version: number, what: string): unknown {
-  const value = codec.read(new ByteReader(bytes));
-  return schema === undefined || schema.version === version ? value : upgrade(schema, value, version, what);
+function sameCodec(a: CodecId, b: CodecId): boolean {
+  return a.id === b.id && a.version === b.version;
+}
+
+/** The first that reads what `wrote` wrote; a codec reads what lower versions of it wrote. */
+function readerOf(wrote: CodecId, codecs: readonly Codec<unknown>[]): Codec<unknown> {
+  const found = codecs.find(({ id, version }) => id === wrote.id && version >= wrote.version);
+  if (found !== undefined) return found;
+  throw new ValueRefused(`kept by codec ${wrote.id} v${wrote.version}, which the definition does not read`);
+}
+
+/** Refusals name the element. */
+function each(elements: readonly unknown[], upgraded: (value: unknown) => unknown): readonly unknown[] {
+  return elements.map((element, i) => {
+    try {
+      return upgraded(element);
+    } catch (error) {
+      throw inElement(error, i);
+    }
+  });
+}
+
+function inElement(error: unknown, index: number): unknown {
+  if (error instanceof StepFailed) return new StepFailed(error.from, error.cause, `[${index}]${error.path}`);
+  if (!(error instanceof ValueRefused)) return error;
+  return new ValueRefused(error.reason, `[${index}]${error.path}`, error.cause);
+}
+
+/** Every map key of a declared type has one encoding, also under `auto`; what changes is which are taken. */
+function wayOfMapKeys(theirs: Table, ours: Table): Rewrite | undefined {
+  if (theirs.mapKey === ours.mapKey || theirs.mapKey === null || ours.mapKey === null) return undefined;
+  const [was, is] = [keyCodecById(theirs.mapKey), keyCodecById(ours.mapKey)];
+  return (bytes) => {
+    const key = was.read(new ByteReader(bytes));
+    is.hash(key);
+    const out = new ByteWriter(bytes.length);
+    is.write(is.normalise(key), out);
+    return out.view();
+  };
 }

@@ -2,29 +2,26 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { z } from 'zod';
 import { TidemarkError } from '../../src/base/errors.js';
 import type { Key } from '../../src/codec/key.js';
 import { ByteReader } from '../../src/codec/reader.js';
-import { type Schema, schema } from '../../src/codec/schema.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { type Entry, EntryWriter, readEntry } from '../../src/format/entry.js';
 import { BroadcastStates } from '../../src/runtime/broadcast-state.js';
 import type { Table } from '../../src/runtime/tables.js';
 
-function make(shape?: Schema<unknown>) {
+function make() {
   const codec = { id: valueCodec.id, version: valueCodec.version };
-  const schemaVersion = shape?.version ?? 1;
   const table: Table = {
     id: 3,
     operator: 'op',
     name: 'rules',
     kind: 'broadcast',
     codec,
-    schemaVersion,
+    schemaVersion: 1,
     mapKey: 'auto',
   };
-  const declared = { kind: 'broadcast', codec: valueCodec, schema: shape, formerly: [] } as const;
+  const declared = { kind: 'broadcast', codec: valueCodec, schema: undefined, formerly: [] } as const;
   const states = new BroadcastStates('op', { rules: declared }, [table]);
   const { rules } = states.handles;
   assert.ok(rules !== undefined);
@@ -96,7 +93,7 @@ describe('broadcast state', () => {
         const { states: later, rules: restored } = make();
         for (const entry of written(states)) {
           assert.deepEqual([entry.table, entry.group, entry.key.length], [3, 0, 0]);
-          later.restore(entry, 3, 1);
+          later.restore(entry, 3);
         }
         assert.deepEqual([...restored.entries()], [...model.values()]);
       }),
@@ -124,28 +121,15 @@ describe('broadcast state', () => {
     assert.throws(() => written(states), coded('VALUE_REFUSED', /op\.rules of key "bad": .*\.f$/));
   });
 
-  test('is upgraded by its schema when it was written under an older one, and checked', () => {
-    const { states, rules } = make();
-    changed(states, () => rules.set('a', 1));
-    const shape = schema(z.number()).next(z.object({ limit: z.number() }), (limit) => ({ limit }));
-    const newer = make(shape);
-    for (const entry of written(states)) newer.states.restore(entry, 3, 1);
-    assert.deepEqual([...newer.rules.entries()], [['a', { limit: 1 }]]);
-    changed(states, () => rules.set('a', 'text'));
-    const [entry] = written(states);
-    assert.ok(entry !== undefined);
-    assert.throws(() => make(shape).states.restore(entry, 3, 1), coded('INCOMPATIBLE', /op\.rules/));
-  });
-
   test('of a damaged snapshot is refused: a key, no map key, a map key twice', () => {
     const { states, rules } = make();
     changed(states, () => rules.set('a', 1));
     const [entry] = written(states);
     assert.ok(entry !== undefined);
     const { states: other } = make();
-    assert.throws(() => other.restore({ ...entry, key: Buffer.from('x') }, 3, 1), /with a key/);
-    assert.throws(() => other.restore({ ...entry, mapKey: undefined }, 3, 1), /without a map key/);
-    other.restore(entry, 3, 1);
-    assert.throws(() => other.restore(entry, 3, 1), /twice/);
+    assert.throws(() => other.restore({ ...entry, key: Buffer.from('x') }, 3), /with a key/);
+    assert.throws(() => other.restore({ ...entry, mapKey: undefined }, 3), /without a map key/);
+    other.restore(entry, 3);
+    assert.throws(() => other.restore(entry, 3), /twice/);
   });
 });

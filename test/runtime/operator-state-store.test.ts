@@ -2,10 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { z } from 'zod';
 import { TidemarkError } from '../../src/base/errors.js';
 import { ByteReader } from '../../src/codec/reader.js';
-import { type Schema, schema } from '../../src/codec/schema.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { type Entry, EntryWriter, readEntry } from '../../src/format/entry.js';
 import type {
@@ -19,18 +17,18 @@ import type { Table } from '../../src/runtime/tables.js';
 
 const KINDS: readonly OperatorStateKind[] = ['operator-list', 'operator-union'];
 
-function declare(kind: OperatorStateKind, shape?: Schema<unknown>): OperatorStateDeclaration {
-  return { kind, codec: valueCodec, schema: shape, formerly: [] };
+function declare(kind: OperatorStateKind): OperatorStateDeclaration {
+  return { kind, codec: valueCodec, schema: undefined, formerly: [] };
 }
 
-function table(kind: OperatorStateKind, schemaVersion = 1): Table {
+function table(kind: OperatorStateKind): Table {
   const codec = { id: valueCodec.id, version: valueCodec.version };
-  return { id: 0, operator: 'out', name: 'kept', kind, codec, schemaVersion, mapKey: null };
+  return { id: 0, operator: 'out', name: 'kept', kind, codec, schemaVersion: 1, mapKey: null };
 }
 
 function store(kind: OperatorStateKind, parallelism: number, restored: readonly Entry[] = []) {
   const made = new OperatorStateStore('out', { kept: declare(kind) }, [table(kind)], parallelism);
-  for (const entry of restored) made.restore(entry, 0, 1);
+  for (const entry of restored) made.restore(entry, 0);
   return made;
 }
 
@@ -189,25 +187,6 @@ for (const kind of KINDS) {
       const entries = written(first);
       handleOf(first, 0).add({ n: 2 });
       assert.deepEqual(holds(store(kind, 1, entries), 1), [[{ n: 1 }]]);
-    });
-
-    test('is upgraded by its schema when it was written under an older one, and checked', () => {
-      const first = store(kind, 1);
-      handleOf(first, 0).set([1, 2]);
-      const shape = schema(z.number()).next(z.object({ n: z.number() }), (n) => ({ n }));
-      const newer = () => new OperatorStateStore('out', { kept: declare(kind, shape) }, [table(kind, 2)], 1);
-      const upgraded = newer();
-      for (const entry of written(first)) upgraded.restore(entry, 0, 1);
-      assert.deepEqual(holds(upgraded, 1), [[{ n: 1 }, { n: 2 }]]);
-
-      handleOf(first, 0).set(['text']);
-      const [entry] = written(first);
-      assert.ok(entry !== undefined);
-      assert.throws(
-        () => newer().restore(entry, 0, 1),
-        (error) =>
-          error instanceof TidemarkError && error.code === 'INCOMPATIBLE' && /out\.kept/.test(error.message),
-      );
     });
 
     test('refuses what cannot be kept, naming subtask, place and path', () => {
