@@ -9,7 +9,7 @@ import type { Entry } from '../format/entry.js';
 import { isKeyed, type ManifestOperator, type ManifestTable } from '../format/manifest.js';
 import { timerKey } from '../format/timer-key.js';
 import { readWatermark } from '../format/watermark.js';
-import { keysOf, readAll } from './entries-view.js';
+import { keysOf, readAll, valuesOf } from './entries-view.js';
 import type { FindingCode } from './finding.js';
 
 /** Bytes of the number of a list's chunk. */
@@ -70,15 +70,16 @@ export class EntryCheck {
   }
 
   #value({ value }: Entry): void {
-    const { kind, codec } = this.#table;
+    const { kind } = this.#table;
     if (kind === 'timer' || kind === 'event-timer') {
       if (value.length > 0) throw new BytesDamaged('a timer with a value', 0);
       return;
     }
     if (kind === 'watermark') return void readWatermark(value);
+    const own = valuesOf(this.#table);
     // Of other codecs only the definition knows.
-    if (codec.id !== valueCodec.id) return;
-    const read = readAll(valueCodec, value);
+    if (own === undefined) return;
+    const read = readAll(own, value);
     if (kind === 'number' && typeof read !== 'number')
       throw new BytesDamaged(`a ${typeof read}, no number`, 0);
     if (kind === 'list' && !(Array.isArray(read) && read.length > 0))

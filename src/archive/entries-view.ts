@@ -1,9 +1,11 @@
 /** Entries as `inspect --state` shows them, and keys as `--key` reads them. */
 import { TidemarkError } from '../base/errors.js';
 import { keyGroupOf } from '../base/key-groups.js';
-import { BytesDamaged } from '../codec/codec.js';
+import { BytesDamaged, type Codec } from '../codec/codec.js';
+import { archivedCodec, ownCodec } from '../codec/codecs.js';
 import { type KeyCodec, KeyRefused } from '../codec/key.js';
 import { keyCodecById } from '../codec/keys.js';
+import { listCodec } from '../codec/list.js';
 import { ByteReader } from '../codec/reader.js';
 import { valueCodec } from '../codec/value.js';
 import { ByteWriter } from '../codec/writer.js';
@@ -112,7 +114,29 @@ function viewMapKey(bytes: Buffer, table: ManifestTable): Json {
 
 function viewValue(bytes: Buffer, table: ManifestTable): Json {
   if (bytes.length === 0) return null;
-  return table.codec.id === valueCodec.id ? toTagged(readAll(valueCodec, bytes)) : raw(table.codec.id, bytes);
+  const codec = valuesOf(table);
+  if (codec !== undefined) return toTagged(readAll(codec, bytes));
+  try {
+    return toTagged(readAll(asBytes(table), bytes));
+  } catch (error) {
+    if (!(error instanceof BytesDamaged)) throw error;
+    return raw(table.codec.id, bytes);
+  }
+}
+
+/** How values of a table are kept, a list as one; undefined for a codec that only the definition knows. */
+export function valuesOf({ kind, codec }: Pick<ManifestTable, 'kind' | 'codec'>): Codec<unknown> | undefined {
+  const own = ownCodec(codec);
+  return own === undefined ? undefined : ofKind(kind, own);
+}
+
+/** The same for a codec of the definition's: a value is the bytes that it made of it, `{"$bytes":…}`. */
+export function asBytes({ kind, codec }: Pick<ManifestTable, 'kind' | 'codec'>): Codec<unknown> {
+  return ofKind(kind, archivedCodec(codec));
+}
+
+function ofKind(kind: ManifestTable['kind'], codec: Codec<unknown>): Codec<unknown> {
+  return kind === 'list' ? (listCodec(codec) as Codec<unknown>) : codec;
 }
 
 function viewNamespace(namespace: Namespace): Json {
@@ -142,7 +166,7 @@ function plain(time: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : time;
 }
 
-/** Bytes of a codec that only the definition knows. */
+/** Bytes that no codec of `codec.define` wrote. */
 function raw(codec: string, bytes: Buffer): Json {
   return { $codec: [codec, bytes.toString('base64')] };
 }
