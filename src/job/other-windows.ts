@@ -41,10 +41,15 @@ export async function refuseOtherWindows(
 
 /** Only panes, and only where nobody wrote down of which windows. */
 function tableOf(state: StatePlan, tables: readonly ManifestTable[]): ManifestTable | undefined {
-  if (!isTaken(state) || state.entries === 0 || !PANES.has(state.state) || isTimer(state)) return undefined;
+  if (!isTaken(state)) return undefined;
   const { operator, state: name, kind } = state;
   const table = tables.find((one) => one.operator === operator && one.name === name && one.kind === kind);
-  return table?.window === undefined ? table : undefined;
+  return table !== undefined && mayHoldPanes(table) ? table : undefined;
+}
+
+/** Whether a table has the name of one of a window, and entries, and does not say of which windows. */
+export function mayHoldPanes(table: ManifestTable): boolean {
+  return table.entries > 0 && table.window === undefined && PANES.has(table.name) && !isTimer(table);
 }
 
 /** Names of the tables in which windows keep what they keep. */

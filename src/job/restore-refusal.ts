@@ -51,7 +51,7 @@ function untakenState({ states }: Plan): TidemarkError | undefined {
   const onlyMissing = impossible.every(({ missing }) => missing);
   return new TidemarkError('INCOMPATIBLE', `the definition does not take the state:\n${lines.join('\n')}`, {
     hint: onlyMissing
-      ? "give what was renamed formerly: ['old name'], or leave it behind with --allow-non-restored-state"
+      ? "give what was renamed formerly: ['old name'], or leave it behind with --allow-non-restored-state, or one by one with --drop"
       : 'give the operator or state another name, or restore with the old definition',
   });
 }

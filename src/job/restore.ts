@@ -18,7 +18,7 @@ import type { ArchiveManifest } from '../format/archive-manifest.js';
 import type { SettingsFlags } from '../graph/resolve-settings.js';
 import type { JobSettings, SettingsDeclaration } from '../graph/settings.js';
 import { incapabilities } from '../restore/capable.js';
-import { planStates, type StatePlan } from '../restore/plan-states.js';
+import { droppedKeys, planStates, type StatePlan } from '../restore/plan-states.js';
 import { storeBundle, verifyBundle } from './bundle-store.js';
 import {
   type CheckDepth,
@@ -154,7 +154,7 @@ export function restoreJob(catalog: Catalog, plan: PlannedRestore, own?: OwnOrig
   if (plan.refusal !== undefined) throw plan.refusal;
   const { checkpointId } = plan.snapshot;
   const { path, digest } = own ?? plan.snapshot;
-  const dropped = plan.states.filter(({ action }) => action === 'dropped').map(({ name }) => name);
+  const dropped = droppedKeys(plan.states);
   const rewind = plan.sinks.some(({ mode }) => mode === 'rewind');
   return catalog.createJob(
     {

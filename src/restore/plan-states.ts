@@ -12,7 +12,7 @@
  * Where several are so, the first in this list is told; the fields tell the others.
  */
 import { codecText, type Fit, fitsOf, type NewGraph, type NewTable, nameOf } from './compatible.js';
-import { isDropped, refuseUnknownDrops } from './drop.js';
+import { dropKey, isDropped, refuseUnknownDrops } from './drop.js';
 import { renames } from './rename.js';
 import type { SnapshotShape, SnapshotTable } from './shape.js';
 import { undeclared } from './unproven.js';
@@ -55,6 +55,12 @@ export interface PlanOptions {
 /** The snapshot's state goes into the job. */
 export function isTaken({ action }: Pick<StatePlan, 'action'>): boolean {
   return action !== 'new' && action !== 'dropped' && action !== 'impossible';
+}
+
+/** What was left behind, as {@link dropKey} names it. */
+export function droppedKeys(states: readonly StatePlan[]): readonly string[] {
+  const dropped = states.filter(({ action }) => action === 'dropped');
+  return dropped.map(({ operator, state: name, kind }) => dropKey({ operator, name, kind }));
 }
 
 /** The same state, once it is known that its place cannot take it. */
