@@ -101,7 +101,7 @@ interface Progress {
 
 /** @throws what damages the snapshot, or ends the definition's thread; `signal`'s reason */
 export async function checkValues(
-  definition: OpenDefinition,
+  definition: Pick<OpenDefinition, 'check'>,
   snapshot: PlannedSnapshot,
   states: readonly StatePlan[],
   depth: PlanDepth,

@@ -12,7 +12,7 @@ import { ByteReader } from '../codec/reader.js';
 import type { Schema } from '../codec/schema.js';
 import type { Entry } from '../format/entry.js';
 import type { BackendFactory } from '../runtime/compile.js';
-import type { BackendOptions, KeyedBackend, StateTable } from '../state/backend.js';
+import type { BackendOptions, KeyedBackend, StateHandle, StateTable, TimerHandle } from '../state/backend.js';
 
 /** What the values of a table are held against. */
 export interface Declared {
@@ -62,9 +62,16 @@ class CheckingBackend implements KeyedBackend {
     );
   }
 
+  /** Operators ask for their handles when they are made, and use them when they run. */
+  state(): StateHandle {
+    return {} as StateHandle;
+  }
+
+  timer(): TimerHandle {
+    return {} as TimerHandle;
+  }
+
   select = never;
-  state = never;
-  timer = never;
   nextTimer = never;
   fireTimer = never;
   dropTimers = never;
