@@ -75,6 +75,8 @@ export const CODES = {
   JOB_NOT_RUNNING: EXIT.conflict,
   JOB_BUSY: EXIT.conflict,
   JOB_ENDED: EXIT.conflict,
+  /** A split has been read beyond the position that it was to wait at. */
+  POSITION_PASSED: EXIT.conflict,
   HOME_LOCKED: EXIT.conflict,
   TARGET_LOCKED: EXIT.conflict,
   TARGET_AHEAD: EXIT.conflict,

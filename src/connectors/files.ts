@@ -15,7 +15,7 @@ import { JsonDecoder, lineDecoder } from './files/decoder.js';
 import { follow } from './files/follow.js';
 import { matches, type Pattern, parsePattern } from './files/glob.js';
 import type { Format } from './files/open-file.js';
-import { type FilePosition, filePosition, startOf } from './files/position.js';
+import { comparePositions, type FilePosition, filePosition, startOf } from './files/position.js';
 import { readOnce } from './files/read-once.js';
 import { CsvEnds, LineEnds } from './files/record-reader.js';
 import { familiesOf } from './files/rotation.js';
@@ -109,6 +109,7 @@ export function files(pattern: string, options: FilesOptions = {}): SourceSpec<u
     ...(options.rate === undefined ? {} : { rate: options.rate }),
     ...(following ? { rediscover: pollInterval * LOOKS_PER_MATCH } : { concurrency: 1 }),
     splits: (context) => splitsOf(parsePattern(pattern, context.cwd), following, context),
+    compare: comparePositions,
     read(request) {
       const { base } = parsePattern(pattern, request.cwd);
       if (!following) return readOnce(request, base, format);

@@ -2,7 +2,7 @@
 import { TidemarkError } from '../base/errors.js';
 import { schema } from '../codec/schema.js';
 import type { Batch, ReadRequest, SourceSpec } from '../graph/source.js';
-import { type SequencePosition, sequencePosition } from './sequence.js';
+import { batchAt, comparePositions, type SequencePosition, sequencePosition } from './sequence.js';
 
 export interface FromArrayOptions {
   /** Split `i` of `n` has the elements at `i`, `i + n`, … Default 1. */
@@ -26,6 +26,7 @@ export function fromArray<T>(
     describe: elements.length === 1 ? '1 element' : `${elements.length} elements`,
     position: schema(sequencePosition),
     splits: () => Array.from({ length: splits }, (_, i) => ({ id: String(i), start: { done: 0 } })),
+    compare: comparePositions,
     read: (request) => readElements(request, elements, splits),
   };
 }
@@ -48,7 +49,7 @@ async function* readElements<T>(
     );
   }
   while (done < own.length && !request.signal.aborted) {
-    const batch = own.slice(done, done + request.batch);
+    const batch = own.slice(done, done + batchAt(request, done));
     done += batch.length;
     yield { elements: batch, position: { done } };
   }

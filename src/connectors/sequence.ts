@@ -34,6 +34,7 @@ export function sequence(options: SequenceOptions = {}): SourceSpec<number, Sequ
     position: schema(sequencePosition),
     ...(rate === undefined ? {} : { rate }),
     splits: () => Array.from({ length: splits }, (_, i) => ({ id: String(i), start: { done: 0 } })),
+    compare: comparePositions,
     read: (request) => readNumbers(request, { from, count, splits }),
   };
 }
@@ -46,12 +47,21 @@ async function* readNumbers(
   const total = Math.max(0, Math.ceil((count - split) / splits));
   let { done } = request.position;
   while (done < total && !request.signal.aborted) {
-    const length = Math.min(request.batch, total - done);
+    const length = Math.min(batchAt(request, done), total - done);
     const first = from + split + done * splits;
     const elements = Array.from({ length }, (_, i) => first + i * splits);
     done += length;
     yield { elements, position: { done } };
   }
+}
+
+export function comparePositions(a: SequencePosition, b: SequencePosition): number {
+  return a.done - b.done;
+}
+
+/** How many elements the batch after `done` of them may have. */
+export function batchAt({ batch, until }: ReadRequest<SequencePosition>, done: number): number {
+  return until !== undefined && until.done > done ? Math.min(batch, until.done - done) : batch;
 }
 
 /** For positions that count elements. */

@@ -28,6 +28,7 @@ const SOURCE: Shape = {
   concurrency: optional('count'),
   rediscover: optional('count'),
   describe: optional('text'),
+  compare: optional('function'),
 };
 
 const SINK: Shape = {

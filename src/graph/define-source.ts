@@ -21,6 +21,7 @@ export interface SourceDefinition<T, P, S extends OperatorStateDeclarations = No
   /** Given to `read` as `request.state`; changed by the `state` of a batch. */
   readonly state?: S;
   readonly describe?: string;
+  compare?(a: NoInfer<P>, b: NoInfer<P>): number | undefined;
   splits(context: SourceContext): Promise<readonly Split<NoInfer<P>>[]> | readonly Split<NoInfer<P>>[];
   read(request: ReadRequest<NoInfer<P>, NoInfer<S>>): AsyncIterable<Batch<T, NoInfer<P>, NoInfer<S>>>;
 }

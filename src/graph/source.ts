@@ -56,6 +56,8 @@ export interface ReadRequest<P, S = OperatorStateDeclarations> extends SourceCon
   readonly state: OperatorContents<S>;
   /** How many elements a batch should hold at most; a wish that keeps steps and rates smooth. */
   readonly batch: number;
+  /** No batch may begin before it and end after it. Given to sources that compare positions, and heeded by them. */
+  readonly until?: P | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -82,5 +84,11 @@ export interface SourceSpec<T, P> {
    * job still runs. Throws what `read` would. Absent: nobody knows before it is tried.
    */
   check?(request: SourceContext & { readonly split: string; readonly position: P }): Promise<void>;
+  /**
+   * How two positions of one split lie: below 0 where `a` comes before `b`, 0 where what follows them is the same, above 0
+   * where `a` comes after, undefined where that cannot be told. A source that has it ends a batch at `request.until`, so that
+   * a split can be made to wait exactly there (`savepoint --at`). Where it is absent, elements are read one by one then.
+   */
+  compare?(a: P, b: P): number | undefined;
   read(request: ReadRequest<P>): AsyncIterable<Batch<T, P>>;
 }

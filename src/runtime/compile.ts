@@ -32,7 +32,7 @@ import { OperatorStateStore } from './operator-state.js';
 import { ProcessOperator } from './process.js';
 import type { ProcessingTime } from './processing-time.js';
 import { SinkGroup, SinkOperator } from './sink.js';
-import { SourceGroup, SourceSubtask } from './source.js';
+import { type ReadLimit, SourceGroup, SourceSubtask } from './source.js';
 import { FilterOperator, FlatMapOperator, MapOperator } from './stateless.js';
 import { isTimer, type Table, tablesOf } from './tables.js';
 import { broadcastDeclarations, type UnkeyedStates } from './unkeyed.js';
@@ -55,6 +55,7 @@ export interface CompileOptions {
   /** Processing time of the step at hand. */
   readonly stepTime: StepTime;
   readonly waiting: Promise<void>[];
+  readonly limit?: ReadLimit | undefined;
   wake(): void;
 }
 
@@ -238,10 +239,10 @@ class Compiler {
   }
 
   #source(node: SourceNode): void {
-    const { context, where, wake } = this.#options;
+    const { context, where, wake, limit } = this.#options;
     const states = this.#operatorState(node.uid, node.source.state);
     const subtasks = this.#each((i) => new SourceSubtask(i, this.#outputOf(node.id, i), states));
-    this.#sources.push(new SourceGroup(node, subtasks, context, where, wake, this.#eventTime));
+    this.#sources.push(new SourceGroup(node, subtasks, context, where, wake, this.#eventTime, limit));
     this.#instances.set(node.id, subtasks);
   }
 

@@ -17,10 +17,12 @@ import { type RefusedSplit, refusedSplits } from './check-source.js';
 import type { BackendFactory } from './compile.js';
 import { type Compiled, compile } from './compile.js';
 import { Drains } from './drains.js';
+import { type HeldAt, Hold } from './hold.js';
 import { ProcessingTime } from './processing-time.js';
 import { Restored } from './restored.js';
 import type { SinkOpening } from './sink.js';
 import { Snapshot } from './snapshot.js';
+import type { ReadLimit } from './source.js';
 import type { Table } from './tables.js';
 import type { Where } from './where.js';
 
@@ -41,6 +43,8 @@ export interface DataflowOptions {
   readonly liveSinks: boolean;
   /** Sinks set aside what their targets hold beyond the snapshot the job was restored from. */
   readonly rewind: boolean;
+  /** How much is read at most, for a trial. */
+  readonly limit?: ReadLimit | undefined;
   /** Called when a source has something to look at. */
   wake(): void;
 }
@@ -63,6 +67,9 @@ export class Dataflow {
   readonly #stepTime: StepTime = { now: 0 };
   /** Nothing is read any more, and event time is at its end. */
   #draining = false;
+  #pausing = false;
+  #advanced = false;
+  #hold: Hold | undefined;
   readonly #options: DataflowOptions;
   readonly #restored: Restored;
 
@@ -165,10 +172,13 @@ export class Dataflow {
     where.enter();
     this.#stepTime.now = this.time.now();
     for (const { backend } of this.compiled.expiring) backend.expire(EXPIRED_A_STEP);
+    const fired = this.compiled.watermarks.advance(monotonic, TIMERS_A_STEP);
+    this.#advanced = fired === 0 && this.compiled.watermarks.settled;
     const worked =
-      this.compiled.watermarks.advance(monotonic, TIMERS_A_STEP) > 0 ||
+      this.#hold?.advanced(fired) === true ||
+      fired > 0 ||
       this.#fireTimers() ||
-      (!this.#draining && this.#readBatch(monotonic));
+      (!this.#draining && !this.#pausing && this.#readBatch(monotonic));
     if (worked) for (const group of this.compiled.sinks) for (const sink of group.operators) sink.flush();
     if (where.failure !== undefined) throw where.failure;
     where.leave();
@@ -191,6 +201,39 @@ export class Dataflow {
 
   get draining(): boolean {
     return this.#draining;
+  }
+
+  /** Reads nothing until `goOn`, so that event time comes to where what was read lets it. */
+  pause(): void {
+    this.#pausing = true;
+  }
+
+  /** Since the last element, event time has come as far as it can, and all timers up to there have fired. */
+  get advanced(): boolean {
+    return this.#advanced;
+  }
+
+  goOn(): void {
+    this.#pausing = false;
+  }
+
+  /**
+   * Comes to the positions of a snapshot, and waits there until `release`; see hold.ts.
+   * @throws POSITION_PASSED, INCOMPATIBLE, DRAINED; nothing is held then
+   */
+  hold(at: HeldAt): void {
+    this.#hold = new Hold(this.compiled, at);
+  }
+
+  /** What became of `hold`; undefined where nothing is held. */
+  get held(): Hold | undefined {
+    return this.#hold;
+  }
+
+  /** Goes on. */
+  release(): void {
+    this.#hold?.release();
+    this.#hold = undefined;
   }
 
   /** Goes on after a drain that was for nothing. What has fired has fired; event time is behind it again. */
@@ -279,6 +322,7 @@ export class Dataflow {
       const count = sources[this.#turn]?.step(monotonic);
       if (count === undefined) continue;
       this.elements += count;
+      this.#advanced = false;
       return true;
     }
     return false;

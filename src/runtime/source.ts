@@ -8,12 +8,14 @@
 import { assert } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
 import type { SourceNode } from '../graph/node.js';
-import type { SourceContext, Split } from '../graph/source.js';
+import type { Batch, SourceContext, Split } from '../graph/source.js';
 import { type EventTime, NO_WATERMARK } from './event-time.js';
 import type { Counted, Input } from './operator.js';
 import type { Changes, OperatorStateStore } from './operator-state.js';
 import { show } from './show.js';
-import { SplitReader } from './split-reader.js';
+import { SourceHold } from './source-hold.js';
+import { orderOf, type Target } from './split-hold.js';
+import { type Opening, SplitReader } from './split-reader.js';
 import type { WatermarkRules } from './watermarks.js';
 import type { Where } from './where.js';
 
@@ -48,6 +50,14 @@ export interface SplitPosition {
   readonly timestamp?: number;
 }
 
+/** How much of a source is read at most, for a trial; its rate does not count then. */
+export interface ReadLimit {
+  /** Elements of each split; what comes after them counts as its end. */
+  readonly elements: number;
+  /** Splits of which nothing is read. */
+  skips(source: string, split: string): boolean;
+}
+
 export class SourceGroup {
   readonly node: SourceNode;
   readonly subtasks: readonly SourceSubtask[];
@@ -55,7 +65,7 @@ export class SourceGroup {
   readonly #context: SourceContext;
   readonly #wake: () => void;
   readonly #time: EventTime;
-  readonly #abort = new AbortController();
+  readonly #limit: ReadLimit | undefined;
   readonly #owner = new Map<SplitReader, SourceSubtask>();
   readonly #known = new Set<string>();
   /** Splits with something to look at, oldest first. */
@@ -65,6 +75,7 @@ export class SourceGroup {
   #open: SplitReader[] = [];
   #tokens = 0;
   #tokensAt: number | undefined;
+  #hold: SourceHold | undefined;
 
   constructor(
     node: SourceNode,
@@ -73,6 +84,7 @@ export class SourceGroup {
     where: Where,
     wake: () => void,
     time: EventTime,
+    limit?: ReadLimit,
   ) {
     this.node = node;
     this.subtasks = subtasks;
@@ -80,6 +92,7 @@ export class SourceGroup {
     this.#where = where;
     this.#wake = wake;
     this.#time = time;
+    this.#limit = limit;
   }
 
   /** Lists the splits, takes positions from the snapshot where it has them, deals them out and begins to read. */
@@ -91,7 +104,8 @@ export class SourceGroup {
     ids.forEach((id, index) => {
       const recorded = positions.get(id);
       const position = recorded === undefined ? starts.get(id) : recorded.position;
-      this.#add(new SplitReader(id, position, recorded?.done ?? false, recorded?.timestamp), index);
+      const begun = recorded !== undefined && this.#isBegun(recorded, starts.get(id));
+      this.#add(new SplitReader(id, position, recorded?.done ?? false, recorded?.timestamp, begun), index);
     });
     for (const subtask of this.subtasks) this.#fill(subtask);
   }
@@ -107,7 +121,44 @@ export class SourceGroup {
 
   /** True when every split was read to its end and no others can appear. */
   get ended(): boolean {
-    return this.node.source.rediscover === undefined && this.#reading === 0 && this.#ready.length === 0;
+    const more = this.node.source.rediscover !== undefined && this.#limit === undefined;
+    return !more && this.#reading === 0 && this.#ready.length === 0;
+  }
+
+  /**
+   * From here on each split stops where it is at that position, until `release`; what is not named stays unread.
+   * @throws POSITION_PASSED, INCOMPATIBLE; everything goes on then
+   */
+  hold(targets: readonly SplitPosition[]): void {
+    const readers = [...this.#owner.keys()];
+    const hold = new SourceHold(this.node, targets, readers);
+    this.#hold = hold;
+    for (const reader of readers) hold.aim(reader);
+    for (const subtask of this.subtasks) this.#fill(subtask);
+  }
+
+  /** What became of `hold`; undefined where nothing is held. */
+  get held(): Pick<SourceHold, 'away' | 'failure'> | undefined {
+    return this.#hold;
+  }
+
+  /** Lets all splits read on. */
+  release(): void {
+    const hold = this.#hold;
+    if (hold === undefined) return;
+    this.#hold = undefined;
+    for (const [reader, subtask] of this.#owner) {
+      const { arrived, near, state } = reader;
+      reader.target = undefined;
+      reader.arrived = false;
+      // It gave nothing because it was not let: that is no idleness.
+      if (arrived) reader.activeAt = undefined;
+      if (state !== 'reading') continue;
+      const slow = near && this.node.source.compare === undefined;
+      if (slow && reader.failure === undefined) reader.reopen(this.#opening(subtask));
+      else if (arrived || hold.parked.has(reader)) reader.ahead(this.#onReady);
+    }
+    for (const subtask of this.subtasks) this.#fill(subtask);
   }
 
   /**
@@ -118,17 +169,18 @@ export class SourceGroup {
     if (!this.#mayRead(monotonic)) return undefined;
     const reader = this.#ready.shift();
     if (reader === undefined) return undefined;
+    reader.queued = false;
     const subtask = this.#owner.get(reader);
     assert(subtask !== undefined, 'a split without owner');
     if (reader.failure !== undefined) throw this.#failed(reader, reader.failure.error);
-    const batch = reader.take(this.#onReady);
-    if (batch === undefined) {
-      this.#reading--;
-      this.#fill(subtask);
+    if (reader.state === 'done' && reader.empty) {
+      this.#readToEnd(reader, subtask);
       return 0;
     }
+    const batch = this.#take(reader, subtask);
+    if (batch === undefined) return 0;
     this.#where.batch(this.node.uid, reader.id, reader.position);
-    const { elements } = batch;
+    const elements = this.#allowed(reader, batch.elements);
     subtask.in += elements.length;
     subtask.out += elements.length;
     if (this.node.source.rate !== undefined) this.#tokens -= elements.length;
@@ -139,8 +191,60 @@ export class SourceGroup {
     for (const element of elements) subtask.next.push(element);
     time.split = undefined;
     reader.position = batch.position;
+    reader.read += elements.length;
+    reader.begun ||= elements.length > 0;
     if (batch.state !== undefined) this.#changeState(subtask, reader, batch.state);
+    if (this.#hold !== undefined) this.#arrive(reader, subtask);
+    if (this.#limit !== undefined && reader.read >= this.#limit.elements) this.#cut(reader, subtask);
     return elements.length;
+  }
+
+  /** The batch that is ready, if it may be processed now, and asks for the next. */
+  #take(reader: SplitReader, subtask: SourceSubtask): Batch<unknown, unknown> | undefined {
+    const verdict = this.#hold?.verdict(reader) ?? 'take';
+    switch (verdict) {
+      case 'near':
+        reader.reopen(this.#opening(subtask, reader.target));
+        return undefined;
+      case 'take':
+      case 'take-last': {
+        const batch = reader.take();
+        if (batch !== undefined && verdict === 'take') reader.ahead(this.#onReady);
+        return batch;
+      }
+      default:
+        this.#hold?.parked.add(reader);
+        return undefined;
+    }
+  }
+
+  /** Where its wait has come to an end, another split of the subtask may be read meanwhile. */
+  #arrive(reader: SplitReader, subtask: SourceSubtask): void {
+    this.#hold?.arrive(reader);
+    if (reader.arrived) this.#fill(subtask);
+  }
+
+  #readToEnd(reader: SplitReader, subtask: SourceSubtask): void {
+    this.#reading--;
+    this.#hold?.arrive(reader);
+    this.#fill(subtask);
+  }
+
+  /** The elements of a batch that a trial reads. */
+  #allowed(reader: SplitReader, elements: readonly unknown[]): readonly unknown[] {
+    return this.#limit === undefined ? elements : elements.slice(0, this.#limit.elements - reader.read);
+  }
+
+  /** For a trial, this is its end. */
+  #cut(reader: SplitReader, subtask: SourceSubtask): void {
+    reader.state = 'done';
+    void reader.close();
+    this.#readToEnd(reader, subtask);
+  }
+
+  /** It was read from before: nothing can tell that but its position. */
+  #isBegun({ position, done }: SplitPosition, start: unknown): boolean {
+    return done || start === undefined || orderOf(this.node.source, position, start) !== 0;
   }
 
   /** Milliseconds until the rate allows another batch; 0 when it does now. */
@@ -153,9 +257,13 @@ export class SourceGroup {
   /** Every split's position: what a snapshot keeps. */
   *positions(): Generator<SplitPosition> {
     for (const { splits } of this.subtasks) {
-      for (const { id, position, state, time } of splits) {
+      for (const { id, position, state, time, target, arrived } of splits) {
+        // A split that a snapshot does not know is found again where it begins.
+        if (target?.listed === false) continue;
         const timestamp = time.greatest === NO_WATERMARK ? {} : { timestamp: time.greatest };
-        yield { id, position, done: state === 'done', ...timestamp };
+        // That it has no more elements is known only by looking beyond its position.
+        const done = arrived && target !== undefined ? target.done : state === 'done';
+        yield { id, position, done, ...timestamp };
       }
     }
   }
@@ -211,7 +319,6 @@ export class SourceGroup {
 
   /** A reader that does not heed its signal is left behind: it must not keep the job from ending. */
   async close(): Promise<void> {
-    this.#abort.abort();
     const closing = [...this.#owner.keys()].map((reader) => reader.close().catch(() => undefined));
     const closed = new AbortController();
     const all = Promise.all(closing).finally(() => closed.abort());
@@ -219,7 +326,8 @@ export class SourceGroup {
   }
 
   readonly #onReady = (reader: SplitReader): void => {
-    this.#ready.push(reader);
+    if (!reader.queued) this.#ready.push(reader);
+    reader.queued = true;
     this.#wake();
   };
 
@@ -257,6 +365,8 @@ export class SourceGroup {
     this.#owner.set(reader, subtask);
     this.#known.add(reader.id);
     this.#open.push(reader);
+    if (this.#limit?.skips(this.node.uid, reader.id) === true) reader.state = 'done';
+    this.#hold?.aim(reader);
   }
 
   #changeState(subtask: SourceSubtask, reader: SplitReader, changes: Changes): void {
@@ -271,18 +381,29 @@ export class SourceGroup {
   #fill(subtask: SourceSubtask): void {
     const { source } = this.node;
     const most = source.concurrency ?? Number.POSITIVE_INFINITY;
-    let reading = subtask.splits.filter(({ state }) => state === 'reading').length;
+    // One that waits for others lets the next one read: else that might never come to where it is to wait.
+    let reading = subtask.splits.filter(({ state, arrived }) => state === 'reading' && !arrived).length;
     for (const reader of subtask.splits) {
       if (reading >= most) return;
-      if (reader.state !== 'waiting') continue;
+      if (reader.state !== 'waiting' || reader.arrived) continue;
       reading++;
       this.#reading++;
-      const context = { ...this.#context, state: subtask.states.contents(subtask.subtask) };
-      reader.open(source, context, this.#batch(), this.#abort.signal, this.#onReady);
+      reader.open(this.#opening(subtask, source.compare === undefined ? reader.target : undefined));
     }
   }
 
+  /** How a split is read; with a target, so that a batch ends there. */
+  #opening(subtask: SourceSubtask, target?: Target): Opening {
+    const { source } = this.node;
+    const context = { ...this.#context, state: subtask.states.contents(subtask.subtask) };
+    const common = { source, context, wake: this.#onReady };
+    if (target === undefined) return { ...common, batch: this.#batch() };
+    const batch = source.compare === undefined ? 1 : this.#batch();
+    return { ...common, batch, until: target.position };
+  }
+
   #batch(): number {
+    if (this.#limit !== undefined) return Math.min(BATCH, this.#limit.elements);
     const { rate } = this.node.source;
     return rate === undefined ? BATCH : Math.max(1, Math.min(BATCH, Math.round(rate / RATE_TICKS)));
   }
@@ -290,7 +411,7 @@ export class SourceGroup {
   /** A token bucket that may go into debt by one batch, and saves up at most one tick. */
   #mayRead(monotonic: number): boolean {
     const { rate } = this.node.source;
-    if (rate === undefined) return true;
+    if (rate === undefined || this.#limit !== undefined) return true;
     const elapsed = monotonic - (this.#tokensAt ?? monotonic);
     this.#tokensAt = monotonic;
     this.#tokens = Math.min(this.#tokens + (elapsed * rate) / 1000, Math.max(1, rate / RATE_TICKS));
@@ -306,7 +427,8 @@ export class SourceGroup {
 
 /** Nothing came, and nothing is at hand, for as long as that. */
 function isIdle(reader: SplitReader, idle: number | undefined, monotonic: number): boolean {
-  if (idle === undefined || !reader.empty) return false;
+  // One that is held gives nothing because it is not let.
+  if (idle === undefined || !reader.empty || reader.arrived) return false;
   reader.activeAt ??= monotonic;
   return monotonic - reader.activeAt >= idle;
 }

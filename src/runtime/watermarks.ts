@@ -52,6 +52,10 @@ export class Watermarks {
   #cut = false;
   /** By node: how far its operator had come when the end of time was declared. */
   #before = new Map<number, number>();
+  /** By node: up to where event time may come; undefined: as far as the sources do. */
+  #levels: ReadonlyMap<number, number> | undefined;
+  /** It is to come there whatever the sources say: what is idle says nothing. */
+  #atLevels = false;
 
   constructor({ graph, sources, keyed }: WatermarkParts) {
     this.#nodes = graph.nodes;
@@ -88,6 +92,7 @@ export class Watermarks {
         if (!goesOn) this.#assigned(node.id, node, monotonic, flow);
       } else {
         this.#merged(node.id, flow);
+        this.#bound(node.id, flow);
         const keyed = this.#keyed.get(node.id);
         if (keyed !== undefined) fired += this.#raise(keyed, flow, most - fired);
       }
@@ -111,6 +116,34 @@ export class Watermarks {
       time.furthest = Math.max(time.furthest, time.watermark);
       time.watermark = this.#before.get(id) ?? NO_WATERMARK;
     }
+  }
+
+  /**
+   * Until `release`, event time comes no further than to these watermarks, by uid; with `reach`, it comes to them, whatever
+   * the sources say.
+   */
+  level(levels: ReadonlyMap<string, number>): void {
+    const nodes = [...this.#keyed.keys()].flatMap((id) => {
+      const node = this.#nodes[id];
+      const level = node !== undefined && 'uid' in node ? levels.get(node.uid) : undefined;
+      return level === undefined ? [] : [[id, level] as const];
+    });
+    this.#levels = new Map(nodes);
+    this.#atLevels = false;
+  }
+
+  reach(): void {
+    this.#atLevels = true;
+  }
+
+  release(): void {
+    this.#levels = undefined;
+    this.#atLevels = false;
+  }
+
+  /** All timers up to where event time has come have fired. */
+  get settled(): boolean {
+    return !this.#cut;
   }
 
   /** Event time is where the caller says, and not where the sources have come: for tests. */
@@ -187,6 +220,15 @@ export class Watermarks {
     }
     flow.idle = idle;
     if (!idle && least > flow.watermark) flow.watermark = least;
+  }
+
+  #bound(id: number, flow: Flow): void {
+    const level = this.#levels?.get(id);
+    if (level === undefined) return;
+    // What an operator before it has still to fire reaches it before its own level does.
+    const reaches = this.#atLevels && !this.#cut;
+    flow.watermark = reaches ? level : Math.min(flow.watermark, level);
+    if (reaches) flow.idle = false;
   }
 
   /** Raises an operator's watermark and fires what is due; hands on only what it has wholly come to. */

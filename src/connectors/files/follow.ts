@@ -124,7 +124,7 @@ class Follower<T> {
     final: boolean,
   ): AsyncGenerator<Batch<T, FilePosition>, void> {
     while (!this.#request.signal.aborted) {
-      const batch = await open.next(limit, final);
+      const batch = await open.next(limit, final, this.#request.until);
       if (batch === undefined) return;
       yield batch;
     }

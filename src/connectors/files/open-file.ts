@@ -64,9 +64,14 @@ export class OpenFile<T> {
     };
   }
 
-  /** The next batch; undefined at the end. `final`: a last line without its end counts. */
-  async next(limit: number, final: boolean): Promise<Batch<T, FilePosition> | undefined> {
-    const run = await this.#reader.next(limit, final);
+  /** The next batch; undefined at the end. `final`: a last line without its end counts. `until`: one ends there, if it can. */
+  async next(
+    limit: number,
+    final: boolean,
+    until?: FilePosition,
+  ): Promise<Batch<T, FilePosition> | undefined> {
+    // In another file of the family it is one more place to end a batch at.
+    const run = await this.#reader.next(limit, final, until?.offset);
     if (run === undefined) return undefined;
     const elements = this.#decoder.decode(run);
     this.#print.update(run.bytes);

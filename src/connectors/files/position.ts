@@ -37,6 +37,20 @@ export function startOf(path: string): FilePosition {
   return { path, offset: 0, head: 0, tail: 0 };
 }
 
+/**
+ * How two positions lie; undefined where they are in different files, of which the one may follow the other, or where what
+ * precedes them differs. `modified` says nothing, nor does the name of a file that is known by its inode; a copy of the
+ * file is the same where it has the same before the same offset.
+ */
+export function comparePositions(a: FilePosition, b: FilePosition): number | undefined {
+  const alike = a.offset === b.offset && a.head === b.head && a.tail === b.tail;
+  if (alike && a.offset > 0) return 0;
+  const known = a.inode !== undefined && b.inode !== undefined;
+  if (known ? a.inode !== b.inode : a.path !== b.path) return undefined;
+  if (a.offset !== b.offset) return a.offset - b.offset;
+  return alike ? 0 : undefined;
+}
+
 /** Collects the fingerprint of what is read, in order. */
 export class Fingerprint {
   #head: Buffer = Buffer.alloc(0);

@@ -36,7 +36,7 @@ export async function* readOnce<T>(
       identity: undefined,
     });
     while (!signal.aborted) {
-      const batch = await open.next(request.batch, true);
+      const batch = await open.next(request.batch, true, request.until);
       if (batch === undefined) return;
       yield batch;
     }

@@ -86,12 +86,12 @@ export class RecordReader {
   }
 
   /**
-   * At most `limit` records. Undefined at the end of the file; a record without its end is then kept back, or
-   * handed out when `final`.
+   * At most `limit` records, and none beyond the offset `until` where one ends there. Undefined at the end of the file; a
+   * record without its end is then kept back, or handed out when `final`.
    */
-  async next(limit: number, final: boolean): Promise<Run | undefined> {
+  async next(limit: number, final: boolean, until?: number): Promise<Run | undefined> {
     for (;;) {
-      const end = this.#cut(limit);
+      const end = this.#cut(limit, (until ?? Number.NaN) - this.#offset);
       if (end > this.#from) return this.#take(end);
       this.#refuseLong(this.#to - this.#from);
       if ((await this.#fill()) > 0) continue;
@@ -108,7 +108,8 @@ export class RecordReader {
     this.#options.ends.reset();
   }
 
-  #cut(limit: number): number {
+  /** `stop`: bytes after which the run ends, if a record does. */
+  #cut(limit: number, stop: number): number {
     const bytes = this.#buffer.subarray(0, this.#to);
     let end = this.#from;
     for (let records = 0; records < limit && end - this.#from < RUN_BYTES; records++) {
@@ -120,6 +121,7 @@ export class RecordReader {
       this.#refuseLong(next - 1 - end, end - this.#from);
       this.#scanned = next;
       end = next;
+      if (end - this.#from === stop) break;
     }
     return end;
   }
