@@ -5,12 +5,21 @@
  * records of one call, the bytes of what it has looked at and not of the record (a record without a line end
  * reports none of its own), and cannot be resumed from the middle of a file.
  */
-import { parse } from 'csv-parse/sync';
+import { createRequire } from 'node:module';
 import type { StandardSchema } from '../../codec/schema.js';
 import { badRecord, type Decoder, textOf, validated } from './decoder.js';
 import { CsvEnds, type Run } from './record-reader.js';
 
 export type CsvRow = Readonly<Record<string, string>>;
+
+type Parse = typeof import('csv-parse/sync').parse;
+let loaded: Parse | undefined;
+
+/** Loaded by the first that reads CSV: the library is part of every job, and most read none. */
+function csvParse(): Parse {
+  loaded ??= (createRequire(import.meta.url)('csv-parse/sync') as typeof import('csv-parse/sync')).parse;
+  return loaded;
+}
 
 export interface CsvDecoderOptions<T> {
   /** For errors. */
@@ -52,7 +61,7 @@ export class CsvDecoder<T> implements Decoder<T> {
   }
 
   #parse(text: string): string[][] {
-    return parse(text, {
+    return csvParse()(text, {
       delimiter: this.#options.delimiter,
       record_delimiter: ['\r\n', '\n'],
       relax_column_count: true,

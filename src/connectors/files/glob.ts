@@ -1,6 +1,21 @@
 /** Which files a path or a pattern names. The only importer of tinyglobby. */
+import { createRequire } from 'node:module';
 import { posix, resolve } from 'node:path';
-import { glob, isDynamicPattern } from 'tinyglobby';
+
+type Library = typeof import('tinyglobby');
+
+/** A path with none of these is no pattern, and most are such: the library is loaded for the others. */
+const SPECIAL = /[*?[\]{}()!+@|\\]/;
+
+let loaded: Library | undefined;
+function library(): Library {
+  loaded ??= createRequire(import.meta.url)('tinyglobby') as Library;
+  return loaded;
+}
+
+function isDynamicPattern(text: string): boolean {
+  return SPECIAL.test(text) && library().isDynamicPattern(text);
+}
 
 export interface Pattern {
   /** As the user wrote it. */
@@ -27,6 +42,10 @@ export function parsePattern(given: string, cwd: string): Pattern {
 
 /** The files the pattern matches now, relative to its base, in bytewise order. Dot files are not matched. */
 export async function matches(pattern: Pattern): Promise<string[]> {
-  const found = await glob(pattern.rest, { cwd: pattern.base, onlyFiles: true, expandDirectories: false });
+  const found = await library().glob(pattern.rest, {
+    cwd: pattern.base,
+    onlyFiles: true,
+    expandDirectories: false,
+  });
   return found.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
