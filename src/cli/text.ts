@@ -6,9 +6,9 @@ import type { SavepointResult } from '../job/savepoint.js';
 import type { JobRow } from '../job/status.js';
 import type { Paint } from './printer.js';
 
-/** `1,234,567` */
+/** `1,234,567`. Not by `toLocaleString`: its first call loads the locales, which takes longer than most commands. */
 export function count(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
+  return String(Math.round(value)).replace(/(?<=\d)(?=(?:\d{3})+$)/g, ',');
 }
 
 /** `1 restart`, `2 restarts` */

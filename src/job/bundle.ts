@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildFailure, BuildOptions, BuildResult, Message } from 'esbuild';
@@ -120,7 +121,7 @@ async function runEsbuild(
   names: readonly string[],
   options: BuildOptions,
 ): Promise<BuildResult> {
-  const { build, stop } = await importEsbuild();
+  const { build, stop } = loadEsbuild();
   building++;
   try {
     return await build(options);
@@ -132,9 +133,10 @@ async function runEsbuild(
   }
 }
 
-async function importEsbuild(): Promise<typeof import('esbuild')> {
+/** Required: to import a CommonJS module of its size, Node reads it twice, which takes longer than the build. */
+function loadEsbuild(): typeof import('esbuild') {
   try {
-    return await import('esbuild');
+    return createRequire(import.meta.url)('esbuild') as typeof import('esbuild');
   } catch (error) {
     throw noEsbuild(error);
   }
