@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(PROJECT, 'dist');
+const BUNDLED = join(DIST, 'src', 'bundled');
 const OUTPUT = /\.(?:js|js\.map|d\.ts)$/;
 const TEST = /\.test\.js$/;
 /** Tests start processes and wait for them: three at a time keep two cores busy; more would only wait. */
@@ -40,6 +41,7 @@ async function main(args) {
 /** A compiled file whose source is gone would be run, or imported, for ever. */
 function sweep() {
   for (const file of listFiles(DIST)) {
+    if (file.startsWith(BUNDLED + sep)) continue;
     if (OUTPUT.test(file) && !existsSync(sourceOf(file))) rmSync(file);
   }
 }

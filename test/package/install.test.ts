@@ -72,7 +72,8 @@ function installedTest(name: string, work: () => void): void {
 describe('what is in the package', () => {
   test('the command, the build, the licence and what to read; no tests, no sources, no fixtures but for systemd', () => {
     const files = new Set(packed.files);
-    for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json', 'bin/tidemark']) {
+    const command = ['bin/tidemark', 'dist/src/bundled/main.js', 'dist/src/bundled/data-thread.js'];
+    for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json', ...command]) {
       assert(files.has(file), file);
     }
     const allowed =

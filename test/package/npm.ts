@@ -152,5 +152,5 @@ export function lendBinding(installed: Installed): void {
 /** Lets an installed copy of the library say, in every thread that evaluates it, that it was loaded. */
 export function mark({ root }: Installed, name: string): void {
   const line = `\n(globalThis.tidemarkCopies ??= []).push(${JSON.stringify(name)});\n`;
-  appendFileSync(join(root, 'dist/src/index.js'), line);
+  for (const file of ['index.js', 'bundled/library.js']) appendFileSync(join(root, 'dist/src', file), line);
 }
