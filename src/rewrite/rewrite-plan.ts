@@ -23,7 +23,7 @@ export interface RewriteRequest {
   readonly filter: readonly string[];
   /** `uid.state=module.ts` */
   readonly map: readonly string[];
-  readonly maxParallelism: number | undefined;
+  readonly maxParallelism: string | undefined;
 }
 
 /** What becomes of one table of the archive. Its entries carry `before.id`, before and after. */
@@ -47,6 +47,8 @@ export interface RewritePlan {
   readonly tables: readonly TablePlan[];
   readonly maxParallelism: number | undefined;
   readonly renames: Renames;
+  /** Operators that are not dropped, as the archive calls them. */
+  readonly keptUids: readonly string[];
 }
 
 /** A plan; it may be carried out where nothing was added to `findings`. */
@@ -69,9 +71,7 @@ export function planRewrite(
     operator: renames.operator(table.operator),
     name: renames.state(table),
   }));
-  const { maxParallelism } = request;
-  if (maxParallelism !== undefined && !isParallelism(maxParallelism))
-    findings.add('USAGE', `--max-parallelism: expected 1 to ${MAX_PARALLELISM}, found ${maxParallelism}`);
+  const maxParallelism = readParallelism(request.maxParallelism, findings);
   const filters = readAssignments('--filter', 'SQL', request.filter, renamed, findings);
   const maps = readMaps(request.map, renamed, findings);
   const byUid = new Map(manifest.operators.map((operator) => [operator.uid, operator]));
@@ -93,11 +93,16 @@ export function planRewrite(
     }),
     maxParallelism,
     renames,
+    keptUids: uids,
   };
 }
 
-function isParallelism(value: number): boolean {
-  return Number.isInteger(value) && value >= 1 && value <= MAX_PARALLELISM;
+function readParallelism(text: string | undefined, findings: Findings): number | undefined {
+  if (text === undefined) return undefined;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (value >= 1 && value <= MAX_PARALLELISM) return value;
+  findings.add('USAGE', `--max-parallelism: expected 1 to ${MAX_PARALLELISM}, found ${JSON.stringify(text)}`);
+  return undefined;
 }
 
 function changedOperator(
