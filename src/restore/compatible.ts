@@ -2,8 +2,9 @@
  * Does one piece of old state fit a graph? Pure: a snapshot's table against the operators and tables of a definition.
  *
  *     operator or state gone            → missing: its entries would have no place
- *     kind, key type, map key type,
- *     windows, codec without a way      → impossible: its bytes would be read as something else
+ *     kind, key type, windows, map key
+ *     type from one declared to another,
+ *     codec without a way               → impossible: its bytes would be read as something else
  *     schema or codec version lower     → impossible: there is no way back
  *     what holds nothing                → needless, whatever has changed
  *
@@ -143,7 +144,7 @@ function change(was: SnapshotTable, is: NewTable): Wrong | undefined {
     return { message: `was a ${was.kind} and is a ${is.kind} now`, advice: advise.kind(was, is) };
   const windows = windowChange(was, is);
   if (windows !== undefined) return { message: windows, advice: advise.windows(was) };
-  if (is.mapKey !== was.mapKey) {
+  if (!takesMapKeys(is, was)) {
     const message = `map keys were ${was.mapKey ?? 'none'} and are ${is.mapKey ?? 'none'} now`;
     return { message, advice: advise.mapKey(was) };
   }
@@ -154,6 +155,11 @@ function change(was: SnapshotTable, is: NewTable): Wrong | undefined {
   if (is.schemaVersion >= was.schemaVersion) return undefined;
   const message = `has schema version ${was.schemaVersion}, newer than ${is.schemaVersion} of the definition`;
   return { message, advice: advise.schema(was, is) };
+}
+
+/** What each key is under `auto` stands in its bytes: those of a declared type are the same, and others are refused. */
+function takesMapKeys(is: NewTable, was: SnapshotTable): boolean {
+  return is.mapKey === was.mapKey || (is.mapKey !== null && was.mapKey === 'auto') || is.mapKey === 'auto';
 }
 
 /** A codec reads its own older versions, and what it is told to read beside them. */

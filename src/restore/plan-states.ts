@@ -3,7 +3,7 @@
  *
  *     impossible   its place cannot take it, or it has none and may not be left behind
  *     dropped      left behind: it was allowed to, or nothing is lost
- *     migrated     taken over, brought to a later schema version or to another codec
+ *     migrated     taken over, brought to a later schema version, to another codec, to map keys of a declared type
  *     moved        taken over under another name
  *     unproven     taken over as it lies, and the definition does not say of what type it is
  *     kept         taken over as it lies, its types declared
@@ -138,11 +138,13 @@ function planTaken(was: SnapshotTable, is: NewTable, graph: NewGraph): StatePlan
     ...(to === base.name ? [] : [`is ${to} now`]),
     ...(versions === null ? [] : [`schema v${versions.from}→v${versions.to}`]),
     ...(codecs === null ? [] : [`codec ${codecs.from}→${codecs.to}`]),
+    ...(was.mapKey === is.mapKey ? [] : [`map keys ${was.mapKey}→${is.mapKey}`]),
   ];
   const proof = proofOf(is, graph);
   const same = proof.proven ? 'kept' : 'unproven';
   const renamed = to === base.name ? same : 'moved';
-  const action = versions === null && codecs === null ? renamed : 'migrated';
+  const rewritten = versions !== null || codecs !== null || was.mapKey !== is.mapKey;
+  const action = rewritten ? 'migrated' : renamed;
   const message = said.length === 0 ? null : said.join(', ');
   return { ...base, ...proof, action, to, versions, codecs, message };
 }

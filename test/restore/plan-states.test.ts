@@ -140,8 +140,13 @@ const CASES: readonly Case[] = [
   ],
   [
     'other map keys',
+    ...plain({ kind: 'map', mapKey: 'long' }, { kind: 'map', mapKey: 'string' }),
+    [['count.seen', 'impossible', /map keys were long and are string now/]],
+  ],
+  [
+    'map keys that are given a type',
     ...plain({ kind: 'map', mapKey: 'auto' }, { kind: 'map', mapKey: 'string' }),
-    [['count.seen', 'impossible', /map keys were auto and are string now/]],
+    [['count.seen', 'migrated', /map keys auto→string/]],
   ],
   [
     'a state gone',
