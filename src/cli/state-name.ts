@@ -30,10 +30,12 @@ export function tablesNamed<T extends Pick<ManifestTable, 'operator' | 'name' | 
 }
 
 /** @throws USAGE for what is no whole number from 1 */
-export function limitOf(text: string | undefined): number | undefined {
+export function limitOf(text: string | undefined, option = '--limit'): number | undefined {
   if (text === undefined) return undefined;
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new TidemarkError('USAGE', `--limit: expected a whole number from 1, found ${JSON.stringify(text)}`, {
-    hint: 'as in --limit 10',
-  });
+  throw new TidemarkError(
+    'USAGE',
+    `${option}: expected a whole number from 1, found ${JSON.stringify(text)}`,
+    { hint: `as in ${option} 10` },
+  );
 }

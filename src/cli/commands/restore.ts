@@ -16,11 +16,12 @@ import type { Context, Given } from '../context.js';
 import { errorDocument } from '../exit.js';
 import { runForeground } from '../foreground.js';
 import { interruptible, type Outcome } from '../interruptible.js';
+import { restoreFlags } from '../restore-flags.js';
 import { restoreLines, restoreView } from '../restore-view.js';
 import { progressText } from '../saving-text.js';
 import { withCatalog } from '../session.js';
 import { archiveOperand } from '../snapshot-operand.js';
-import { paramFlags, settingsFlags } from '../start-options.js';
+import { count } from '../text.js';
 
 export async function run(given: Given, context: Context): Promise<number> {
   const options = optionsOf(given, context);
@@ -41,24 +42,14 @@ export async function run(given: Given, context: Context): Promise<number> {
   });
 }
 
-function optionsOf(given: Given, { cwd, environment }: Context): RestoreOptions {
-  const { sinks, ...flags } = settingsFlags(given);
+function optionsOf(given: Given, context: Context): RestoreOptions {
   const definition = given.text('definition');
-  const name = given.text('name');
   const hint = (job: string) =>
     `first: tidemark savepoint ${job} -o FILE.tar, or tidemark externalize ${job} -o FILE.tar; then: tidemark restore FILE.tar`;
   return {
-    archive: archiveOperand(given.operands[0] ?? '', cwd, hint),
+    ...restoreFlags(given, context),
+    archive: archiveOperand(given.operands[0] ?? '', context.cwd, hint),
     ...(definition === undefined ? {} : { definition }),
-    ...(name === undefined ? {} : { name }),
-    params: paramFlags(given),
-    flags,
-    sinks: sinks === 'mute' || sinks === 'rewind' || sinks === 'live' ? sinks : undefined,
-    allowNonRestored: given.flag('allow-non-restored-state'),
-    afterDrain: given.flag('after-drain'),
-    convert: given.flag('convert'),
-    cwd,
-    environment,
   };
 }
 
@@ -99,7 +90,9 @@ async function planned(
 ): Promise<PlannedRestore> {
   const wheel = await printer.spinner(`looking at ${options.archive}`);
   try {
-    return await planRestore(home, options);
+    const onProgress = (entries: number, of: number) =>
+      wheel.say(`looking at ${options.archive}: ${count(entries)} of ${count(of)} entries`);
+    return await planRestore(home, { ...options, onProgress });
   } finally {
     wheel.stop();
   }

@@ -1,7 +1,7 @@
 /** Commands that save, inspect and restore state. */
 import type { CommandSpec } from '../command-spec.js';
 import { RESTORE_OPTIONS } from '../start-options.js';
-import { ARCHIVE, DETACH, JOB, LIMIT, OUTPUT, SNAPSHOT, STATE, TIMEOUT } from './shared.js';
+import { ARCHIVE, DETACH, JOB, LEAVE_BEHIND, LIMIT, OUTPUT, SNAPSHOT, STATE, TIMEOUT } from './shared.js';
 
 const SAVE = 'Save, inspect and restore state:';
 
@@ -82,7 +82,7 @@ export const SAVE_COMMANDS: readonly CommandSpec[] = [
         text: 'run this code; refused when the state does not fit',
         completes: 'file',
       },
-      { flags: '--allow-non-restored-state', text: 'leave behind what the definition has no place for' },
+      ...LEAVE_BEHIND,
       { flags: '--after-drain', text: 'restore what stop --drain has left' },
       {
         flags: '--convert',

@@ -43,3 +43,16 @@ export const DETACH: OptionSpec = {
   flags: '-d, --detach',
   text: 'run it in the background; return once it runs',
 };
+/** What decides whether a definition takes a snapshot, for check and upgrade as for restore. */
+export const LEAVE_BEHIND: readonly OptionSpec[] = [
+  { flags: '--allow-non-restored-state', text: 'leave behind what the definition has no place for' },
+  {
+    flags: '--drop <state>',
+    text: 'leave this behind, an operator or one state of it: uid or uid.state',
+    repeats: true,
+  },
+  {
+    flags: '--strict',
+    text: 'refuse what is unproven: state and keys that the definition declares no type for',
+  },
+];
