@@ -17,8 +17,8 @@ export type Wish = 'forward' | 'back';
 
 export type Answer = 'open' | 'passed' | 'refused';
 
-/** `stopped`: with the savepoint of the upgrade; `down`: without. */
-export type OldVersion = 'runs' | 'stopped' | 'down';
+/** `stopped`: with the savepoint of the upgrade; `ended`: by itself or by somebody else; `down`: it failed. */
+export type OldVersion = 'runs' | 'stopped' | 'ended' | 'down';
 
 export type NewVersion =
   | 'none'
@@ -106,6 +106,7 @@ export function nextOfUpgrade(known: Known): Next {
 function withoutNew({ wish, check, proof, stop, old }: Known): Next {
   if (old === 'stopped') return step(wish === 'forward' ? 'restore' : 'restore-old');
   if (old === 'down') return end('stranded');
+  if (old === 'ended') return end('refused');
   const refused = check === 'refused' || proof === 'refused' || stop === 'refused';
   if (wish === 'back' || refused) return end('refused');
   if (check === 'open') return step('check');
