@@ -121,7 +121,11 @@ class VersionedSchema<T> implements Schema<T> {
 function check(standard: StandardSchema<unknown> | undefined, value: unknown): unknown {
   if (standard === undefined) return value;
   const result = validate(standard, value);
-  if (result instanceof Promise) throw new ValueRefused('an asynchronous schema cannot check state');
+  if (result instanceof Promise) {
+    // zod tries again later what threw; nobody waits for that.
+    result.catch(() => undefined);
+    throw new ValueRefused('the schema is asynchronous, or one of its functions threw');
+  }
   if (result.issues === undefined) return result.value;
   const [issue] = result.issues;
   throw new ValueRefused(issue?.message ?? 'does not match its schema', pathOf(issue?.path));
