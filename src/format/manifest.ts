@@ -54,6 +54,11 @@ export function hasMapKeys(kind: TableKind): boolean {
   return kind === 'map' || kind === 'broadcast';
 }
 
+/** Kinds that windows keep panes in. */
+function mayHoldPanes(kind: TableKind): boolean {
+  return isKeyed(kind) && kind !== 'timer' && kind !== 'event-timer';
+}
+
 export interface ManifestOperator {
   readonly uid: string;
   readonly operatorId: string;
@@ -244,11 +249,12 @@ export function tableContradiction(listing: Listing): string | undefined {
   }
   const ids = new Set<number>();
   for (const table of listing.tables) {
-    const { id, operator, kind, mapKey, entries, subtasks } = table;
+    const { id, operator, kind, mapKey, entries, subtasks, window } = table;
     if (ids.has(id)) return `table ${id} is listed twice`;
     ids.add(id);
     if (!uids.has(operator)) return `table ${id} belongs to '${operator}', which is not listed`;
     if ((mapKey !== null) !== hasMapKeys(kind)) return `table ${id} of kind ${kind} has mapKey ${mapKey}`;
+    if (window !== undefined && !mayHoldPanes(kind)) return `table ${id} of kind ${kind} has a window`;
     const parts = subtasks?.reduce((total, part) => total + part, 0) ?? entries;
     if (parts !== entries) return `${parts} entries in the subtasks of table ${id}, ${entries} in all`;
     const wrong = expiryContradiction(table);

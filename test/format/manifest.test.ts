@@ -3,7 +3,13 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import { operatorId } from '../../src/base/operator-id.js';
-import { decodeManifest, encodeManifest, type Manifest, TABLE_KINDS } from '../../src/format/manifest.js';
+import {
+  decodeManifest,
+  encodeManifest,
+  type Manifest,
+  type ManifestWindow,
+  TABLE_KINDS,
+} from '../../src/format/manifest.js';
 
 const operator = (uid: string) => ({
   uid,
@@ -43,6 +49,11 @@ const withExpiries = (expiries: unknown) => ({
   tables: [{ ...table(0), subtasks: [1, 2], expiries }, ...sound.tables.slice(1)],
 });
 
+const withWindow = (window: unknown) => ({
+  ...sound,
+  tables: [{ ...table(0), window }, ...sound.tables.slice(1)],
+});
+
 const corrupt = (error: unknown) =>
   error instanceof TidemarkError &&
   error.code === 'MANIFEST_CORRUPT' &&
@@ -65,6 +76,21 @@ test('entries that expire may be told by when they do', () => {
   const told = { ...sound, tables: [{ ...table(0), subtasks: [1, 2], expiries }, ...sound.tables.slice(1)] };
   const json: unknown = JSON.parse(JSON.stringify(encodeManifest(told)));
   assert.deepEqual(decodeManifest(json, 'checkpoint 7'), told);
+});
+
+test('of panes it may be told of which windows they are', () => {
+  const windows: readonly ManifestWindow[] = [
+    { assign: { kind: 'tumbling', size: 5, offset: -2 } },
+    { assign: { kind: 'sliding', size: 10, slide: 4, offset: 0 }, slice: 2, lateness: 7 },
+    { assign: { kind: 'session', gap: 5 }, trigger: 'count(3)' },
+    { assign: { kind: 'session', gap: null } },
+    { assign: { kind: 'global' }, trigger: '' },
+  ];
+  for (const window of windows) {
+    const told = { ...sound, tables: [{ ...table(0), window }, ...sound.tables.slice(1)] };
+    const json: unknown = JSON.parse(JSON.stringify(encodeManifest(told)));
+    assert.deepEqual(decodeManifest(json, 'checkpoint 7'), told);
+  }
 });
 
 test('all kinds of table there will be are taken already', () => {
@@ -123,6 +149,18 @@ describe('damaged', () => {
       ...sound,
       tables: [{ ...table(0), expiries: [[]] }, ...sound.tables.slice(1)],
     },
+    'windows of timers': {
+      ...sound,
+      tables: [
+        { ...table(0), kind: 'timer', window: { assign: { kind: 'global' } } },
+        ...sound.tables.slice(1),
+      ],
+    },
+    'windows without a length': withWindow({ assign: { kind: 'tumbling', size: 0, offset: 0 } }),
+    'windows of half milliseconds': withWindow({ assign: { kind: 'session', gap: 0.5 } }),
+    'windows of an unknown kind': withWindow({ assign: { kind: 'moon' } }),
+    'windows of which more is said': withWindow({ assign: { kind: 'global', size: 5 } }),
+    'windows with a long trigger': withWindow({ assign: { kind: 'global' }, trigger: 'x'.repeat(256) }),
     'expiries of other subtasks': withExpiries([[]]),
     'more entries that expire than there are': withExpiries([[[0, 10, 2]], []]),
     'spans that overlap': withExpiries([
