@@ -8,7 +8,6 @@
  * is free and that no job has, which the next job of the home and `prune` remove; the archive is only read. The job
  * removes its copy once it has a checkpoint of its own, or when it is over.
  */
-import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { convertArchive } from '../archive/convert.js';
 import { TidemarkError } from '../base/errors.js';
@@ -82,9 +81,4 @@ async function giveUp(home: HomePaths, id: string, lock: Lock | undefined): Prom
   // Free before its file is removed: SQLite must not hold a file that is gone.
   lock?.release();
   await rm(home.job(id).folder, { recursive: true, force: true });
-}
-
-/** The job needs its copy no more. */
-export function dropOwnOrigin(home: HomePaths, job: string): void {
-  rmSync(home.job(job).origin, { force: true });
 }

@@ -21,15 +21,14 @@ import type { ControlCheckpoint } from '../control/protocol.js';
 import { type ControlServer, serveControl } from '../control/server.js';
 import { frozenSettings } from '../graph/frozen-settings.js';
 import type { JobSettings } from '../graph/settings.js';
-import type { ArchiveProgress } from './archive-task.js';
 import { verifyBundle } from './bundle-store.js';
+import { dropOwnOrigin } from './drop-own-origin.js';
 import type { RunnerEvent } from './events.js';
 import { isFatal } from './fatal.js';
 import { lockJob } from './lock-job.js';
 import { JobLog } from './log.js';
 import { logLine } from './log-line.js';
 import type { AttemptMetrics } from './metrics.js';
-import { dropOwnOrigin } from './own-origin.js';
 import {
   boundHistory,
   decideRestart,
@@ -41,6 +40,7 @@ import {
   type SavepointParts,
   type SavepointRequest,
   type SavepointResult,
+  type SavingProgress,
   takeBoth,
   takeSavepoint,
 } from './savepoint.js';
@@ -88,7 +88,7 @@ export class Runner {
   /** An attempt has begun to process. */
   #ran = false;
   /** Of the savepoint being taken. */
-  #saving: (() => ArchiveProgress) | undefined;
+  #saving: (() => SavingProgress) | undefined;
   /** The running attempt ends with a savepoint that has its name. */
   #stoppedBySavepoint = false;
 
@@ -141,7 +141,7 @@ export class Runner {
     const handlers = {
       status: async () => this.#status(),
       checkpoint: (request: ControlCheckpoint) => this.#checkpoint(request),
-      savepoint: (request: SavepointRequest) => this.#savepoint(request),
+      savepoint: (request: SavepointRequest, gone: AbortSignal) => this.#savepoint(request, gone),
       suspend: async () => this.#asked(() => this.suspend('suspend')),
       cancel: async () => this.#asked(() => this.cancel()),
     };
@@ -318,9 +318,9 @@ export class Runner {
   }
 
   /** A stop ends the job after its answer; the runner's loop sees the attempt finish. */
-  #savepoint(request: SavepointRequest): Promise<unknown> {
+  #savepoint(request: SavepointRequest, gone: AbortSignal): Promise<unknown> {
     return this.#saved(async (parts) => {
-      const result = await takeSavepoint(parts, request);
+      const result = await takeSavepoint(parts, request, gone);
       this.#logSavepoint(result);
       // An attempt that failed while its archive got its name goes on by its restart strategy.
       this.#stoppedBySavepoint = request.stop && !parts.attempt.over;
@@ -341,8 +341,8 @@ export class Runner {
     }
     this.#saving = () => ({ phase: 'checkpoint', entries: 0, bytes: 0 });
     try {
-      const parts = { catalog, home, clock: this.#clock, job, epoch: this.#epoch, attempt };
-      const onProgress = (progress: () => ArchiveProgress) => {
+      const parts = { catalog, home, clock: this.#clock, disk: this.#disk, job, epoch: this.#epoch, attempt };
+      const onProgress = (progress: () => SavingProgress) => {
         this.#saving = progress;
       };
       return await take({ ...parts, onProgress });
