@@ -59,6 +59,8 @@ export interface RestoreOptions {
   readonly strict?: boolean;
   /** How closely values are looked at; as a restore does when absent. */
   readonly check?: CheckDepth;
+  /** The home that knows what has passed a check, where the plan keeps its code elsewhere. */
+  readonly remembers?: HomePaths;
   readonly onProgress?: (entries: number, of: number) => void;
   /** Aborted, the plan rejects with its reason. */
   readonly signal?: AbortSignal;
@@ -252,7 +254,7 @@ async function planWith(
     const fitting = planStates({ ...manifest, tables }, facts, allowed);
     const matched = await refuseOtherWindows(snapshot, facts, fitting);
     const same = provenance.bundleHash === code.bundle && isDeepStrictEqual(params, provenance.params);
-    const passed = hasPassed(home, { digest: manifest.digest, bundle: code.bundle, params });
+    const passed = hasPassed(options.remembers ?? home, { digest: manifest.digest, bundle: code.bundle, params });
     const depth = depthOf(check, { same, passed });
     const values = await checkValues(definition, snapshot, matched, depth, options);
     const states = withRefused(matched, values, facts);

@@ -255,6 +255,7 @@ describe('the plan of a restore', () => {
       { ...state, name: 'o.d', state: 'd', action: 'impossible', message: 'was a list', advice: 'go back' },
       { ...state, name: 'o.e', state: 'e', action: 'new', message: 'starts empty' },
     ],
+    values: { looked: 0, entries: 6, states: [], splits: [] },
     sinks: [{ uid: 'out', target: '/w/out', mode: 'rewind', ahead: 3 }],
     params: { input: 'x' },
     settings: resolveSettings({}, { parallelism: 4 }),

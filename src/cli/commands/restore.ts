@@ -60,7 +60,7 @@ async function dryRun(options: RestoreOptions, context: Context): Promise<number
   const plan =
     options.definition === undefined
       ? await planned(home, options, context)
-      : await planAside(options, context);
+      : await planAside({ ...options, remembers: home }, context);
   const { settings, lineage: _lineage, refusal, ...shown } = plan;
   if (printer.json) {
     const refused = refusal === undefined ? null : errorDocument(refusal);
