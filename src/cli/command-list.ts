@@ -1,5 +1,6 @@
 /** Every command: what it takes and how it is explained. The commands themselves are loaded when they run. */
 import type { CommandSpec } from './command-spec.js';
+import { CHANGE_COMMANDS } from './specs/change.js';
 import { CLEAN_COMMANDS } from './specs/clean.js';
 import { HELP_COMMANDS } from './specs/help.js';
 import { LOOK_COMMANDS } from './specs/look.js';
@@ -12,6 +13,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...LOOK_COMMANDS,
   ...STEER_COMMANDS,
   ...SAVE_COMMANDS,
+  ...CHANGE_COMMANDS,
   ...CLEAN_COMMANDS,
   ...HELP_COMMANDS,
 ];
