@@ -4,7 +4,7 @@ import { AssertionFailed } from '../../src/base/assert.js';
 import { KEPT_ATTEMPTS } from '../../src/catalog/attempts.js';
 import { holdsName, isLive, isOver, JOB_STATES, mayFollow } from '../../src/catalog/job-state.js';
 import type { JobState } from '../../src/catalog/records.js';
-import { frozen, openHome, startJob, type TestHome, takeLock } from './fixture.js';
+import { completed, frozen, openHome, startJob, type TestHome, takeLock } from './fixture.js';
 
 /** DESIGN 3, written out a second time: `from` → every state that may follow. */
 const ALLOWED = `
@@ -171,4 +171,25 @@ test('the history of attempts is bounded', (t) => {
   const attempts = home.catalog.attempts(job.id);
   assert.equal(attempts.length, KEPT_ATTEMPTS);
   assert.equal(attempts.at(-1)?.epoch, KEPT_ATTEMPTS + 6);
+});
+
+test('a fenced job completes no checkpoint; one that has completed one is not fenced', (t) => {
+  const home = openHome(t);
+  const { job, lock, epoch } = startJob(t, home, 'job');
+  const { catalog } = home;
+  const id = catalog.beginCheckpoint(job.id, epoch, { kind: 'periodic', mode: 'full' });
+  assert.equal(catalog.fence(job.id), true);
+  assert.throws(() => catalog.completeCheckpoint(job.id, epoch, id, completed([])), { code: 'STALE_EPOCH' });
+  assert.throws(() => catalog.transition(job.id, epoch, 'finished'), { code: 'STALE_EPOCH' });
+  assert.equal(catalog.attempts(job.id).at(-1)?.outcome, 'lost');
+  lock.release();
+  assert.equal(catalog.job(job.id).state, 'lost');
+
+  const other = startJob(t, home, 'other');
+  const first = catalog.beginCheckpoint(other.job.id, other.epoch, { kind: 'periodic', mode: 'full' });
+  catalog.completeCheckpoint(other.job.id, other.epoch, first, completed([]));
+  assert.equal(catalog.fence(other.job.id), false);
+  catalog.commitCheckpoint(other.job.id, other.epoch, first);
+  catalog.transition(other.job.id, other.epoch, 'canceled', { endedBy: 'cancel' });
+  assert.equal(catalog.fence(other.job.id), false);
 });

@@ -1,5 +1,5 @@
 // slow-count of fixtures/jobs as it might look in its next version, which does something wrong.
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { defineJob, fileSink, param, sequence, state, type } from 'tidemark';
 
 export default defineJob(
@@ -11,7 +11,7 @@ export default defineJob(
       keys: param.number(10),
       splits: param.number(1),
       output: param.string('demo-output/slow-count'),
-      /** well, kills (its process), throws, throws-open, hangs, removes (a file, and throws) */
+      /** well, kills (its process), throws, throws-open, hangs, needs (a file), removes (it, and throws) */
       does: param.string('well'),
       file: param.string(''),
     },
@@ -26,6 +26,7 @@ export default defineJob(
         emits: type<{ key: number; seen: number }>(),
         open() {
           if (p.does === 'throws-open') throw new Error('open is wrong');
+          if (p.does === 'needs' && !existsSync(p.file)) throw new Error('the file is gone');
         },
         onElement(n, ctx) {
           if (p.does === 'kills') process.kill(process.pid, 'SIGKILL');
