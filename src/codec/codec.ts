@@ -19,8 +19,11 @@ export interface Codec<T> {
   read(from: ByteReader, version?: number): T;
 }
 
-/** A codec that keeps values of any type: what it reads is of the type that the definition says, and nobody knows. */
-export interface UntypedCodec extends Codec<unknown> {
+/**
+ * A codec that keeps values of any type: of which type those of a state are is for its declaration to say. It shows nothing
+ * that a type could be inferred from.
+ */
+export interface UntypedCodec extends CodecId {
   readonly untyped: true;
 }
 

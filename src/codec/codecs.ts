@@ -1,5 +1,5 @@
 /** `codec.…`: how a definition says by which codec state is kept, and how whoever reads an archive finds it again. */
-import type { Codec, CodecId } from './codec.js';
+import type { Codec, CodecId, UntypedCodec } from './codec.js';
 import { defineCodec } from './define-codec.js';
 import { jsonCodec } from './json.js';
 import { bytesCodec, numberCodec, stringCodec } from './typed-codecs.js';
@@ -17,9 +17,9 @@ import { valueCodec } from './value.js';
  */
 export const codec = {
   /** The default: compact, and keeps bigint, Date, Map, Set and typed arrays as they are. */
-  value: valueCodec,
+  value: valueCodec as UntypedCodec,
   /** JSON text. What JSON would lose is refused: undefined, NaN, bigints, Date, Map, instances. */
-  json: jsonCodec,
+  json: jsonCodec as UntypedCodec,
   /** Numbers, always as 64 bits. */
   number: numberCodec,
   string: stringCodec,

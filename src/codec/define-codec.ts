@@ -52,7 +52,10 @@ class OwnCodec<T> implements Codec<T> {
   constructor(definition: CodecDefinition<T>) {
     this.id = definition.id;
     this.version = definition.version ?? 1;
-    this.reads = definition.reads ?? [];
+    // `findingsOn` has seen that they are codecs, whatever their types show.
+    this.reads = (definition.reads ?? []).filter((one: unknown) =>
+      isCodec(one),
+    ) as readonly unknown[] as readonly Codec<unknown>[];
     this.#definition = definition;
   }
 

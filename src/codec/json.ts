@@ -7,7 +7,7 @@
  * Invariants: equal values give equal text, without white space; the reader takes any JSON, so that other tools may write
  * it, but none that nests deeper than values may.
  */
-import { BytesDamaged, type UntypedCodec, ValueRefused } from './codec.js';
+import { BytesDamaged, type Codec, type UntypedCodec, ValueRefused } from './codec.js';
 import type { ByteReader } from './reader.js';
 import { writeString } from './scalar-write.js';
 import { readString } from './typed-codecs.js';
@@ -15,7 +15,7 @@ import { MAX_VALUE_DEPTH } from './value-tags.js';
 import { inside, instanceRefused, nameInPath } from './value-write.js';
 import type { ByteWriter } from './writer.js';
 
-export const jsonCodec: UntypedCodec = {
+export const jsonCodec: Codec<unknown> & UntypedCodec = {
   id: 'json',
   version: 1,
   untyped: true,

@@ -11,12 +11,12 @@
  * Invariants: every value has one encoding (shortest headers, integers as integers), and the reader takes no
  * other; objects without a prototype come back as plain ones; a name like `__proto__` stays a plain property.
  */
-import type { UntypedCodec } from './codec.js';
+import type { Codec, UntypedCodec } from './codec.js';
 import { readValue } from './value-read.js';
 import { writeValue } from './value-write.js';
 
 /** Everything in state that declares no codec of its own. */
-export const valueCodec: UntypedCodec = {
+export const valueCodec: Codec<unknown> & UntypedCodec = {
   id: 'value',
   version: 1,
   untyped: true,

@@ -4,7 +4,7 @@
  * A declaration is plain data; the runtime makes the handle. Values are kept by `valueCodec` unless `codec` says
  * otherwise. With a schema, what was written under an older version of it is upgraded when it is restored.
  */
-import type { Codec, CodecFor } from '../codec/codec.js';
+import type { CodecFor } from '../codec/codec.js';
 import type { Key } from '../codec/key.js';
 import type { KeyType } from '../codec/key-type.js';
 import { aggregateFindings, isBag } from './bag.js';
@@ -37,7 +37,7 @@ export interface SharedStateOptions<T> {
    * Other codecs that may have kept this state before, as they are found in what is restored: the way across for a state
    * whose codec has changed. What they read is a value of the version of the schema that it was written under.
    */
-  readonly was?: readonly Codec<unknown>[];
+  readonly was?: readonly CodecFor<unknown>[];
 }
 
 interface KeysOption<K> {
@@ -109,10 +109,7 @@ function reducing<T>(
   reduce: Reduce<NoInfer<T>>,
   options?: StateOptions<NoInfer<T>>,
 ): StateDeclaration<ReducingState<T>>;
-function reducing<T>(
-  reduce: Reduce<T>,
-  options?: StateOptions<NoInfer<T>>,
-): StateDeclaration<ReducingState<T>>;
+function reducing<T>(reduce: Reduce<T>, options?: StateOptions<T>): StateDeclaration<ReducingState<T>>;
 function reducing(...given: readonly unknown[]): StateDeclaration<ReducingState<unknown>> {
   const { body, first, second } = split(given);
   if (typeof body !== 'function') throw invalid('reducing', `expected a function, found ${show(body)}`);
