@@ -6,7 +6,9 @@
  *                                           "force", "reason"} saves it as a savepoint, too, and answers after that
  *     POST /v1/savepoint   {"output": PATH, "force", "reason", "stop", "drain"}
  *                                           takes a savepoint; answers once the archive has its name;
- *                                           PATH/ with a slash at the end: into that folder, under the default name
+ *                                           PATH/ with a slash at the end: into that folder, under the default name;
+ *                                           {"at": PATH, "timeout": MS} once all splits wait where they were in that
+ *                                           archive, for as long as the connection stays open
  *     POST /v1/suspend                      a last checkpoint, then the job is suspended; answers once it is told
  *     POST /v1/cancel                       ends the job for good; answers once it is told
  *
@@ -19,8 +21,8 @@ import { CODES, type ErrorCode, type ErrorRecord, EXIT, TidemarkError } from '..
 export interface ControlHandlers {
   status(): Promise<unknown>;
   checkpoint(request: ControlCheckpoint): Promise<unknown>;
-  /** A savepoint; with `stop`, the job ends with it. */
-  savepoint(request: ControlSavepoint): Promise<unknown>;
+  /** A savepoint; with `stop`, the job ends with it. `gone` is aborted when the caller has gone before its answer. */
+  savepoint(request: ControlSavepoint, gone: AbortSignal): Promise<unknown>;
   suspend(): Promise<unknown>;
   cancel(): Promise<unknown>;
 }
@@ -43,6 +45,10 @@ export interface ControlCheckpoint {
 export interface ControlSavepoint extends ControlOutput {
   readonly stop: boolean;
   readonly drain: boolean;
+  /** Absolute path of an archive, at whose positions all splits wait for it. */
+  readonly at: string | undefined;
+  /** Milliseconds they may take to come there. */
+  readonly timeout: number | undefined;
 }
 
 export interface ErrorDocument extends ErrorRecord {
@@ -52,8 +58,12 @@ export interface ErrorDocument extends ErrorRecord {
 export interface Route {
   readonly method: 'GET' | 'POST';
   /** Fields that the request's body may have, and their types. */
-  readonly fields: Readonly<Record<string, 'boolean' | 'string'>>;
-  call(handlers: ControlHandlers, body: Readonly<Record<string, unknown>>): Promise<unknown>;
+  readonly fields: Readonly<Record<string, 'boolean' | 'string' | 'number'>>;
+  call(
+    handlers: ControlHandlers,
+    body: Readonly<Record<string, unknown>>,
+    gone: AbortSignal,
+  ): Promise<unknown>;
 }
 
 export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
@@ -70,8 +80,16 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
     '/v1/savepoint',
     {
       method: 'POST',
-      fields: { output: 'string', force: 'boolean', reason: 'string', stop: 'boolean', drain: 'boolean' },
-      call: (handlers, body) => handlers.savepoint(savepointOf(body)),
+      fields: {
+        output: 'string',
+        force: 'boolean',
+        reason: 'string',
+        stop: 'boolean',
+        drain: 'boolean',
+        at: 'string',
+        timeout: 'number',
+      },
+      call: (handlers, body, gone) => handlers.savepoint(savepointOf(body), gone),
     },
   ],
   ['/v1/suspend', { method: 'POST', fields: {}, call: (handlers) => handlers.suspend() }],
@@ -85,7 +103,15 @@ function checkpointOf(body: Readonly<Record<string, unknown>>): ControlCheckpoin
 }
 
 function savepointOf(body: Readonly<Record<string, unknown>>): ControlSavepoint {
-  return { ...outputOf(body, 'output'), stop: body['stop'] === true, drain: body['drain'] === true };
+  const { at, timeout } = body;
+  const stop = body['stop'] === true;
+  if (at !== undefined && (typeof at !== 'string' || !isAbsolute(at) || at.includes('\0')))
+    throw new TidemarkError('USAGE', 'at must be an absolute path');
+  if (at !== undefined && stop)
+    throw new TidemarkError('USAGE', 'a stop waits at no positions: leave at out');
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout <= MAX_TIMEOUT))
+    throw new TidemarkError('USAGE', `timeout must be above 0 and at most ${MAX_TIMEOUT} ms`);
+  return { ...outputOf(body, 'output'), stop, drain: body['drain'] === true, at, timeout };
 }
 
 function outputOf(body: Readonly<Record<string, unknown>>, field: string): ControlOutput {
@@ -109,6 +135,8 @@ function outputOf(body: Readonly<Record<string, unknown>>, field: string): Contr
   };
 }
 
+/** Milliseconds that splits may be given to come to where they are to wait; the most a timer can. */
+export const MAX_TIMEOUT = 2 ** 31 - 1;
 /** Characters of a savepoint's reason; what provenance.json takes. */
 export const MAX_REASON = 4_096;
 /** Bytes of a request's body. */

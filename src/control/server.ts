@@ -118,11 +118,15 @@ async function answer(
   response: ServerResponse,
   handlers: ControlHandlers,
 ): Promise<void> {
-  response.on('error', () => {}); // The caller has gone; what it asked for goes on.
+  response.on('error', () => {}); // The caller has gone; what it asked for goes on, unless it waits for `gone`.
+  const gone = new AbortController();
+  response.on('close', () => {
+    if (!response.writableFinished) gone.abort();
+  });
   try {
     const route = findRoute(request, response);
     const body = await readBody(request);
-    const result = await route.call(handlers, parseBody(body, route.fields));
+    const result = await route.call(handlers, parseBody(body, route.fields), gone.signal);
     send(response, 200, `${JSON.stringify(result ?? {})}\n`);
   } catch (error) {
     const coded = toTidemarkError(error);

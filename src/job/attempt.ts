@@ -58,6 +58,8 @@ export interface AttemptEvents {
   log(text: string): void;
   output(stream: 'stdout' | 'stderr', text: string): void;
   metrics(metrics: AttemptMetrics): void;
+  /** Of a hold: how far it is, or why it cannot be. */
+  held?(message: Extract<FromData, { readonly type: 'holding' | 'hold-refused' }>): void;
   /** For a probe: by sink, what its target holds beyond the lineage. */
   ahead(sinks: ReadonlyMap<string, readonly TransactionId[]>): void;
   /** For a check: what the definition does not take. */
@@ -187,6 +189,9 @@ export class Attempt {
         return events.log(message.text);
       case 'output':
         return events.output(message.stream, message.text);
+      case 'holding':
+      case 'hold-refused':
+        return events.held?.(message);
       case 'metrics':
         return events.metrics(message.metrics);
       case 'ahead':

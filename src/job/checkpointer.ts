@@ -62,7 +62,7 @@ export interface CheckpointerOptions {
 }
 
 /** What one that is asked for may ask for more. */
-export type AskedFor = Partial<Pick<Request, 'full' | 'drain'>>;
+export type AskedFor = Partial<Pick<Request, 'full' | 'drain' | 'release'>>;
 
 interface Request {
   readonly kind: AskedKind;
@@ -70,6 +70,8 @@ interface Request {
   readonly full: boolean;
   /** Event time comes to its end before the barrier. */
   readonly drain: boolean;
+  /** What is held goes on after the barrier. */
+  readonly release: boolean;
   resolve(id: number): void;
   reject(error: TidemarkError): void;
 }
@@ -108,10 +110,10 @@ export class Checkpointer {
   }
 
   /** Asks for a checkpoint; resolves with its id once its sinks have committed. */
-  request(kind: AskedKind, { full = false, drain = false }: AskedFor = {}): Promise<number> {
+  request(kind: AskedKind, { full = false, drain = false, release = false }: AskedFor = {}): Promise<number> {
     return new Promise((resolve, reject) => {
       if (this.#stopped || (this.#last && this.#running === undefined)) return reject(gone());
-      this.#requests.push({ kind, full, drain, resolve, reject });
+      this.#requests.push({ kind, full, drain, release, resolve, reject });
       this.#tick();
     });
   }
@@ -213,7 +215,10 @@ export class Checkpointer {
       this.#running = { id, kind, startedAt, file, requests, committing: false };
       this.#lastTriggeredAt = startedAt;
       const drain = requests.some((request) => request.drain);
-      attempt.send({ type: 'checkpoint', id, last: this.#last, drain });
+      const release = requests.some((request) => request.release);
+      // What a person asks for may be compared with another's: it should not tell of where batches end.
+      const settle = ASKED.has(kind);
+      attempt.send({ type: 'checkpoint', id, last: this.#last, drain, settle, release });
     } catch (error) {
       const refused = toTidemarkError(error);
       for (const request of requests) request.reject(refused);

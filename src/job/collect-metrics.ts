@@ -107,10 +107,11 @@ function stateOf(
 }
 
 function splitsOf(source: SourceSubtask): readonly SplitMetrics[] {
-  return source.splits.slice(0, MAX_SPLITS_SHOWN).map(({ id, position, state, time }) => ({
+  return source.splits.slice(0, MAX_SPLITS_SHOWN).map(({ id, position, state, read, time }) => ({
     id,
     position: plain(position),
     state,
+    read,
     timestamp: time.greatest === NO_WATERMARK ? null : time.greatest,
   }));
 }

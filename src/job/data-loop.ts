@@ -15,6 +15,7 @@ import type { Snapshot } from '../runtime/snapshot.js';
 import type { Where } from '../runtime/where.js';
 import type { TableCount } from '../state/backend.js';
 import { collectOperators, MeanSizes, type Sizes } from './collect-metrics.js';
+import { HoldWatch } from './hold-watch.js';
 import { DRAIN_CHUNKS_OUT, type FromData, MAX_CHUNKS_OUT, type ToData } from './protocol.js';
 import type { StateWriter } from './state-writer.js';
 
@@ -46,6 +47,8 @@ export interface LoopOptions {
   flushOutput(): void;
 }
 
+type Asked = Extract<ToData, { readonly type: 'checkpoint' }>;
+
 export class DataLoop {
   readonly #options: LoopOptions;
   readonly #commands: ToData[] = [];
@@ -54,7 +57,8 @@ export class DataLoop {
   #woken = false;
   #snapshot: Snapshot | undefined;
   /** A checkpoint that waits until a flush is written. */
-  #asked: { readonly id: number; readonly last: boolean; readonly drain: boolean } | undefined;
+  #asked: Asked | undefined;
+  readonly #holds: HoldWatch;
   /** The last step had nothing to do. */
   #quiet = false;
   #prepared = false;
@@ -81,6 +85,7 @@ export class DataLoop {
   constructor(options: LoopOptions) {
     this.#options = options;
     this.#writer = options.writer;
+    this.#holds = new HoldWatch(options);
   }
 
   /** A command from the main thread; heard between two steps. */
@@ -107,8 +112,27 @@ export class DataLoop {
 
   /** Runs until told to finish. Throws what fails the attempt. */
   async run(): Promise<void> {
-    const { dataflow, clock } = this.#options;
     this.#tell(true); // `status` has operators to show as soon as the job runs.
+    try {
+      await this.#turns();
+    } catch (error) {
+      this.#tellFailed();
+      throw error;
+    }
+    this.#tell(true);
+  }
+
+  /** How far it has come, as far as that can be told. */
+  #tellFailed(): void {
+    try {
+      this.#tell(true);
+    } catch {
+      // What failed may be what would have to be looked at.
+    }
+  }
+
+  async #turns(): Promise<void> {
+    const { dataflow, clock } = this.#options;
     while (!this.#finished) {
       for (let command = this.#commands.shift(); command !== undefined; command = this.#commands.shift()) {
         await this.#obey(command);
@@ -121,14 +145,14 @@ export class DataLoop {
       this.#quiet = may && !stepped;
       if (dataflow.waiting.length > 0) await this.#settle();
       const sliced = this.#slice();
+      this.#holds.look();
       // Not where steps are held back: what event time has come to may still be to fire.
-      if (this.#quiet && dataflow.ended) this.#sayEnded();
+      if (this.#quiet && dataflow.ended && dataflow.held === undefined) this.#sayEnded();
       this.#watchHeap();
       this.#tell(false);
       if (stepped || sliced) await this.#breathe();
       else if (!this.#finished) await this.#idle();
     }
-    this.#tell(true);
   }
 
   #mayStep(): boolean {
@@ -143,10 +167,18 @@ export class DataLoop {
         this.#asked = command;
         this.#quiet = false;
         if (command.drain) dataflow.drain();
+        else if (command.settle === true) dataflow.pause();
+        return;
+      case 'hold':
+        this.#holds.hold(command, this.#endedSaid);
+        return;
+      case 'release':
+        dataflow.release();
         return;
       case 'abort-checkpoint':
         if (this.#asked?.id === command.id) this.#asked = undefined;
         dataflow.undrain();
+        dataflow.goOn();
         if (this.#snapshot?.checkpoint !== command.id) {
           // It may have been drained since this was heard.
           this.#writer.hear(command);
@@ -178,14 +210,19 @@ export class DataLoop {
   async #maybeFreeze(): Promise<void> {
     if (!this.#writer.idle) return;
     // What is drained fires its timers first, and changes are flushed meanwhile as ever.
-    const asked = this.#asked?.drain === true && !this.#quiet ? undefined : this.#asked;
+    const asked = this.#isDue(this.#asked) ? this.#asked : undefined;
     if (asked !== undefined) this.#asked = undefined;
-    if (asked !== undefined) await this.#freeze(asked.id, asked.last);
+    if (asked !== undefined) await this.#freeze(asked);
     else if (!this.#stopped) this.#writer.maybeFlush();
   }
 
+  #isDue(asked: Asked | undefined): boolean {
+    if (asked?.drain === true) return this.#quiet;
+    return asked?.settle !== true || this.#options.dataflow.advanced;
+  }
+
   /** The barrier. */
-  async #freeze(id: number, last: boolean): Promise<void> {
+  async #freeze({ id, last, release }: Asked): Promise<void> {
     const { dataflow, clock } = this.#options;
     await this.#settle();
     // What an aborted checkpoint sealed goes with this one: it must be durable, and known, before.
@@ -197,6 +234,8 @@ export class DataLoop {
     this.#drained = dataflow.draining || this.#endedSaid;
     this.#writer.begin(snapshot.drains);
     this.#longestSlice = clock.monotonic() - start;
+    dataflow.goOn();
+    if (release === true) dataflow.release();
     this.#snapshot = snapshot;
     this.#prepared = false;
     this.#sliceEnd = 0;

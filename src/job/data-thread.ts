@@ -16,6 +16,7 @@ import { resolveParams } from '../graph/param.js';
 import type { BackendFactory } from '../runtime/compile.js';
 import { type Beginning, Dataflow } from '../runtime/dataflow.js';
 import { userMessage } from '../runtime/show.js';
+import type { ReadLimit } from '../runtime/source.js';
 import { Where } from '../runtime/where.js';
 import { createMemoryBackend } from '../state/memory/backend.js';
 import type { EntryCheck } from './check-entries.js';
@@ -112,8 +113,14 @@ function build(graph: Graph, backend: BackendFactory): Dataflow {
     where,
     liveSinks,
     rewind,
+    limit: data.limit === undefined ? undefined : limitOf(data.limit),
     wake: () => loop?.wake(),
   });
+}
+
+function limitOf({ elements, skip }: NonNullable<DataThreadData['limit']>): ReadLimit {
+  const skipped = new Set(skip);
+  return { elements, skips: (source, split) => skipped.has(JSON.stringify([source, split])) };
 }
 
 /** Takes entries until the main thread says go; those of a check are only looked at. */

@@ -5,6 +5,8 @@ export interface SplitMetrics {
   /** As the source keeps it; what JSON lacks is shown as text. */
   readonly position: unknown;
   readonly state: 'waiting' | 'reading' | 'done';
+  /** Elements since the attempt began. */
+  readonly read: number;
   /** The greatest timestamp seen, milliseconds; null where there is none. */
   readonly timestamp: number | null;
 }

@@ -15,6 +15,8 @@
  *      │ ◀── flush ─ chunk* ─ flushed ────┤  (disk) changes that fill the memory, written without a barrier
  *      ├── runs (after a merge) ────────▶ │
  *      │ ◀──────────── ended ─────────────┤  end of input: asks for the final checkpoint
+ *      ├── hold ─────────────────────▶ │  splits wait at positions of a snapshot, until `release` or the barrier that says so
+ *      │ ◀──────── holding* │ hold-refused ┤
  *      ├── go-on (a stop that failed) ──▶ │  or
  *      ├── finish ──────────────────────▶ │
  *      │ ◀──────────── closed ────────────┤
@@ -29,6 +31,7 @@ import type { LineageEntry, TransactionId } from '../graph/sink.js';
 import type { WindowRecord } from '../restore/shape.js';
 import type { RefusedSplit } from '../runtime/check-source.js';
 import type { Beginning } from '../runtime/dataflow.js';
+import type { HoldProgress } from '../runtime/hold.js';
 import type { TableTyping } from '../runtime/kept-as.js';
 import type { Table } from '../runtime/tables.js';
 import type { AttemptMetrics } from './metrics.js';
@@ -74,6 +77,8 @@ export interface DataThreadData {
   readonly cache: number;
   /** Milliseconds between two metrics messages. */
   readonly metricsEvery: number;
+  /** A trial: so many elements of each split are read, and none of some, each as JSON of source and split. */
+  readonly limit?: { readonly elements: number; readonly skip: readonly string[] } | undefined;
 }
 
 export interface OperatorFacts {
@@ -153,6 +158,12 @@ export interface AdoptedTable {
   readonly expiries?: readonly (readonly Expiry[])[] | undefined;
 }
 
+/** Positions and watermarks of a snapshot. */
+export interface HeldPlaces {
+  readonly tables: readonly Table[];
+  readonly blocks: readonly { readonly payload: Uint8Array; readonly entries: number }[];
+}
+
 export type ToData =
   | { readonly type: 'restore'; readonly payload: Uint8Array; readonly entries: number }
   /** `kept`: the entries that follow lie in the segments of `runs`. */
@@ -170,8 +181,21 @@ export type ToData =
   /** The entries of a check have all been sent. */
   | { readonly type: 'entries-end' }
   | { readonly type: 'go'; readonly beginning: Beginning }
-  /** `drain`: send the maximum watermark first, and wait for what it sets off. */
-  | { readonly type: 'checkpoint'; readonly id: number; readonly last: boolean; readonly drain: boolean }
+  /**
+   * `drain`: send the maximum watermark first, and wait for what it sets off. `settle`: let event time come to where what was
+   * read lets it first, so that the state is a function of the positions. `release`: nothing is held after the barrier.
+   */
+  | {
+      readonly type: 'checkpoint';
+      readonly id: number;
+      readonly last: boolean;
+      readonly drain: boolean;
+      readonly settle?: boolean;
+      readonly release?: boolean;
+    }
+  /** Splits wait at the positions that these entries hold, of a snapshot with these tables. One at a time. */
+  | ({ readonly type: 'hold'; readonly id: number } & HeldPlaces)
+  | { readonly type: 'release' }
   | { readonly type: 'abort-checkpoint'; readonly id: number }
   | { readonly type: 'completed'; readonly id: number }
   | { readonly type: 'buffer'; readonly buffer: Uint8Array }
@@ -206,6 +230,15 @@ export type FromData =
       readonly tables: readonly TableSizes[];
     }
   | { readonly type: 'committed'; readonly id: number }
+  /** How far the hold is; `settled`: all wait, and event time is where it was in the snapshot. */
+  | {
+      readonly type: 'holding';
+      readonly id: number;
+      readonly progress: HoldProgress;
+      readonly settled: boolean;
+    }
+  /** It cannot be; nothing is held. */
+  | { readonly type: 'hold-refused'; readonly id: number; readonly error: ErrorRecord }
   | { readonly type: 'ended'; readonly droppedTimers: number }
   | { readonly type: 'closed' }
   | { readonly type: 'failed'; readonly error: ErrorRecord }

@@ -10,13 +10,15 @@ import type { HomePaths } from '../base/home.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { JobRecord, SegmentRecord } from '../catalog/records.js';
 import type { JobSettings } from '../graph/settings.js';
+import type { HoldProgress } from '../runtime/hold.js';
 import { Attempt, type AttemptEvents } from './attempt.js';
 import { AttemptStore, type StoreMetrics } from './attempt-store.js';
 import { type AskedFor, type AskedKind, Checkpointer } from './checkpointer.js';
 import type { RunnerEvent } from './events.js';
+import { type ArchivePlaces, type HoldOptions, HoldWait } from './hold.js';
 import { manifestMaker } from './manifest-maker.js';
 import type { AttemptMetrics } from './metrics.js';
-import type { GraphFacts, SinkTarget } from './protocol.js';
+import type { DataThreadData, GraphFacts, SinkTarget } from './protocol.js';
 import { checkFits, feed, findRecovery, type Recovery, writesChanges } from './recover-state.js';
 import { Removals } from './removals.js';
 import type { Targets } from './targets.js';
@@ -35,6 +37,9 @@ export interface RunAttemptOptions {
   readonly targets: Targets;
   /** `commit`: only finish the commits of the last completed checkpoint. */
   readonly mode: 'run' | 'commit';
+  readonly limit?: DataThreadData['limit'];
+  /** What it starts from; what the catalog says when absent. */
+  readonly recovery?: Recovery;
   stdout(text: string): Promise<void>;
   onEvent(event: RunnerEvent): void;
   onOutput(stream: 'stdout' | 'stderr', text: string): void;
@@ -58,6 +63,8 @@ export class RunningAttempt {
   readonly #removals: Removals;
   #store: AttemptStore | undefined;
   #checkpointer: Checkpointer | undefined;
+  #hold: HoldWait | undefined;
+  #holds = 0;
   #suspending = false;
   #inputEnded = false;
   #stopping = false;
@@ -85,6 +92,7 @@ export class RunningAttempt {
           lineage: job.origin?.lineage ?? [],
           mode,
           metricsEvery: METRICS_MS,
+          limit: options.limit,
           backend: settings.backend,
           snapshots: writesChanges(settings) ? 'changes' : 'all',
           segments: home.segments,
@@ -113,11 +121,31 @@ export class RunningAttempt {
   /** Takes a checkpoint; resolves with its id once sinks have committed it. */
   async checkpoint(kind: AskedKind, asked: AskedFor = {}): Promise<number> {
     if (this.#checkpointer === undefined) {
-      throw new TidemarkError('JOB_NOT_RUNNING', 'the job is starting; there is nothing to checkpoint yet', {
-        hint: 'wait for it: tidemark wait <job> --until running',
-      });
+      throw starting();
     }
     return this.#checkpointer.request(kind, asked);
+  }
+
+  /**
+   * Makes all splits wait at the positions of an archive; resolves once they do. The caller ends that by a checkpoint with
+   * `release`, or by `release`, also where this rejects. One at a time.
+   */
+  async hold(places: ArchivePlaces, options: HoldOptions): Promise<void> {
+    if (this.#ending) throw new TidemarkError('JOB_ENDED', 'the job is ending already');
+    if (this.#checkpointer === undefined) throw starting();
+    const hold = new HoldWait(++this.#holds);
+    this.#hold = hold;
+    await hold.held(places, (message) => this.#attempt.send(message), options);
+  }
+
+  /** How far a hold is. */
+  get holdProgress(): HoldProgress | undefined {
+    return this.#hold?.progress;
+  }
+
+  release(): void {
+    this.#hold = undefined;
+    this.#attempt.send({ type: 'release' });
   }
 
   /**
@@ -166,6 +194,7 @@ export class RunningAttempt {
     this.#start().catch(failed);
     const error = await this.#attempt.ended;
     this.over = true;
+    this.#hold?.ended();
     await this.#checkpointer?.stop();
     await this.#closeStore();
     await this.#removals.settled();
@@ -190,7 +219,7 @@ export class RunningAttempt {
       facts,
       lease: (runs: readonly SegmentRecord[]) => catalog.lease(job.id, epoch, runs),
     };
-    const recovery = await findRecovery(catalog, from, places);
+    const recovery = this.#options.recovery ?? (await findRecovery(catalog, from, places));
     if (recovery !== undefined) checkFits(recovery, facts);
     if (mode === 'run' && writesChanges(settings)) await this.#openStore(recovery, facts);
     await feed(attempt, recovery, { mode, backend: settings.backend });
@@ -277,6 +306,7 @@ export class RunningAttempt {
         this.#inputEnded = true;
         if (!this.#suspending && !this.#stopping) this.#last('final', 'finished');
       },
+      held: (message) => this.#hold?.hear(message),
       print: stdout,
       log: (text) => onEvent({ type: 'log', text }),
       output: onOutput,
@@ -286,4 +316,10 @@ export class RunningAttempt {
       },
     };
   }
+}
+
+function starting(): TidemarkError {
+  return new TidemarkError('JOB_NOT_RUNNING', 'the job is starting; there is nothing to checkpoint yet', {
+    hint: 'wait for it: tidemark wait <job> --until running',
+  });
 }

@@ -8,6 +8,7 @@
  */
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
+import type { Disk } from '../base/disk.js';
 import { TidemarkError } from '../base/errors.js';
 import { failpoint } from '../base/failpoint.js';
 import type { HomePaths } from '../base/home.js';
@@ -15,8 +16,10 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { CheckpointRecord, JobRecord } from '../catalog/records.js';
 import { decodeManifest } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
+import type { HoldProgress } from '../runtime/hold.js';
 import { type ArchiveProgress, ArchiveTask } from './archive-task.js';
 import { type OutputFile, refuseBadOutput } from './check-output.js';
+import { type ArchivePlaces, placesIn } from './hold.js';
 import { holdPin } from './pin-checkpoint.js';
 import { provenanceOf } from './provenance.js';
 import type { RunningAttempt } from './run-attempt.js';
@@ -26,6 +29,10 @@ export interface SavepointRequest extends OutputFile {
   /** End the job with it. */
   readonly stop: boolean;
   readonly drain: boolean;
+  /** Archive at whose positions the splits wait for it. */
+  readonly at?: string | undefined;
+  /** Milliseconds they may take to come there. */
+  readonly timeout?: number | undefined;
 }
 
 /** A savepoint beside a checkpoint that is wanted for itself. */
@@ -48,26 +55,74 @@ export interface SavepointParts {
   readonly catalog: Catalog;
   readonly home: HomePaths;
   readonly clock: Clock;
+  readonly disk: Disk;
   readonly job: JobRecord;
   readonly epoch: number;
   readonly attempt: RunningAttempt;
-  onProgress(progress: () => ArchiveProgress): void;
+  onProgress(progress: () => SavingProgress): void;
 }
 
-/** Takes one. Rejects with FILE_EXISTS, CHECKPOINT_FAILED, or what the disk says; the job then runs on. */
+/** How far a savepoint is; with `held`, its splits come to where they are to wait. */
+export interface SavingProgress extends ArchiveProgress {
+  readonly held?: HoldProgress | undefined;
+}
+
+/**
+ * Takes one. Rejects with FILE_EXISTS, CHECKPOINT_FAILED, or what the disk says; the job then runs on. With `at`, also with
+ * what keeps the splits from waiting there; once `gone` is aborted, they do no longer.
+ */
 export async function takeSavepoint(
   parts: SavepointParts,
   request: SavepointRequest,
+  gone: AbortSignal,
 ): Promise<SavepointResult> {
   await refuseBadOutput(request);
   const { attempt } = parts;
-  const id = request.stop ? await attempt.stop(request.drain) : await attempt.checkpoint('savepoint');
+  const id = await barrier(parts, request, gone);
   try {
     return await save(parts, request, id);
   } catch (error) {
     if (request.stop) attempt.goOn();
     throw error;
   }
+}
+
+function barrier(
+  parts: SavepointParts,
+  { at, timeout, stop, drain }: SavepointRequest,
+  gone: AbortSignal,
+): Promise<number> {
+  const { attempt } = parts;
+  if (at !== undefined) return barrierAt(parts, at, timeout, gone);
+  return stop ? attempt.stop(drain) : attempt.checkpoint('savepoint');
+}
+
+async function barrierAt(
+  { attempt, clock, disk, job, onProgress }: SavepointParts,
+  path: string,
+  timeout: number | undefined,
+  gone: AbortSignal,
+): Promise<number> {
+  const places = await placesIn(disk, path);
+  onProgress(() => ({ phase: 'hold', entries: 0, bytes: 0, held: attempt.holdProgress }));
+  try {
+    await attempt.hold(places, { clock, timeout, gone });
+    onProgress(() => ({ phase: 'checkpoint', entries: 0, bytes: 0 }));
+    return await attempt.checkpoint('savepoint', { release: true });
+  } catch (error) {
+    throw error instanceof TidemarkError && error.code === 'POSITION_PASSED'
+      ? passed(error, job.name, places)
+      : error;
+  } finally {
+    attempt.release();
+  }
+}
+
+/** The other job is behind, and may wait where this one is. */
+function passed(error: TidemarkError, job: string, { path, job: other }: ArchivePlaces): TidemarkError {
+  const name = job === other ? '<the other job>' : other;
+  const hint = `take it the other way round: tidemark savepoint ${job} -o FILE.tar, then: tidemark savepoint ${name} --at FILE.tar`;
+  return new TidemarkError('POSITION_PASSED', `${path}: ${error.message}`, { ...error.details, hint });
 }
 
 /**

@@ -58,7 +58,7 @@ export class Where {
 
   /** The batch about to be processed. */
   batch(source: string, split: string, position: unknown): void {
-    const text = `${source}, split ${split}, after ${show(position, 512)}`;
+    const text = `${readingOf(source, split)}${show(position, 512)}`;
     this.#cells[LENGTH] = this.#encoder.encodeInto(text, this.#text).written;
   }
 
@@ -102,6 +102,15 @@ export class Where {
     }
     return this.failure;
   }
+}
+
+function readingOf(source: string, split: string): string {
+  return `${source}, split ${split}, after `;
+}
+
+/** Whether a position that an error names is one in that split. */
+export function readFrom(position: string | undefined, source: string, split: string): boolean {
+  return position?.startsWith(readingOf(source, split)) === true;
 }
 
 /** What the watching thread makes of the shared memory. */
