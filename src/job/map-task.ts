@@ -35,6 +35,8 @@ export const MAP_TIMEOUT = 30_000;
 export interface MapOptions {
   /** What the modules' paths are relative to. */
   readonly folder: string;
+  /** Where bundles lie meanwhile; the system's folder when absent. */
+  readonly temporaryFolder?: string;
   /** Milliseconds for one call. */
   readonly timeoutMs?: number;
   /** Takes what the modules print, at most MAX_OUTPUT characters of it. */
@@ -50,7 +52,7 @@ export interface MapOptions {
  */
 export async function startMaps(tables: readonly MappedTable[], options: MapOptions): Promise<EntryMapper> {
   const files = [...new Set(tables.map(({ file }) => file))];
-  const folder = await mkdtemp(join(tmpdir(), 'tidemark-'));
+  const folder = await mkdtemp(join(options.temporaryFolder ?? tmpdir(), 'tidemark-'));
   try {
     const bundles: string[] = [];
     for (const file of files) bundles.push(await bundleInto(folder, resolve(options.folder, file)));

@@ -23,9 +23,10 @@ export function cutAtEquals(
   return at === undefined ? undefined : { left: text.slice(0, at), right: text.slice(at + 1) };
 }
 
-/** `no state 'a.b'; there are: …` */
+/** `no state "a.b"; there are: …`, those of its operator where there is one. */
 export function unknownState(wanted: string, tables: readonly Named[]): string {
-  return `no state ${JSON.stringify(wanted)}; ${listed(tables.map(labelOf))}`;
+  const own = tables.filter(({ operator }) => wanted.startsWith(`${operator}.`));
+  return `no state ${JSON.stringify(wanted)}; ${listed((own.length > 0 ? own : tables).map(labelOf))}`;
 }
 
 export function unknownOperator(wanted: string, uids: readonly string[]): string {

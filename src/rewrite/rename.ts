@@ -75,7 +75,7 @@ function checkCollisions(
   for (const [name, olds] of grouped(uids, (uid) => renames.operator(uid)))
     if (olds.length > 1) findings.add('USAGE', `--rename: ${olds.join(' and ')} would both be ${name}`);
   // A state and a timer may share a name, if they did before.
-  const taken = grouped(tables, (table) => `${table.operator}.${renames.state(table)}`);
+  const taken = grouped(tables, (table) => labelOf({ ...table, name: renames.state(table) }));
   for (const [name, olds] of taken) {
     const before = [...new Set(olds.map(labelOf))];
     if (before.length > 1) findings.add('USAGE', `--rename: ${before.join(' and ')} would both be ${name}`);

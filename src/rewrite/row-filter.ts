@@ -136,11 +136,15 @@ export class RowFilter {
   }
 }
 
-/** The line break ends a comment that an expression may end with. */
+/**
+ * The limit keeps SQLite from putting the parameters in the place of the columns, and then taking what is made of them
+ * for constants, which it evaluates before what stands in front of them: `json_valid(value) AND value ->> …` would fail.
+ * The line break ends a comment that an expression may end with.
+ */
 function statement(columns: readonly Column[], expressions: readonly string[]): string {
   const row = columns.map((column) => `@${column} AS ${column}`).join(', ');
   const where = expressions.map((sql) => `(${sql}\n)`).join(' AND ');
-  return `SELECT 1 FROM (SELECT ${row === '' ? '1' : row}) WHERE ${where}`;
+  return `SELECT 1 FROM (SELECT ${row === '' ? '1' : row} LIMIT 1) WHERE ${where}`;
 }
 
 /** Scalars as they are, with integers as such; all else as tagged JSON text. */
