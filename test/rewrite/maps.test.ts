@@ -171,12 +171,23 @@ describe('a module that goes wrong', () => {
   }
 
   test('given up on in the middle of a call, ends at once', async () => {
-    await module('long.ts', 'export default () => { console.log("begun"); for (;;); };');
+    await module('long.ts', 'export default () => { for (;;); };');
     const disk = await twoStates(100);
     const stop = new AbortController();
-    const { startMapper } = mapper({ signal: stop.signal, output: () => stop.abort() });
+    const { startMapper } = mapper({ signal: stop.signal });
+    const stopping: typeof startMapper = async (tables) => {
+      const real = await startMapper(tables);
+      return {
+        map(block) {
+          const answer = real.map(block);
+          stop.abort();
+          return answer;
+        },
+        close: () => real.close(),
+      };
+    };
     await assert.rejects(
-      prepared(disk, { map: ['count.seen=long.ts'] }, { startMapper, signal: stop.signal }),
+      prepared(disk, { map: ['count.seen=long.ts'] }, { startMapper: stopping, signal: stop.signal }),
       (error) => error === stop.signal.reason,
     );
   });
