@@ -15,11 +15,11 @@ import { isKeyed, type ManifestTable } from '../format/manifest.js';
 import { findOperator } from '../restore/compatible.js';
 import type { StatePlan } from '../restore/plan-states.js';
 import type { RefusedSplit } from '../runtime/check-source.js';
-import type { Table } from '../runtime/tables.js';
 import type { Block } from './gather.js';
 import type { OpenDefinition } from './open-definition.js';
 import type { PlannedSnapshot } from './planned-snapshot.js';
 import type { CheckedEntries, CheckedTable, GraphFacts } from './protocol.js';
+import { withKeyTypes } from './snapshot-tables.js';
 
 /** Entries of a state that a sample holds, about, and how many stretches of key groups they come from. */
 export const SAMPLE_ENTRIES = 1024;
@@ -114,7 +114,7 @@ export async function checkValues(
   const depthOfTable = ({ operator, name, kind }: ManifestTable) =>
     planOf(states, operator, name, kind)?.action === 'migrated' ? depth.migrated : depth.others;
   const blocks = chosenBlocks(snapshot, tables, depthOfTable);
-  const shapes = snapshot.manifest.tables as readonly Table[];
+  const shapes = withKeyTypes(snapshot.manifest.tables, snapshot.manifest.operators);
   const found = await definition.check(shapes, blocks, (looked) => {
     signal?.throwIfAborted();
     onProgress?.(looked, entries);

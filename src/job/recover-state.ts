@@ -19,6 +19,7 @@ import type { Attempt } from './attempt.js';
 import { type Block, gather } from './gather.js';
 import { keepTables } from './keep-tables.js';
 import { type AdoptedTable, type GraphFacts, RESTORE_BYTES } from './protocol.js';
+import { withKeyTypes } from './snapshot-tables.js';
 
 export interface Recovery {
   /** The name of the job. */
@@ -260,7 +261,7 @@ export async function feed(
     const kept = recovery.chain !== undefined;
     // Tables are found by the number that entries carry; dropped ones leave a gap that no entry names.
     const tables: Table[] = [];
-    for (const table of recovery.tables) tables[table.id] = table as Table;
+    for (const table of withKeyTypes(recovery.tables, recovery.operators)) tables[table.id] = table;
     if (kept && how.mode === 'run') attempt.send({ type: 'adopt', tables: recovery.tables.flatMap(adopted) });
     attempt.send({ type: 'tables', tables, kept });
     const only = kept ? fedTables(recovery, how) : undefined;

@@ -2,9 +2,9 @@
  * Does one piece of old state fit a graph? Pure: a snapshot's table against the operators and tables of a definition.
  *
  *     operator or state gone            → missing: its entries would have no place
- *     kind, key type, windows, map key
- *     type from one declared to another,
- *     codec without a way               → impossible: its bytes would be read as something else
+ *     kind, windows, codec without a
+ *     way, type of keys or map keys
+ *     from one declared to another      → impossible: its bytes would be read as something else
  *     schema or codec version lower     → impossible: there is no way back
  *     what holds nothing                → needless, whatever has changed
  *
@@ -13,6 +13,7 @@
  */
 import type { CodecId } from '../codec/codec.js';
 import * as advise from './advice.js';
+import { takesKeys } from './key-types.js';
 import {
   isKeyed,
   isTimer,
@@ -46,8 +47,14 @@ export interface NewGraph {
   readonly tables: readonly NewTable[];
 }
 
+/** Of the operators that a state was of and is of; null where keys do not matter to it. */
+export interface KeyTypes {
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
 export type Fit =
-  | { readonly fit: 'taken'; readonly is: NewTable }
+  | { readonly fit: 'taken'; readonly is: NewTable; readonly keys: KeyTypes }
   /** It has no place, and nothing is lost with it. */
   | { readonly fit: 'needless'; readonly message: string }
   /** It has no place; it may be left behind. */
@@ -102,7 +109,8 @@ function fitOf(was: SnapshotTable, old: SnapshotShape, graph: NewGraph): Fit {
   }
   const keyType = old.operators.find(({ uid }) => uid === was.operator)?.keyType ?? null;
   const wrong = keyChange(was, keyType, operator) ?? change(was, is);
-  if (wrong === undefined) return { fit: 'taken', is };
+  const keys = isKeyed(was) ? { from: keyType, to: operator.keyType } : { from: null, to: null };
+  if (wrong === undefined) return { fit: 'taken', is, keys };
   if (was.entries === 0) return needless(`held nothing, and ${wrong.message}`);
   return { fit: 'impossible', is, ...wrong };
 }
@@ -132,7 +140,7 @@ function keyChange(
   keyType: SnapshotOperator['keyType'],
   is: NewOperator,
 ): Wrong | undefined {
-  if (!isKeyed(was) || keyType === is.keyType) return undefined;
+  if (!isKeyed(was) || takesKeys(is.keyType, keyType)) return undefined;
   return {
     message: `keys were ${keyType ?? 'not there'} and are ${is.keyType ?? 'not there'} now`,
     advice: keyType === null ? null : advise.keyType(keyType, is.uid),
@@ -144,7 +152,7 @@ function change(was: SnapshotTable, is: NewTable): Wrong | undefined {
     return { message: `was a ${was.kind} and is a ${is.kind} now`, advice: advise.kind(was, is) };
   const windows = windowChange(was, is);
   if (windows !== undefined) return { message: windows, advice: advise.windows(was) };
-  if (!takesMapKeys(is, was)) {
+  if (!takesKeys(is.mapKey, was.mapKey)) {
     const message = `map keys were ${was.mapKey ?? 'none'} and are ${is.mapKey ?? 'none'} now`;
     return { message, advice: advise.mapKey(was) };
   }
@@ -155,11 +163,6 @@ function change(was: SnapshotTable, is: NewTable): Wrong | undefined {
   if (is.schemaVersion >= was.schemaVersion) return undefined;
   const message = `has schema version ${was.schemaVersion}, newer than ${is.schemaVersion} of the definition`;
   return { message, advice: advise.schema(was, is) };
-}
-
-/** What each key is under `auto` stands in its bytes: those of a declared type are the same, and others are refused. */
-function takesMapKeys(is: NewTable, was: SnapshotTable): boolean {
-  return is.mapKey === was.mapKey || (is.mapKey !== null && was.mapKey === 'auto') || is.mapKey === 'auto';
 }
 
 /** A codec reads its own older versions, and what it is told to read beside them. */

@@ -3,7 +3,8 @@
  *
  *     impossible   its place cannot take it, or it has none and may not be left behind
  *     dropped      left behind: it was allowed to, or nothing is lost
- *     migrated     taken over, brought to a later schema version, to another codec, to map keys of a declared type
+ *     migrated     taken over, brought to a later schema version, to another codec, to keys or map keys
+ *                  of a declared type
  *     moved        taken over under another name
  *     unproven     taken over as it lies, and the definition does not say of what type it is
  *     kept         taken over as it lies, its types declared
@@ -119,7 +120,7 @@ function planOne(
   graph: NewGraph,
   { allowMissing, advice }: { readonly allowMissing: boolean; readonly advice: string | null },
 ): StatePlan {
-  if (fit.fit === 'taken') return planTaken(was, fit.is, graph);
+  if (fit.fit === 'taken') return planTaken(was, fit, graph);
   if (fit.fit === 'needless') return planDropped(was, fit.message);
   if (fit.fit === 'missing' && allowMissing) return { ...planDropped(was, fit.message), advice };
   const missing = fit.fit === 'missing';
@@ -127,24 +128,28 @@ function planOne(
   return { ...basis(was), action: 'impossible', missing, message: fit.message, advice: told };
 }
 
-function planTaken(was: SnapshotTable, is: NewTable, graph: NewGraph): StatePlan {
+function planTaken(
+  was: SnapshotTable,
+  { is, keys }: Extract<Fit, { readonly fit: 'taken' }>,
+  graph: NewGraph,
+): StatePlan {
   const base = basis(was);
   const to = nameOf(is);
   const from = codecText(was.codec);
   const versions =
     was.schemaVersion === is.schemaVersion ? null : { from: was.schemaVersion, to: is.schemaVersion };
   const codecs = from === codecText(is.codec) ? null : { from, to: codecText(is.codec) };
-  const said = [
-    ...(to === base.name ? [] : [`is ${to} now`]),
+  const rewritten = [
     ...(versions === null ? [] : [`schema v${versions.from}→v${versions.to}`]),
     ...(codecs === null ? [] : [`codec ${codecs.from}→${codecs.to}`]),
+    ...(keys.from === keys.to ? [] : [`keys ${keys.from}→${keys.to}`]),
     ...(was.mapKey === is.mapKey ? [] : [`map keys ${was.mapKey}→${is.mapKey}`]),
   ];
+  const said = [...(to === base.name ? [] : [`is ${to} now`]), ...rewritten];
   const proof = proofOf(is, graph);
   const same = proof.proven ? 'kept' : 'unproven';
   const renamed = to === base.name ? same : 'moved';
-  const rewritten = versions !== null || codecs !== null || was.mapKey !== is.mapKey;
-  const action = rewritten ? 'migrated' : renamed;
+  const action = rewritten.length > 0 ? 'migrated' : renamed;
   const message = said.length === 0 ? null : said.join(', ');
   return { ...base, ...proof, action, to, versions, codecs, message };
 }

@@ -3,6 +3,7 @@
  * calls it unproven. Pure.
  */
 import type { NewOperator, NewTable } from './compatible.js';
+import { isAuto } from './key-types.js';
 import { isKeyed } from './shape.js';
 
 /** Undefined where all types are declared. */
@@ -13,9 +14,4 @@ export function undeclared(table: NewTable, { keyType }: Pick<NewOperator, 'keyT
     ...(isAuto(table.mapKey) ? ['map keys of type auto'] : []),
   ];
   return found.length === 0 ? undefined : found.join(', ');
-}
-
-/** A tuple may have a place of any type. */
-function isAuto(keyType: string | null): boolean {
-  return keyType?.split(/[(),]/).includes('auto') ?? false;
 }

@@ -74,7 +74,8 @@ export function nameEntry({ key, mapKey, namespace }: Entry, ours: Table, graph:
   return parts.join(', ');
 }
 
-function keysOf(graph: Graph, uid: string): KeyCodec | undefined {
+/** Of the operator; undefined where it has none. */
+export function keysOf(graph: Graph, uid: string): KeyCodec | undefined {
   const node = graph.nodes.find((one) => isKeyed(one) && one.uid === uid);
   const keyBy = node !== undefined && isKeyed(node) ? graph.nodes[node.input] : undefined;
   return keyBy?.kind === 'keyBy' ? keyBy.codec : undefined;

@@ -10,7 +10,7 @@
  */
 import { assert, present } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
-import { subtaskOf } from '../base/key-groups.js';
+import { keyGroupOf, subtaskOf } from '../base/key-groups.js';
 import { BytesDamaged } from '../codec/codec.js';
 import { keyCodecById } from '../codec/keys.js';
 import { ByteReader } from '../codec/reader.js';
@@ -21,9 +21,10 @@ import { readWatermark } from '../format/watermark.js';
 import { describeWindow } from '../graph/describe-window.js';
 import type { Transaction } from '../graph/sink.js';
 import type { Compiled } from './compile.js';
-import { type EntryRefusal, entryRefused, nameEntry } from './entry-refused.js';
+import { type EntryRefusal, entryRefused, keysOf, nameEntry } from './entry-refused.js';
 import { END_OF_TIME, NO_WATERMARK } from './event-time.js';
 import { keptAs } from './kept-as.js';
+import { type KeyWay, wayOfKeys } from './key-way.js';
 import type { SplitPosition } from './source.js';
 import { isTimer, matchTable, type Table } from './tables.js';
 import { isUnkeyedState } from './unkeyed.js';
@@ -42,6 +43,8 @@ interface Match {
   readonly ours: Table;
   /** Undefined: as they are. */
   readonly way: Way | undefined;
+  /** Undefined: keys are as they are. */
+  readonly keys: KeyWay | undefined;
 }
 
 export class Restored {
@@ -153,14 +156,16 @@ export class Restored {
 
   #keyed(entry: Entry, theirs: Table, kept: boolean): void {
     const { parallelism, maxParallelism, processes } = this.#compiled;
-    const { ours, way } = this.#find(theirs);
-    const owner = processes.get(ours.operator)?.[subtaskOf(entry.group, parallelism, maxParallelism)];
+    const { ours, way, keys } = this.#find(theirs);
+    const group = keys === undefined ? entry.group : keyGroupOf(keys(entry.key), maxParallelism);
+    const owner = processes.get(ours.operator)?.[subtaskOf(group, parallelism, maxParallelism)];
     assert(owner !== undefined, `no owner for ${ours.operator}`);
     const windows = this.#windows.get(ours.id);
     if (windows !== undefined) refuseOtherWindow(windows, entry.namespace, `${ours.operator}.${ours.name}`);
-    if (way === undefined) owner.backend.restore(entry, ours.id, kept);
-    // What lies in the segments is not this.
-    else owner.backend.restore(way(entry), ours.id, false);
+    // What lies in the segments is not what comes to its place by a way.
+    const as = way === undefined ? entry : way(entry);
+    const same = way === undefined && keys === undefined;
+    owner.backend.restore(group === as.group ? as : { ...as, group }, ours.id, same && kept);
   }
 
   /** State of subtasks and of whole operators: all of it is written anew with every snapshot. */
@@ -181,7 +186,11 @@ export class Restored {
         `state ${theirs.operator}.${theirs.name} has no place in this definition`,
       );
     }
-    const match = { ours, way: wayAcross(theirs, ours, keptAs(graph, ours)) };
+    const match = {
+      ours,
+      way: wayAcross(theirs, ours, keptAs(graph, ours)),
+      keys: wayOfKeys(theirs.keyType, keysOf(graph, ours.operator)?.id),
+    };
     this.#match.set(theirs.id, match);
     return match;
   }

@@ -19,6 +19,8 @@ export interface Table {
   readonly schemaVersion: number;
   /** Key type of map keys; null for other kinds. */
   readonly mapKey: string | null;
+  /** Of a snapshot's table: the type of its operator's keys, where that is told. */
+  readonly keyType?: string | null;
 }
 
 export function tablesOf(graph: Graph): readonly Table[] {

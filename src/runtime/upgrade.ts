@@ -8,13 +8,13 @@
  * what one entry is refused for does not show in the next.
  */
 import { BytesDamaged, type Codec, type CodecId, ValueRefused } from '../codec/codec.js';
-import { keyCodecById } from '../codec/keys.js';
 import { listCodec } from '../codec/list.js';
 import { ByteReader } from '../codec/reader.js';
 import { StepFailed } from '../codec/schema.js';
 import { ByteWriter } from '../codec/writer.js';
 import type { Entry } from '../format/entry.js';
 import type { KeptAs } from './kept-as.js';
+import { wayOfKeys } from './key-way.js';
 import type { Table } from './tables.js';
 
 /** An entry as the definition keeps it. Throws ValueRefused, DecodeFailed, KeyRefused, BytesDamaged. */
@@ -88,12 +88,9 @@ function inElement(error: unknown, index: number): unknown {
 /** Every map key of a declared type has one encoding, also under `auto`; what changes is which are taken. */
 function wayOfMapKeys(theirs: Table, ours: Table): Rewrite | undefined {
   if (theirs.mapKey === ours.mapKey || theirs.mapKey === null || ours.mapKey === null) return undefined;
-  const [was, is] = [keyCodecById(theirs.mapKey), keyCodecById(ours.mapKey)];
+  const way = wayOfKeys(theirs.mapKey, ours.mapKey);
   return (bytes) => {
-    const key = was.read(new ByteReader(bytes));
-    is.hash(key);
-    const out = new ByteWriter(bytes.length);
-    is.write(is.normalise(key), out);
-    return out.view();
+    way?.(bytes);
+    return bytes;
   };
 }

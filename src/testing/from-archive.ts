@@ -8,6 +8,7 @@ export async function snapshotFromArchive(path: string): Promise<TakenSnapshot> 
   const archive = await openArchive(realDisk, path);
   try {
     const { manifest, provenance } = archive;
+    const types = new Map(manifest.operators.map(({ uid, keyType }) => [uid, keyType]));
     const chunks: { readonly payload: Buffer; readonly entries: number }[] = [];
     for await (const { payload, entries } of archive.blocks()) chunks.push({ payload, entries });
     return {
@@ -15,7 +16,9 @@ export async function snapshotFromArchive(path: string): Promise<TakenSnapshot> 
       barrierTime: provenance.barrierTime,
       maxParallelism: manifest.operators[0]?.maxParallelism ?? 128,
       // Kinds that this version does not write are refused where their entries are met.
-      tables: manifest.tables as readonly Table[],
+      tables: manifest.tables.map(
+        (table): Table => ({ ...table, keyType: types.get(table.operator) ?? null }),
+      ),
       chunks,
     };
   } finally {

@@ -2,6 +2,7 @@
 import { ByteReader } from '../codec/reader.js';
 import { type ChunkPool, type Entry, EntryWriter, readEntry } from '../format/entry.js';
 import type { Dataflow } from '../runtime/dataflow.js';
+import { keysOf } from '../runtime/entry-refused.js';
 import type { Table } from '../runtime/tables.js';
 
 const CHUNK_BYTES = 64 * 1024;
@@ -38,7 +39,11 @@ export async function take(dataflow: Dataflow, checkpoint: number): Promise<Take
   await snapshot.prepared;
   snapshot.finish();
   const { barrierTime } = snapshot;
-  const { tables, compiled } = dataflow;
+  const { compiled } = dataflow;
+  const tables = dataflow.tables.map((table) => ({
+    ...table,
+    keyType: keysOf(compiled.graph, table.operator)?.id ?? null,
+  }));
   return { checkpoint, barrierTime, maxParallelism: compiled.maxParallelism, tables, chunks: pool.chunks };
 }
 

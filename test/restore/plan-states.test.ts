@@ -139,6 +139,50 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
+    'keys that are given a type, or lose it',
+    snapshot(
+      [...AUTO, operator('sum'), operator('pair', { keyType: 'tuple(auto,tuple(auto,string))' })],
+      was('count.seen', { kind: 'timer' }),
+      was('count.all', { kind: 'operator-list' }),
+      was('sum.total'),
+      was('pair.of'),
+    ),
+    graph(
+      [
+        ...COUNT,
+        operator('sum', { keyType: 'auto' }),
+        operator('pair', { keyType: 'tuple(long,tuple(int,string))' }),
+      ],
+      is('count.seen', { kind: 'timer' }),
+      is('count.all', { kind: 'operator-list' }),
+      is('sum.total'),
+      is('pair.of'),
+    ),
+    [
+      ['count.seen', 'migrated', /^keys auto→string$/],
+      ['count.all', 'kept'],
+      ['sum.total', 'migrated', /^keys string→auto$/],
+      ['pair.of', 'migrated'],
+    ],
+  ],
+  [
+    'tuples of other places',
+    snapshot(
+      [operator('a', { keyType: 'tuple(string,string)' }), operator('b', { keyType: 'tuple(auto,long)' })],
+      was('a.n'),
+      was('b.n'),
+    ),
+    graph(
+      [operator('a', { keyType: 'tuple(string)' }), operator('b', { keyType: 'tuple(string,int)' })],
+      is('a.n'),
+      is('b.n'),
+    ),
+    [
+      ['a.n', 'impossible', /keys were tuple\(string,string\) and are tuple\(string\) now/],
+      ['b.n', 'impossible'],
+    ],
+  ],
+  [
     'other map keys',
     ...plain({ kind: 'map', mapKey: 'long' }, { kind: 'map', mapKey: 'string' }),
     [['count.seen', 'impossible', /map keys were long and are string now/]],
