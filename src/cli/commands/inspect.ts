@@ -1,6 +1,4 @@
 /** `tidemark inspect <snapshot> [--state uid.name] [--key K] [--limit N]` */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { type EntryView, parseKey, viewEntry, type WantedKey } from '../../archive/entries-view.js';
 import { present } from '../../base/assert.js';
 import { EXIT, TidemarkError } from '../../base/errors.js';
@@ -8,11 +6,10 @@ import type { ManifestTable } from '../../format/manifest.js';
 import type { Context, Given } from '../context.js';
 import { ENTRY_COLUMNS, entryRow, summaryView } from '../inspect-view.js';
 import { RowWriter } from '../row-writer.js';
-import { withCatalog } from '../session.js';
-import { snapshotOperand } from '../snapshot-operand.js';
-import { damagedEntry, type SnapshotView, viewArchive, viewCheckpoint } from '../snapshot-view.js';
+import { damagedEntry, type SnapshotView } from '../snapshot-view.js';
 import { limitOf, stateName, tablesNamed } from '../state-name.js';
 import { count } from '../text.js';
+import { withSnapshot } from '../with-snapshot.js';
 
 /** Rows of a table for people, unless they ask for more; JSON lines have no limit of their own. */
 const DEFAULT_ROWS = 100;
@@ -31,41 +28,6 @@ export function run(given: Given, context: Context): Promise<number> {
     else if (key !== undefined) await showKey(view, state, key, limit, context);
     else await showEntries(view, state, limit, context);
     return EXIT.done;
-  });
-}
-
-/** Opens a file, or a checkpoint with its home, for as long as `use` takes. */
-async function withSnapshot<T>(
-  text: string,
-  context: Context,
-  use: (view: SnapshotView) => Promise<T>,
-): Promise<T> {
-  const operand = snapshotOperand(text, context.cwd);
-  const using = async (view: SnapshotView) => {
-    try {
-      return await use(view);
-    } finally {
-      await view.close();
-    }
-  };
-  if (operand.kind === 'file') return using(await viewArchive(operand.path));
-  try {
-    return await withCatalog(context, false, (catalog) =>
-      using(viewCheckpoint(catalog, operand.job, operand.checkpoint, context.clock.now())),
-    );
-  } catch (error) {
-    throw meantAsFile(error, text, context.cwd) ?? error;
-  }
-}
-
-/** Who typed the name of a file that does not look like one is told how to. */
-function meantAsFile(error: unknown, text: string, cwd: string): TidemarkError | undefined {
-  if (!(error instanceof TidemarkError)) return undefined;
-  const noJob = error.code === 'JOB_NOT_FOUND' || error.code === 'HOME_NOT_FOUND';
-  if (!noJob || !existsSync(resolve(cwd, text))) return undefined;
-  return new TidemarkError(error.code, error.message, {
-    hint: `if the file is meant: ./${text}`,
-    cause: error,
   });
 }
 

@@ -21,6 +21,16 @@ function csvParse(): Parse {
   return loaded;
 }
 
+/** Takes whole records apart; empty lines have none. Throws for what is no CSV. */
+export function csvFields(text: string, delimiter: string): string[][] {
+  return csvParse()(text, {
+    delimiter,
+    record_delimiter: ['\r\n', '\n'],
+    relax_column_count: true,
+    skip_empty_lines: true,
+  });
+}
+
 export interface CsvDecoderOptions<T> {
   /** For errors. */
   readonly name: string;
@@ -61,12 +71,7 @@ export class CsvDecoder<T> implements Decoder<T> {
   }
 
   #parse(text: string): string[][] {
-    return csvParse()(text, {
-      delimiter: this.#options.delimiter,
-      record_delimiter: ['\r\n', '\n'],
-      relax_column_count: true,
-      skip_empty_lines: true,
-    });
+    return csvFields(text, this.#options.delimiter);
   }
 
   #row(header: readonly string[], fields: readonly string[], run: Run, index: number): T {

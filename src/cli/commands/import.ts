@@ -1,0 +1,271 @@
+/** `tidemark import <data> (--into <archive> | --definition job.ts) [--state uid.name] [--merge] -o FILE` */
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { type Archive, openArchive } from '../../archive/read.js';
+import { EXIT, TidemarkError } from '../../base/errors.js';
+import { systemRandom } from '../../base/random.js';
+import { realDisk } from '../../base/real-disk.js';
+import { formatBytes } from '../../base/size.js';
+import { csvFields } from '../../connectors/files/csv.js';
+import { type EmptySnapshot, emptySnapshot } from '../../job/empty-snapshot.js';
+import { TOOL_VERSION } from '../../job/tool-version.js';
+import { type Imported, type ImportOptions, importRows } from '../../rewrite/import.js';
+import { ImportTarget } from '../../rewrite/import-target.js';
+import { csvRows, lineRows } from '../../rewrite/import-text.js';
+import { type ColumnFlags, isFlagged } from '../../rewrite/row-mapping.js';
+import { sqliteData } from '../../rewrite/sqlite-rows.js';
+import type { Context, Given } from '../context.js';
+import { interruptible } from '../interruptible.js';
+import { archiveOutput, checkFolder, nameArchive } from '../new-archive.js';
+import { progressText } from '../saving-text.js';
+import { archiveOperand } from '../snapshot-operand.js';
+import { paramFlags } from '../start-options.js';
+import { table } from '../table.js';
+import { count } from '../text.js';
+
+const SQLITE_MAGIC = 'SQLite format 3\0';
+const STDIN = '-';
+
+type Format = 'jsonl' | 'csv' | 'sqlite';
+
+const COLUMNS = [
+  { title: 'STATE' },
+  { title: 'KIND' },
+  { title: 'ROWS', right: true },
+  { title: 'BEFORE', right: true },
+  { title: 'AFTER', right: true },
+];
+
+export async function run(given: Given, context: Context): Promise<number> {
+  const { printer, cwd } = context;
+  const data = given.operands[0] ?? '';
+  const into = intoOf(given, cwd);
+  const path = archiveOutput(given.text('output') ?? missingOutput(), into ?? `${data}.tar`, 'import', cwd);
+  await checkFolder(dirname(path));
+  const format = await formatOf(given.text('format'), data, cwd);
+  const flags = flagsOf(given, format);
+  const wheel = await printer.spinner(`importing ${data}`);
+  const onProgress: ImportOptions['onProgress'] = (done, phase) =>
+    wheel.say(`importing ${data}: ${progressText({ ...done, phase })}`);
+  try {
+    const done = await interruptible(context, async (signal) => {
+      const place = { path, force: given.flag('force'), spoolFolder: dirname(path), onProgress, signal };
+      const imported = await makeFrom(given, context, into, { data, format, flags }, place);
+      await nameArchive(imported, signal);
+      return imported;
+    });
+    wheel.stop();
+    if (done.interrupted) return done.exitCode;
+    await tell(done.value, path, context);
+    return EXIT.done;
+  } finally {
+    wheel.stop();
+  }
+}
+
+function missingOutput(): never {
+  throw new TidemarkError('USAGE', '-o is missing: where the new archive is to be', {
+    hint: 'as in -o new.tar',
+  });
+}
+
+/** The archive to import into; undefined where one is made of a definition. */
+function intoOf(given: Given, cwd: string): string | undefined {
+  const [into, definition] = [given.text('into'), given.text('definition')];
+  if ((into === undefined) === (definition === undefined)) {
+    throw new TidemarkError('USAGE', 'import needs --into ARCHIVE or --definition FILE, one of them', {
+      hint: '--into: all else stays as in that archive; --definition: all else is empty, the job reads from the beginning',
+    });
+  }
+  return into === undefined
+    ? undefined
+    : archiveOperand(into, cwd, (job) => `first: tidemark savepoint ${job} -o FILE.tar`);
+}
+
+async function formatOf(option: string | undefined, data: string, cwd: string): Promise<Format> {
+  const path = resolve(cwd, data);
+  if (data !== STDIN && (await realDisk.stat(path))?.isFile !== true) {
+    throw new TidemarkError('FILE_NOT_FOUND', `${path}: there is no such file`, {
+      hint: 'a file of JSON lines, CSV or SQLite; - reads stdin',
+    });
+  }
+  if (option === 'sqlite' && data === STDIN)
+    throw new TidemarkError('USAGE', 'an SQLite file cannot be read from stdin', { hint: 'name the file' });
+  if (option === 'jsonl' || option === 'csv' || option === 'sqlite') return option;
+  if (/\.(?:csv|tsv)$/i.test(data)) return 'csv';
+  return data !== STDIN && (await isSqlite(path)) ? 'sqlite' : 'jsonl';
+}
+
+async function isSqlite(path: string): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const head = Buffer.alloc(SQLITE_MAGIC.length);
+    await file.read(head, 0, head.length, 0);
+    return head.toString('latin1') === SQLITE_MAGIC;
+  } finally {
+    await file.close();
+  }
+}
+
+interface Flags extends ColumnFlags {
+  readonly state: string | undefined;
+  readonly query: string | undefined;
+  readonly delimiter: string;
+}
+
+function flagsOf(given: Given, format: Format): Flags {
+  const query = given.text('query');
+  if (query !== undefined && format !== 'sqlite')
+    throw new TidemarkError('USAGE', '--query asks an SQLite file, and the data is none', {
+      hint: 'leave it out',
+    });
+  const delimiter = given.text('delimiter') ?? (/\.tsv$/i.test(given.operands[0] ?? '') ? '\t' : ',');
+  if (delimiter.length !== 1 || /["\r\n]/.test(delimiter))
+    throw new TidemarkError('USAGE', '--delimiter is one character, no quote and no line end', {
+      hint: "as in --delimiter ';'",
+    });
+  return {
+    keys: given.list('key'),
+    mapKey: given.text('map-key'),
+    value: given.text('value'),
+    json: given.list('json-column'),
+    state: given.text('state'),
+    query,
+    delimiter,
+  };
+}
+
+interface Data {
+  readonly data: string;
+  readonly format: Format;
+  readonly flags: Flags;
+}
+
+type Place = Pick<ImportOptions, 'spoolFolder' | 'onProgress' | 'signal'> & {
+  readonly path: string;
+  readonly force: boolean;
+};
+
+async function makeFrom(
+  given: Given,
+  context: Context,
+  into: string | undefined,
+  data: Data,
+  place: Place,
+): Promise<Imported> {
+  const reason = given.text('reason') ?? null;
+  if (into === undefined) {
+    const definition = given.text('definition') ?? '';
+    const empty = await emptySnapshot({
+      definition,
+      params: paramFlags(given),
+      flags: maxParallelismOf(given),
+      reason,
+      cwd: context.cwd,
+      environment: context.environment,
+      clock: context.clock,
+      random: systemRandom,
+    });
+    return await make(undefined, empty, definition, given, context, data, place);
+  }
+  refuseOfDefinition(given);
+  const base = await openArchive(realDisk, into);
+  try {
+    const { manifest, provenance } = base;
+    const over = {
+      reason,
+      toolVersion: TOOL_VERSION,
+      time: context.clock.now(),
+      parentDigest: manifest.digest,
+    };
+    const snapshot = { ...manifest, provenance: { ...provenance, ...over } };
+    return await make(base, snapshot, into, given, context, data, place);
+  } finally {
+    await base.close();
+  }
+}
+
+function maxParallelismOf(given: Given) {
+  const maxParallelism = given.text('max-parallelism');
+  return maxParallelism === undefined ? {} : { maxParallelism };
+}
+
+function refuseOfDefinition(given: Given): void {
+  const needless = ['max-parallelism', 'param'].find(
+    (name) => given.text(name) !== undefined || given.list(name).length > 0,
+  );
+  if (needless === undefined) return;
+  throw new TidemarkError('USAGE', `--${needless} is of a definition; with --into the archive says it`, {
+    hint: needless === 'param' ? 'leave it out' : 'tidemark rewrite --max-parallelism N changes it',
+  });
+}
+
+async function make(
+  base: Archive | undefined,
+  snapshot: EmptySnapshot,
+  label: string,
+  given: Given,
+  { cwd }: Context,
+  { data, format, flags }: Data,
+  { path, force, ...rest }: Place,
+): Promise<Imported> {
+  const { operators, tables, provenance } = snapshot;
+  const target = new ImportTarget(operators, tables, label, flags.state);
+  const merge = given.flag('merge');
+  const common = {
+    ...rest,
+    disk: realDisk,
+    output: { path, force },
+    base,
+    operators,
+    tables,
+    provenance,
+    merge,
+  };
+  if (format === 'sqlite') {
+    const source = sqliteData(resolve(cwd, data), target, flags, flags.query);
+    try {
+      return await importRows({ ...common, rows: source.rows, replaced: source.states });
+    } finally {
+      source.close();
+    }
+  }
+  const input = data === STDIN ? process.stdin : createReadStream(resolve(cwd, data));
+  // Reading from a terminal or a pipe ends at once.
+  const stop = () => input.destroy();
+  rest.signal?.addEventListener('abort', stop, { once: true });
+  try {
+    const single = format === 'csv' || isFlagged(flags);
+    const replaced = target.only ?? (single ? [target.single] : []);
+    const rows =
+      format === 'csv'
+        ? csvRows(input, target, flags, { parse: csvFields, delimiter: flags.delimiter })
+        : lineRows(input, target, flags);
+    return await importRows({ ...common, rows, replaced });
+  } catch (error) {
+    // What a stream that was ended says of it.
+    rest.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    input.destroy();
+  }
+}
+
+async function tell(imported: Imported, path: string, { printer }: Context): Promise<void> {
+  const { manifest, digest, bytes, entries, states } = imported;
+  const { kind, layout } = manifest;
+  if (printer.json) return await printer.document({ path, kind, layout, digest, bytes, entries, states });
+  const rows = states.map((state) => [
+    state.name,
+    state.kind,
+    count(state.rows),
+    count(state.before),
+    count(state.after),
+  ]);
+  printer.note(table(COLUMNS, rows).trimEnd());
+  const expired = states.reduce((sum, state) => sum + state.expired, 0);
+  if (expired > 0) printer.note(`${count(expired)} of the rows had expired, and are left out`);
+  printer.note(`savepoint, ${count(entries)} entries, ${formatBytes(bytes)}, digest ${digest.slice(0, 12)}`);
+  await printer.data(`${path}\n`);
+}
