@@ -17,6 +17,7 @@ export const FINDING_CODES = [
   'MANIFEST',
   'PROVENANCE',
   'SUMS',
+  'SIGNATURE',
   'DIRECTORY',
   'LIST',
   'BLOCK',

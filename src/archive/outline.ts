@@ -16,6 +16,7 @@ import {
   SUMS_MEMBER,
 } from '../format/archive-manifest.js';
 import { MAX_PROVENANCE_BYTES, type Provenance, readProvenance } from '../format/provenance.js';
+import { MAX_SIGNATURE_BYTES, readSignature, SIGNATURE_MEMBER, type Signature } from '../format/signature.js';
 import {
   decodeTarHeader,
   isExactHeader,
@@ -31,6 +32,7 @@ import {
 import type { ArchiveFile } from './archive-file.js';
 import { ArchiveDamaged, type Finding, type FindingCode } from './finding.js';
 import { encodeSums } from './pack.js';
+import { isSignedBy } from './sign.js';
 
 /** A line is a hash, two spaces, a name, an end. */
 const MAX_SUMS_BYTES = (MAX_MEMBERS + 2) * (64 + 2 + MAX_MEMBER_NAME + 1);
@@ -38,6 +40,8 @@ const MAX_SUMS_BYTES = (MAX_MEMBERS + 2) * (64 + 2 + MAX_MEMBER_NAME + 1);
 export interface Outline {
   readonly manifest: ArchiveManifest | undefined;
   readonly provenance: Provenance | undefined;
+  /** Where the archive is signed, and the signature is what it says. */
+  readonly signature: Signature | undefined;
   readonly findings: readonly Finding[];
   /** Names of data members that lie where the manifest says, whole. */
   readonly placed: ReadonlySet<string>;
@@ -57,14 +61,15 @@ export async function readOutline(file: ArchiveFile): Promise<Outline> {
     if (!(error instanceof ArchiveDamaged)) throw error;
     reading.findings.push(error.finding);
   }
-  const { manifest, provenance, findings } = reading;
-  return { manifest, provenance, findings, placed: reading.placed() };
+  const { manifest, provenance, signature, findings } = reading;
+  return { manifest, provenance, signature, findings, placed: reading.placed() };
 }
 
 class Reading {
   readonly findings: Finding[] = [];
   manifest: ArchiveManifest | undefined;
   provenance: Provenance | undefined;
+  signature: Signature | undefined;
   readonly #file: ArchiveFile;
   #manifestBytes: Buffer | undefined;
   readonly #seen: Seen[] = [];
@@ -97,7 +102,7 @@ class Reading {
   async #walk(): Promise<boolean> {
     const { size } = this.#file;
     let at = 0;
-    for (let count = 0; count <= MAX_MEMBERS + 3; count++) {
+    for (let count = 0; count <= MAX_MEMBERS + 4; count++) {
       const expected = this.#expected(this.#seen.length);
       const member = expected?.name ?? (at === 0 ? MANIFEST_MEMBER : '');
       const block = await this.#file.read(member, at, TAR_BLOCK);
@@ -194,6 +199,7 @@ class Reading {
       ...manifest.members.map(({ name }) => name),
       PROVENANCE_MEMBER,
       SUMS_MEMBER,
+      ...(this.#seen.some(({ name }) => name === SIGNATURE_MEMBER) ? [SIGNATURE_MEMBER] : []),
     ];
     const known = new Set(expected);
     const found = new Set<string>();
@@ -238,8 +244,21 @@ class Reading {
     else this.#find('PROVENANCE', PROVENANCE_MEMBER, at + TAR_BLOCK, found.wrong.slice(0, 500));
     const sums = this.#seen.find(({ name }) => name === SUMS_MEMBER);
     const lines = sums === undefined ? undefined : await this.#content(sums, MAX_SUMS_BYTES);
-    if (sums !== undefined && lines !== undefined)
-      this.#compareSums(sums, lines, manifest, manifestBytes, bytes);
+    if (sums === undefined || lines === undefined) return;
+    this.#compareSums(sums, lines, manifest, manifestBytes, bytes);
+    await this.#readSignature(lines);
+  }
+
+  /** Of the sums as they stand there: whether those are right is another finding. */
+  async #readSignature(sums: Buffer): Promise<void> {
+    const member = this.#seen.find(({ name }) => name === SIGNATURE_MEMBER);
+    const bytes = member === undefined ? undefined : await this.#content(member, MAX_SIGNATURE_BYTES);
+    if (member === undefined || bytes === undefined) return;
+    const found = readSignature(bytes);
+    const at = member.at + TAR_BLOCK;
+    if ('wrong' in found) this.#find('SIGNATURE', SIGNATURE_MEMBER, at, found.wrong.slice(0, 500));
+    else if (isSignedBy(found.signature, sums)) this.signature = found.signature;
+    else this.#find('SIGNATURE', SIGNATURE_MEMBER, at, `it is not one of ${SUMS_MEMBER} by the key it names`);
   }
 
   async #content({ name, size, at }: Seen, limit: number): Promise<Buffer | undefined> {

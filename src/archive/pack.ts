@@ -1,5 +1,5 @@
 /**
- * The tar file, front to back: manifest, data members, provenance, sums, two zero blocks. Everything about the
+ * The tar file, front to back: manifest, data members, provenance, sums, a signature if there is one, two zero blocks. Everything about the
  * members is known before the first byte is given out, so that a stream can be written too.
  */
 import { createHash } from 'node:crypto';
@@ -11,7 +11,9 @@ import {
   SUMS_MEMBER,
 } from '../format/archive-manifest.js';
 import { encodeProvenance, type Provenance } from '../format/provenance.js';
+import { encodeSignature, SIGNATURE_MEMBER } from '../format/signature.js';
 import { encodeTarHeader, TAR_END_BYTES, tarMemberBytes, tarPadding } from '../format/tar.js';
+import type { Signer } from './sign.js';
 
 /** The content of the data members, in the order of the manifest, in pieces of bounded size. */
 export type DataSource = (member: number) => AsyncIterable<Uint8Array>;
@@ -24,11 +26,20 @@ export interface Packing {
   pieces(): AsyncGenerator<Uint8Array, void>;
 }
 
-export function packing(draft: ArchiveManifest, provenance: Provenance, data: DataSource): Packing {
+/** `sign` makes the last member, where the archive is signed. */
+export function packing(
+  draft: ArchiveManifest,
+  provenance: Provenance,
+  data: DataSource,
+  sign?: Signer,
+): Packing {
   const { manifest, bytes: manifestBytes } = layOut(draft);
   const provenanceBytes = encodeProvenance(provenance);
   const sums = encodeSums(manifest, manifestBytes, provenanceBytes);
-  const sizes = [manifestBytes, ...manifest.members, provenanceBytes, sums].map(({ length }) => length);
+  const signature = sign === undefined ? [] : [encodeSignature(sign(sums))];
+  const sizes = [manifestBytes, ...manifest.members, provenanceBytes, sums, ...signature].map(
+    ({ length }) => length,
+  );
   return {
     manifest,
     bytes: sizes.reduce((sum, size) => sum + tarMemberBytes(size), TAR_END_BYTES),
@@ -41,6 +52,7 @@ export function packing(draft: ArchiveManifest, provenance: Provenance, data: Da
       }
       yield whole(PROVENANCE_MEMBER, provenanceBytes);
       yield whole(SUMS_MEMBER, sums);
+      for (const bytes of signature) yield whole(SIGNATURE_MEMBER, bytes);
       yield Buffer.alloc(TAR_END_BYTES);
     },
   };

@@ -17,6 +17,7 @@ import { type Entry, readEntry } from '../format/entry.js';
 import { isKeyed, type ManifestTable } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { entriesOf, readSegment, type SegmentBlock } from '../format/segment-read.js';
+import type { Signature } from '../format/signature.js';
 import { RunReader } from '../store/run-reader.js';
 import type { Payload } from '../store/sort-buffer.js';
 import { ArchiveFile, MemberSource } from './archive-file.js';
@@ -46,12 +47,12 @@ export interface ArchiveRange {
 export async function openArchive(disk: Disk, path: string): Promise<Archive> {
   const file = await ArchiveFile.open(disk, path);
   try {
-    const { manifest, provenance, findings } = await readOutline(file);
+    const { manifest, provenance, signature, findings } = await readOutline(file);
     const [first] = findings;
     if (first !== undefined) throw new ArchiveDamaged(path, first);
     if (manifest === undefined || provenance === undefined)
       throw file.damaged('MEMBER_MISSING', '', 0, 'it has no manifest');
-    const archive = new Archive(file, manifest, provenance);
+    const archive = new Archive(file, manifest, provenance, signature);
     for (const table of manifest.tables) archive.reader(table)?.check();
     return archive;
   } catch (error) {
@@ -63,14 +64,22 @@ export async function openArchive(disk: Disk, path: string): Promise<Archive> {
 export class Archive {
   readonly manifest: ArchiveManifest;
   readonly provenance: Provenance;
+  /** Of a signed archive; it is good, but of whom is another question. */
+  readonly signature: Signature | undefined;
   readonly #file: ArchiveFile;
   readonly #slots: ReadonlyMap<string, number>;
   readonly #members: ReadonlyMap<string, ArchiveMember>;
   #chain: Promise<RunChain | undefined> | undefined;
 
-  constructor(file: ArchiveFile, manifest: ArchiveManifest, provenance: Provenance) {
+  constructor(
+    file: ArchiveFile,
+    manifest: ArchiveManifest,
+    provenance: Provenance,
+    signature: Signature | undefined,
+  ) {
     this.manifest = manifest;
     this.provenance = provenance;
+    this.signature = signature;
     this.#file = file;
     this.#slots = new Map(manifest.operators.map(({ uid, maxParallelism }) => [uid, maxParallelism]));
     this.#members = new Map(manifest.members.map((member) => [member.name, member]));

@@ -27,6 +27,7 @@ import { type ArchivePhase, type CanonicalData, canonicalize, type OnProgress } 
 import { type CanonicalizeRunsOptions, canonicalizeRuns } from './canonicalize-runs.js';
 import { type ArchiveOutput, checkOutput, prepareOutput } from './output.js';
 import { type DataSource, packing } from './pack.js';
+import type { Signer } from './sign.js';
 import { snapshotCorrupt, type TableList, type TableShape, tableList } from './table-list.js';
 
 const COPY_BYTES = 1024 * 1024;
@@ -38,6 +39,8 @@ interface CommonOptions {
   readonly drained: boolean;
   readonly provenance: Provenance;
   readonly output: ArchiveOutput;
+  /** Absent: the archive is not signed. */
+  readonly sign?: Signer | undefined;
   readonly onProgress?: OnProgress | undefined;
   /** Aborted, the work ends soon with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -177,7 +180,7 @@ async function prepare(
 ): Promise<PreparedArchive> {
   const { disk, provenance, output, onProgress, signal } = options;
   try {
-    const packed = packing(draft, provenance, source);
+    const packed = packing(draft, provenance, source, options.sign);
     const phase: ArchivePhase = 'pack';
     let bytes = 0;
     const prepared = await prepareOutput(disk, output, packed, (count) => {

@@ -92,6 +92,8 @@ export const CODES = {
   GRAPH_CHANGED: EXIT.incompatible,
   BACKEND_CHANGED: EXIT.incompatible,
   SOURCE_CHANGED: EXIT.incompatible,
+  /** An archive is not signed by a key that was asked for. */
+  SIGNATURE_REFUSED: EXIT.incompatible,
   /** The old version runs on, untouched. */
   UPGRADE_REFUSED: EXIT.incompatible,
   HOME_NEWER: EXIT.incompatible,
