@@ -4,6 +4,7 @@
  * Order of application: drop, rename, filter, map, edits, re-key. Drops and renames name what the archive holds;
  * filters and maps, what it will be called.
  */
+import { valuesOf } from '../archive/entries-view.js';
 import { MAX_PARALLELISM } from '../base/key-groups.js';
 import { operatorId } from '../base/operator-id.js';
 import type { ArchiveManifest, ArchiveOperator } from '../format/archive-manifest.js';
@@ -11,7 +12,6 @@ import { isKeyed, type ManifestOperator, type ManifestTable } from '../format/ma
 import type { Findings } from './findings.js';
 import { cutAtEquals, labelOf, unknownOperator, unknownState } from './names.js';
 import { type NameProblem, type Renames, readRenames } from './rename.js';
-import { codecOf } from './table-values.js';
 
 /** As it was typed. */
 export interface RewriteRequest {
@@ -174,7 +174,7 @@ function readMaps(
       continue;
     }
     if (more.length > 0) findings.add('USAGE', `--map: ${labelOf(table)} is mapped twice`);
-    if (codecOf(table) === undefined)
+    if (valuesOf(table) === undefined)
       findings.add(
         'USAGE',
         `--map: values of ${labelOf(table)} are of codec ${table.codec.id}, which only its job knows`,

@@ -11,6 +11,7 @@
  * Invariants: an expression is held against SQLite before anything is read; whatever it says, it sees nothing but these
  * columns; entries for which it is true stay, as in WHERE.
  */
+import { valuesOf } from '../archive/entries-view.js';
 import { toTagged } from '../archive/tagged.js';
 import { systemCode, TidemarkError } from '../base/errors.js';
 import { Sqlite, type SqlValue } from '../catalog/sqlite.js';
@@ -20,7 +21,7 @@ import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
 import type { Findings } from './findings.js';
 import { labelOf } from './names.js';
 import { BlockBuilder, type TableBlock } from './table-blocks.js';
-import { codecOf, EntryParts, readNamespace } from './table-values.js';
+import { EntryParts, readNamespace } from './table-values.js';
 
 export const FILTER_COLUMNS = [
   'key',
@@ -65,7 +66,7 @@ export class RowFilter {
       expressions.some((sql) => new RegExp(`\\b${column}\\b`, 'i').test(sql)),
     );
     this.#sql = statement(this.#columns, expressions);
-    if (this.#columns.includes('value') && codecOf(table) === undefined)
+    if (this.#columns.includes('value') && valuesOf(table) === undefined)
       findings.add(
         'USAGE',
         `--filter ${this.#label}: its values are of codec ${table.codec.id}, which only its job knows`,

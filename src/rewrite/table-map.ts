@@ -5,7 +5,9 @@
  * Invariants: key, namespace, map key and expiry stay as they are; a value that the state could not hold is refused,
  * with the key; an entry whose bytes stay the same is not counted as changed.
  */
+
 import { EntryCheck } from '../archive/check-entry.js';
+import { valuesOf } from '../archive/entries-view.js';
 import { toTagged } from '../archive/tagged.js';
 import { present } from '../base/assert.js';
 import { type ErrorDetails, TidemarkError } from '../base/errors.js';
@@ -17,7 +19,7 @@ import { EntryScan, varintBytes } from '../format/entry-scan.js';
 import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
 import { labelOf } from './names.js';
 import { BlockBuilder, type TableBlock } from './table-blocks.js';
-import { codecOf, EntryParts, type NamespaceValue, plainTime, readNamespace } from './table-values.js';
+import { EntryParts, type NamespaceValue, plainTime, readNamespace } from './table-values.js';
 
 /** What a map function is given: an entry, decoded. */
 export interface MapEntry {
@@ -73,7 +75,7 @@ export class TableMap {
     this.#label = labelOf(table);
     this.#parts = new EntryParts(table, operator);
     this.#check = new EntryCheck(table, operator);
-    this.#codec = present(codecOf(table), 'the codec of a table that is mapped');
+    this.#codec = present(valuesOf(table), 'the codec of a table that is mapped');
     this.#map = map;
     this.#frameOf = frameOf;
   }

@@ -1,19 +1,11 @@
 /** The parts of an entry as JavaScript values, and back, for tables whose codec is one of ours. */
-import { keysOf, readAll } from '../archive/entries-view.js';
+import { keysOf, readAll, valuesOf } from '../archive/entries-view.js';
 import type { Codec } from '../codec/codec.js';
 import { keyCodecById } from '../codec/keys.js';
-import { listCodec } from '../codec/list.js';
 import { valueCodec } from '../codec/value.js';
 import type { Entry, Namespace } from '../format/entry.js';
 import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
 import { timerKey } from '../format/timer-key.js';
-
-/** How values of a table are kept; undefined where only its job knows. A list is one value. */
-export function codecOf({ kind, codec }: Pick<ManifestTable, 'kind' | 'codec'>): Codec<unknown> | undefined {
-  const own = codec.id === valueCodec.id && codec.version === valueCodec.version ? valueCodec : undefined;
-  if (own === undefined || kind !== 'list') return own;
-  return listCodec(own) as Codec<unknown>;
-}
 
 /** A namespace as user code sees it: null, 'global', {window: [start, end]} or {value}. */
 export type NamespaceValue =
@@ -44,7 +36,7 @@ export class EntryParts {
   constructor(table: ManifestTable, operator: ManifestOperator) {
     this.#keys = keysOf(table, operator) as Codec<unknown> | undefined;
     this.#mapKeys = mapKeysOf(table);
-    this.#values = table.kind === 'timer' || table.kind === 'event-timer' ? undefined : codecOf(table);
+    this.#values = table.kind === 'timer' || table.kind === 'event-timer' ? undefined : valuesOf(table);
   }
 
   /** Undefined where the table has none. */

@@ -4,6 +4,12 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { fromTagged } from '../../src/archive/tagged.js';
 import { TidemarkError } from '../../src/base/errors.js';
+import { keyGroupOf } from '../../src/base/key-groups.js';
+import type { Codec } from '../../src/codec/codec.js';
+import { jsonCodec } from '../../src/codec/json.js';
+import { keyCodecById } from '../../src/codec/keys.js';
+import { bytesCodec, numberCodec, stringCodec } from '../../src/codec/typed-codecs.js';
+import { codec } from '../../src/index.js';
 import type { MapEntry } from '../../src/rewrite/table-map.js';
 import { Blocks, operator, table } from '../archive/blocks.js';
 import { digestOf, diskOf, type Line, linesIn, refusal, rewritten } from './rewriting.js';
@@ -253,5 +259,83 @@ describe('a map', () => {
       ['d', 't', 'k2', 20],
       ['d', 't', 'k3', 30],
     ]);
+  });
+});
+
+describe('values of other codecs', () => {
+  const KINDS = {
+    json: { codec: jsonCodec, value: { n: 1 } },
+    number: { codec: numberCodec, value: 1.5 },
+    string: { codec: stringCodec, value: 'text' },
+    bytes: { codec: bytesCodec, value: Uint8Array.of(1, 2) },
+  };
+
+  async function diskOfKinds() {
+    const blocks = new Blocks();
+    const keys = keyCodecById('string');
+    Object.values(KINDS).forEach(({ codec, value }, id) => {
+      blocks.out.begin(id, keyGroupOf(keys.hash('k'), 128));
+      blocks.out.key(keys, 'k');
+      blocks.out.value(codec as Codec<unknown>, value);
+    });
+    const own = codec.define<string>({ id: 'own', encode: (text) => Buffer.from(text), decode: String });
+    blocks.out.begin(4, keyGroupOf(keys.hash('k'), 128));
+    blocks.out.key(keys, 'k');
+    blocks.out.value(own, 'own');
+    const tables = [...Object.keys(KINDS), 'own'].map((id, i) => ({
+      ...table(i, 'c', id),
+      codec: { id, version: 1 },
+    }));
+    return await diskOf({ tables, operators: [operator('c', 'process', 'string')], blocks });
+  }
+
+  test('are filtered, mapped and edited as what they are', async () => {
+    const disk = await diskOfKinds();
+    const request = {
+      filter: [
+        "c.json=value ->> '$.n' = 1",
+        'c.number=value = 1.5',
+        "c.string=value = 'text'",
+        'c.own=key_group >= 0',
+      ],
+      map: ['c.json=f', 'c.number=f', 'c.string=f', 'c.bytes=f'],
+      maxParallelism: '12',
+    };
+    const f = ({ value }: MapEntry): unknown => {
+      if (typeof value === 'number') return value * 2;
+      if (typeof value === 'string') return `${value}!`;
+      return value instanceof Uint8Array ? Uint8Array.of(...value, 3) : { twice: value };
+    };
+    const edits = [
+      { operator: 'c', state: 'json', key: 'new', value: [1] },
+      { operator: 'c', state: 'own', key: 'new', value: { $bytes: 'AQI=' } },
+    ];
+    await rewritten(disk, request, {
+      maps: { f },
+      edits: edits.map((one) => JSON.stringify(one)).join('\n'),
+    });
+    const found = (await linesIn(disk)).map(({ state, key, value }) => [state, key, value]);
+    assert.deepEqual(found.sort(), [
+      ['bytes', 'k', { $bytes: 'AQID' }],
+      ['json', 'k', { twice: { n: 1 } }],
+      ['json', 'new', [1]],
+      ['number', 'k', 3],
+      ['own', 'k', { $bytes: Buffer.from('own').toString('base64') }],
+      ['own', 'new', { $bytes: 'AQI=' }],
+      ['string', 'k', 'text!'],
+    ]);
+  });
+
+  test("those of a definition's own are no business of filters by value, and of maps", async () => {
+    const disk = await diskOfKinds();
+    const error = await refusal(
+      disk,
+      { filter: ['c.own=value = 1'], map: ['c.own=f'] },
+      { maps: { f: () => 1 } },
+    );
+    assert.match(error.message, /--filter c\.own: its values are of codec own, which only its job knows/);
+    assert.match(error.message, /--map: values of c\.own are of codec own, which only its job knows/);
+    const wrong = await refusal(disk, { map: ['c.number=f'] }, { maps: { f: () => 'text' } });
+    assert.equal(wrong.code, 'VALUE_REFUSED');
   });
 });
