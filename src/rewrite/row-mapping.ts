@@ -19,14 +19,15 @@ export interface ColumnFlags {
   readonly keys: readonly string[];
   readonly mapKey: string | undefined;
   readonly value: string | undefined;
-  /** Columns whose text is JSON. */
+  /** Columns whose text is JSON, and those whose text is text, whatever it looks like. */
   readonly json: readonly string[];
+  readonly text: readonly string[];
 }
 
-export const NO_FLAGS: ColumnFlags = { keys: [], mapKey: undefined, value: undefined, json: [] };
+export const NO_FLAGS: ColumnFlags = { keys: [], mapKey: undefined, value: undefined, json: [], text: [] };
 
-export function isFlagged({ keys, mapKey, value, json }: ColumnFlags): boolean {
-  return keys.length + json.length > 0 || mapKey !== undefined || value !== undefined;
+export function isFlagged({ keys, mapKey, value, json, text }: ColumnFlags): boolean {
+  return keys.length + json.length + text.length > 0 || mapKey !== undefined || value !== undefined;
 }
 
 /** What a column is: a part of the entry, a member of its value, or nothing. */
@@ -48,7 +49,7 @@ export class RowMapping {
     this.#members = roles.all.flatMap((role, i) => (role === 'member' ? [i] : []));
   }
 
-  /** `read` makes tagged JSON of the nth cell. A column of members is a value of type `auto`. */
+  /** `read` makes tagged JSON of the nth cell. What is a member of the value is of type `any`. */
   given(read: (place: number, type: string) => unknown): GivenEntry {
     const cells: unknown[] = [];
     for (const [i, role] of this.#roles.entries())
@@ -58,7 +59,7 @@ export class RowMapping {
     const value: Record<string, unknown> = {};
     for (const place of this.#members) {
       const member = {
-        value: read(place, 'auto') ?? null,
+        value: read(place, 'any') ?? null,
         writable: true,
         enumerable: true,
         configurable: true,
@@ -125,9 +126,10 @@ class Roles {
   }
 
   #flagged(): readonly (readonly [string, Column])[] {
-    const { value, mapKey, json } = this.#flags;
+    const { value, mapKey, json, text } = this.#flags;
     const possible = possibleColumns(this.#state.table, this.#state.operator);
     for (const name of json) this.#demand(name, '--json-column');
+    for (const name of text) this.#demand(name, '--text-column');
     const flag = (option: string, column: string, name: string | undefined) => {
       if (name === undefined) return [];
       this.#demand(name, option);
@@ -160,8 +162,9 @@ class Roles {
 export type ReadCell<C> = (cell: C, type: string, name: string) => unknown;
 
 /** `ours`: written by an export, which marks what is JSON. */
-export function sqlCellReader(ours: boolean, { json }: ColumnFlags): ReadCell<SqlValue> {
+export function sqlCellReader(ours: boolean, { json, text }: ColumnFlags): ReadCell<SqlValue> {
   return (cell, type, name) => {
+    if (typeof cell === 'string' && text.includes(name)) return cell;
     if (typeof cell === 'string' && json.includes(name)) return parseExactJson(cell);
     if (ours) return jsonOfCell(cell, type === 'string');
     if (type === 'boolean' && (cell === 0n || cell === 1n)) return cell === 1n;
@@ -169,8 +172,9 @@ export function sqlCellReader(ours: boolean, { json }: ColumnFlags): ReadCell<Sq
   };
 }
 
-export function csvCellReader(ours: boolean, { json }: ColumnFlags): ReadCell<string> {
+export function csvCellReader(ours: boolean, { json, text }: ColumnFlags): ReadCell<string> {
   return (cell, type, name) => {
+    if (text.includes(name)) return cell;
     if (json.includes(name)) return cell === '' ? undefined : parseExactJson(cell);
     return ours ? jsonOfCsvCell(cell, type === 'string') : typedText(cell, type);
   };
@@ -189,6 +193,12 @@ function typedText(cell: string, type: string): Json {
         : cell;
     case 'boolean':
       return text === 'true' || text === 'false' ? text === 'true' : cell;
+    case 'auto':
+      if (!/^\s*(?:[-+.\d]+(?:e[-+]?\d+)?|true|false)\s*$/i.test(cell)) return cell;
+      throw new TidemarkError(
+        'USAGE',
+        `${cell} may be text or not, and keys of type auto may be both: --text-column or --json-column says which`,
+      );
     default:
       return cell;
   }

@@ -33,7 +33,7 @@ export interface Column {
   readonly part: Part;
   /** Of a tuple's key. */
   readonly place?: number;
-  /** What is in it: an id of a key type; `auto` for any value. */
+  /** What is in it: an id of a key type; `any` for what is no key. */
   readonly type: string;
 }
 
@@ -67,10 +67,10 @@ export function columnsOf(table: TableShape, operator: Typed, shown: Shown): rea
   const hasMapKeys = mapKey !== null || isTimer(kind) || shown.chunks;
   return [
     ...keyColumns(table, operator),
-    ...(shown.namespaces ? [column('namespace', 'namespace', 'auto')] : []),
+    ...(shown.namespaces ? [column('namespace', 'namespace', 'any')] : []),
     ...(shown.windows ? [column('window_start', 'start', 'long'), column('window_end', 'end', 'long')] : []),
     ...(hasMapKeys ? [column('map_key', 'mapKey', mapKey ?? 'long')] : []),
-    ...(isTimer(kind) ? [] : [column('value', 'value', kind === 'number' ? 'double' : 'auto')]),
+    ...(isTimer(kind) ? [] : [column('value', 'value', kind === 'number' ? 'double' : 'any')]),
     ...(shown.stamps ? [column('expires', 'expires', 'long')] : []),
   ];
 }

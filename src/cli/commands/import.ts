@@ -130,6 +130,7 @@ function flagsOf(given: Given, format: Format): Flags {
     mapKey: given.text('map-key'),
     value: given.text('value'),
     json: given.list('json-column'),
+    text: given.list('text-column'),
     state: given.text('state'),
     query,
     delimiter,

@@ -224,6 +224,11 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
       { flags: '--map-key <column>', text: 'the map key of map state' },
       { flags: '--value <column>', text: 'the value; other columns are passed over' },
       { flags: '--json-column <column>', text: 'its text is JSON; as often as needed', repeats: true },
+      {
+        flags: '--text-column <column>',
+        text: 'its text is text, whatever it looks like; as often as needed',
+        repeats: true,
+      },
       { flags: '--delimiter <character>', text: 'of CSV (default: a comma; a tab for .tsv)' },
       { flags: '--reason <text>', text: 'why; it is kept in the archive' },
     ],
