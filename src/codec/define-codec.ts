@@ -52,10 +52,8 @@ class OwnCodec<T> implements Codec<T> {
   constructor(definition: CodecDefinition<T>) {
     this.id = definition.id;
     this.version = definition.version ?? 1;
-    // `findingsOn` has seen that they are codecs, whatever their types show.
-    this.reads = (definition.reads ?? []).filter((one: unknown) =>
-      isCodec(one),
-    ) as readonly unknown[] as readonly Codec<unknown>[];
+    const reads: unknown = definition.reads;
+    this.reads = isCodecs(reads) ? reads : [];
     this.#definition = definition;
   }
 
@@ -94,9 +92,7 @@ function findingsOn(given: unknown): readonly string[] {
     ...(version === undefined || isVersion(version) ? [] : ['version: expected a whole number from 1 on']),
     ...(typeof encode === 'function' ? [] : ['encode: expected a function']),
     ...(typeof decode === 'function' ? [] : ['decode: expected a function']),
-    ...(reads === undefined || (Array.isArray(reads) && reads.every(isCodec))
-      ? []
-      : ['reads: expected an array of codecs']),
+    ...(reads === undefined || isCodecs(reads) ? [] : ['reads: expected an array of codecs']),
   ];
 }
 
@@ -119,4 +115,8 @@ export function isCodec(value: unknown): value is Codec<unknown> {
   return (
     typeof id === 'string' && isVersion(version) && typeof write === 'function' && typeof read === 'function'
   );
+}
+
+export function isCodecs(value: unknown): value is readonly Codec<unknown>[] {
+  return Array.isArray(value) && value.every(isCodec);
 }

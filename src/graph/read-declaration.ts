@@ -1,6 +1,6 @@
 /** Reads what `state.…` was given: a schema or none, then options. Throws GRAPH_INVALID for what cannot be meant. */
 import type { Codec } from '../codec/codec.js';
-import { isCodec } from '../codec/define-codec.js';
+import { isCodec, isCodecs } from '../codec/define-codec.js';
 import { keyCodecById } from '../codec/keys.js';
 import type { Schema } from '../codec/schema.js';
 import { valueCodec } from '../codec/value.js';
@@ -52,7 +52,7 @@ export function readDeclaration(
     throw invalid(of, `codec: expected a codec, found ${show(codec)}`);
   if (formerly !== undefined && !Array.isArray(formerly))
     throw invalid(of, `formerly: expected an array of names, found ${show(formerly)}`);
-  if (was !== undefined && !(Array.isArray(was) && was.every(isCodec)))
+  if (was !== undefined && !isCodecs(was))
     throw invalid(of, `was: expected an array of codecs, found ${show(was)}`);
   return {
     codec: codec ?? valueCodec,

@@ -1,5 +1,5 @@
 /** Reads what `KeyedStream.window` was given into a `WindowSpec`, and finds what is wrong with it. Pure. */
-import { isCodec } from '../codec/define-codec.js';
+import { isCodec, isCodecs } from '../codec/define-codec.js';
 import { valueCodec } from '../codec/value.js';
 import { aggregateFindings, type Bag, isBag, unknownNames } from './bag.js';
 import { readLength } from './lengths.js';
@@ -9,7 +9,7 @@ import { isEventTime, isTrigger } from './triggers.js';
 import type { Trigger, WindowAssigner, WindowKeeps, WindowSpec } from './window.js';
 
 const FUNCTIONS = ['reduce', 'aggregate', 'apply'] as const;
-const KNOWN = ['assign', 'lateness', 'trigger', ...FUNCTIONS, 'result', 'schema', 'codec', 'formerly'];
+const KNOWN = ['assign', 'lateness', 'trigger', ...FUNCTIONS, 'result', 'schema', 'codec', 'was', 'formerly'];
 
 export interface ReadWindow {
   /** Usable only where there are no findings. */
@@ -83,11 +83,13 @@ function bodyFindings(name: (typeof FUNCTIONS)[number], body: unknown): string[]
   return typeof body === 'function' ? [] : [`${name}: expected a function, found ${show(body)}`];
 }
 
-function keepingFindings({ schema: shape, codec }: Bag): string[] {
+function keepingFindings({ schema: shape, codec, was }: Bag): string[] {
   const findings: string[] = [];
   if (shape !== undefined && readSchema(shape) === undefined)
     findings.push(`schema: expected a schema, found ${show(shape)}`);
   if (codec !== undefined && !isCodec(codec)) findings.push(`codec: expected a codec, found ${show(codec)}`);
+  if (was !== undefined && !isCodecs(was))
+    findings.push(`was: expected an array of codecs, found ${show(was)}`);
   return findings;
 }
 
@@ -121,7 +123,12 @@ function ownTrigger(trigger: Trigger<unknown, unknown> | undefined): Trigger<unk
 /** The functions are known to be such; their types are what the definition was compiled with. */
 function keeps(given: Bag): WindowKeeps {
   const codec = given['codec'];
-  const kept = { codec: isCodec(codec) ? codec : valueCodec, schema: readSchema(given['schema']) };
+  const was = given['was'];
+  const kept = {
+    codec: isCodec(codec) ? codec : valueCodec,
+    schema: readSchema(given['schema']),
+    ...(isCodecs(was) ? { was } : {}),
+  };
   const of = <K extends WindowKeeps['kind']>() => given as unknown as Extract<WindowKeeps, { kind: K }>;
   if (given['aggregate'] !== undefined)
     return { ...kept, kind: 'aggregating', aggregate: of<'aggregating'>().aggregate };

@@ -119,6 +119,8 @@ interface CommonWindow<T> {
 export interface Keeping<A> {
   readonly schema?: AnySchema<A>;
   readonly codec?: CodecFor<A>;
+  /** Other codecs that may have kept it before: see `SharedStateOptions`. */
+  readonly was?: readonly CodecFor<unknown>[];
 }
 
 /** One value per pane, of the type of the elements; results are that value, or what `result` makes of it. */
@@ -175,6 +177,7 @@ export interface WindowSpec {
 export type WindowKeeps = {
   readonly codec: Codec<unknown>;
   readonly schema: Schema<unknown> | undefined;
+  readonly was?: readonly Codec<unknown>[] | undefined;
 } & (
   | {
       readonly kind: 'reducing';

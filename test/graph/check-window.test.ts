@@ -89,7 +89,7 @@ test('what a window says is looked at piece by piece', () => {
     'expected an object with assign and one of reduce, aggregate, apply, found undefined',
   ]);
   assert.deepEqual(findings({ assign, reduce, latenes: '1h' }), [
-    'no property "latenes"; expected one of: assign, lateness, trigger, reduce, aggregate, apply, result, schema, codec, formerly',
+    'no property "latenes"; expected one of: assign, lateness, trigger, reduce, aggregate, apply, result, schema, codec, was, formerly',
   ]);
   assert.deepEqual(findings({}), [
     'assign is missing: expected windows.tumbling(…) or its like',

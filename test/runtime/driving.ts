@@ -5,6 +5,7 @@ import { schema } from '../../src/codec/schema.js';
 import { defineJob, type JobBuilder } from '../../src/graph/define.js';
 import { defineSource } from '../../src/graph/define-source.js';
 import type { SourceSpec } from '../../src/graph/source.js';
+import type { BackendFactory } from '../../src/runtime/compile.js';
 import { Dataflow } from '../../src/runtime/dataflow.js';
 import { Where } from '../../src/runtime/where.js';
 import { createMemoryBackend } from '../../src/state/memory/backend.js';
@@ -18,6 +19,8 @@ export interface DriveOptions {
   readonly clock?: ManualClock;
   readonly attempt?: number;
   readonly restore?: TakenSnapshot | undefined;
+  /** In memory by default. */
+  readonly backend?: BackendFactory;
   /** False: sinks are mute. */
   readonly liveSinks?: boolean;
 }
@@ -28,15 +31,17 @@ export class Driven {
   readonly clock: ManualClock;
   readonly log: string[] = [];
 
-  private constructor(build: (job: JobBuilder) => void, options: DriveOptions) {
+  /** Not opened yet: what is to be restored can be. */
+  constructor(build: (job: JobBuilder) => void, options: DriveOptions) {
     const { parallelism = 1, maxParallelism = 16, attempt = 1, liveSinks = true } = options;
+    const { backend = createMemoryBackend } = options;
     this.clock = options.clock ?? new ManualClock();
     const definition = defineJob('driven', {}, (job) => build(job));
     this.dataflow = new Dataflow({
       graph: definition.build({}),
       parallelism,
       maxParallelism,
-      backend: createMemoryBackend,
+      backend,
       snapshots: 'all',
       context: {
         cwd: '/',
