@@ -14,6 +14,7 @@ import type { SortLimits } from '../store/sort-buffer.js';
 import type { OnProgress } from './canonicalize.js';
 import { type ArchiveOutput, checkOutput } from './output.js';
 import { type Archive, openArchive } from './read.js';
+import type { Signer } from './sign.js';
 import { coded, type PreparedArchive, writeArchive, writeArchiveOfRuns } from './write.js';
 
 export interface ConvertOptions {
@@ -23,6 +24,8 @@ export interface ConvertOptions {
   readonly output: ArchiveOutput;
   /** A folder that is there, for temporary files: `*.tmp`. */
   readonly spoolFolder: string;
+  /** Absent: the savepoint is not signed, whether the input is or not. */
+  readonly sign?: Signer | undefined;
   readonly limits?: SortLimits;
   readonly onProgress?: OnProgress | undefined;
   /** Aborted, the work ends soon with the signal's reason. */
@@ -74,7 +77,7 @@ async function checkMembers(archive: Archive, { onProgress, signal }: ConvertOpt
 }
 
 async function rewrite(archive: Archive, options: ConvertOptions): Promise<Converted> {
-  const { disk, output, spoolFolder, limits, onProgress, signal } = options;
+  const { disk, output, spoolFolder, sign, limits, onProgress, signal } = options;
   const { operators, tables, drained, digest } = archive.manifest;
   const provenance: Provenance = { ...archive.provenance, parentDigest: digest };
   const common = {
@@ -85,6 +88,7 @@ async function rewrite(archive: Archive, options: ConvertOptions): Promise<Conve
     drained,
     provenance,
     output,
+    sign,
     spoolFolder,
     onProgress,
     signal,

@@ -68,7 +68,7 @@ export function fingerprintOf(publicKey: string): string {
 
 /** @throws SIGNATURE_REFUSED unless one of the keys has signed it; no keys require nothing */
 export function requireSignature(
-  { path, signature }: { readonly path: string; readonly signature: Signature | undefined },
+  { path, signature }: { readonly path: string; readonly signature?: Signature | undefined },
   keys: readonly TrustedKey[],
 ): void {
   if (keys.length === 0 || keys.some(({ publicKey }) => publicKey === signature?.publicKey)) return;

@@ -6,6 +6,7 @@ import type { ManifestTable } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { viewEntry } from './entries-view.js';
 import type { Archive } from './read.js';
+import { fingerprintOf } from './sign.js';
 import type { Json } from './tagged.js';
 
 /** Splits shown for one source; `splitCount` says how many there are. */
@@ -21,6 +22,8 @@ export interface Summary {
     readonly mode: ArchiveManifest['mode'];
     readonly digest: string;
     readonly drained: boolean;
+    /** Fingerprint of the key; null where it is not signed. */
+    readonly signedBy: string | null;
   };
   readonly capabilities: Capabilities;
   readonly job: {
@@ -73,7 +76,7 @@ export async function summarize(archive: Archive): Promise<Summary> {
   for (const operator of manifest.operators)
     operators.push(await summarizeOperator(archive, operator, tables.get(operator.uid) ?? []));
   return {
-    archive: { path, bytes, formatVersion, kind, layout, mode, digest, drained },
+    archive: { path, bytes, formatVersion, kind, layout, mode, digest, drained, signedBy: signerOf(archive) },
     capabilities: manifest.capabilities,
     job: {
       ...provenance.job,
@@ -143,4 +146,8 @@ export function summarizeSplit(id: Json, value: Json): SplitSummary {
     readonly [name: string]: Json;
   };
   return { id, position, done, timestamp };
+}
+
+function signerOf({ signature }: Archive): string | null {
+  return signature === undefined ? null : fingerprintOf(signature.publicKey);
 }

@@ -7,6 +7,7 @@ import type { Disk } from '../base/disk.js';
 import { TidemarkError } from '../base/errors.js';
 import { type ArchiveManifest, type ArchiveMember, tableMember } from '../format/archive-manifest.js';
 import { nativeDigest, snapshotDigest, tableDigest } from '../format/digest.js';
+import type { Signature } from '../format/signature.js';
 import type { Watermark } from '../format/watermark.js';
 import type { RunSource } from '../store/run-source.js';
 import { ArchiveFile, MemberSource } from './archive-file.js';
@@ -23,6 +24,8 @@ const HASH_BYTES = 1024 * 1024;
 export interface Verification {
   readonly ok: boolean;
   readonly findings: readonly Finding[];
+  /** Of a signed archive whose signature is good. */
+  readonly signature?: Signature;
 }
 
 export interface VerifyOptions {
@@ -41,7 +44,9 @@ export async function verifyArchive(
     const outline = await readOutline(file);
     const verifier = new Verifier(file, outline, options);
     await verifier.run();
-    return { ok: verifier.findings.length === 0, findings: verifier.findings };
+    const { findings } = verifier;
+    const { signature } = outline;
+    return { ok: findings.length === 0, findings, ...(signature === undefined ? {} : { signature }) };
   } finally {
     await file.close();
   }

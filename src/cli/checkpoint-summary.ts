@@ -35,6 +35,7 @@ export async function checkpointSummary(
       mode,
       digest: nativeDigest(checkpoint.segments),
       drained: false,
+      signedBy: null,
     },
     capabilities: capabilitiesOf('native', mode),
     job: { ...job, checkpointId, parallelism },

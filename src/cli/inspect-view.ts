@@ -57,6 +57,7 @@ function head(
   const layout = archive.layout === 'native' ? `native, ${archive.mode}` : archive.layout;
   return [
     [archive.kind, paint.bold(printable(label))],
+    ...(archive.signedBy === null ? [] : [['signed by', archive.signedBy] as const]),
     ['format', `version ${archive.formatVersion}, ${layout}${drained}, ${formatBytes(archive.bytes)}`],
     ['digest', archive.digest],
     [

@@ -1,6 +1,7 @@
 /** What `restore`, and `check` for it, take from the command line but for the snapshot and the definition. */
 import type { RestoreOptions } from '../job/restore.js';
 import type { Context, Given } from './context.js';
+import { trustedKeys } from './keys.js';
 import { paramFlags, settingsFlags } from './start-options.js';
 
 export function restoreFlags(
@@ -18,6 +19,7 @@ export function restoreFlags(
     drop: given.list('drop'),
     strict: given.flag('strict'),
     afterDrain: given.flag('after-drain'),
+    signedBy: trustedKeys(given, { cwd }),
     convert: given.flag('convert'),
     cwd,
     environment,

@@ -14,14 +14,18 @@ import { callControl } from '../control/client.js';
 import type { SavepointResult } from '../job/savepoint.js';
 import type { Context, Given } from './context.js';
 import type { Deadline } from './follow-job.js';
+import { signingKey } from './keys.js';
 import { pipeFile } from './pipe-file.js';
 import { savingText } from './saving-text.js';
+import { archiveOperand } from './snapshot-operand.js';
 import { deadlineOf, liveSocket } from './steer.js';
 import { savedText } from './text.js';
 
 /** Milliseconds between two looks at how far it is, and for the answer to one. */
 const LOOK_EVERY = 300;
 const LOOK_TIMEOUT = 2_000;
+/** Milliseconds that the job has to say what was not in time. */
+const LATE_ANSWER = 2_000;
 
 export interface Taking {
   readonly stop: boolean;
@@ -91,14 +95,28 @@ async function ask(
     const socket = await liveSocket(context, catalog, job, deadline);
     const reason = given.text('reason');
     const force = given.flag('force');
-    const body = { output, force, stop, drain, ...(reason === undefined ? {} : { reason }) };
+    const sign = signingKey(given, context)?.path;
+    const at = placesOf(given, context);
+    const left = deadline.left();
+    const body = {
+      output,
+      force,
+      stop,
+      drain,
+      ...(reason === undefined ? {} : { reason }),
+      ...(sign === undefined ? {} : { sign }),
+      ...(at === undefined ? {} : { at, ...(left === 0 ? {} : { timeout: left }) }),
+    };
     void watch(context, socket, over.signal, (text) => wheel.say(`${doing}: ${text}`));
-    const answer = await callControl(socket, 'POST', '/v1/savepoint', body, deadline.left());
+    // The job knows what has not come in time, and says so; it is waited for a little longer.
+    const limit = at === undefined || left === 0 ? left : left + LATE_ANSWER;
+    const answer = await callControl(socket, 'POST', '/v1/savepoint', body, limit);
     if (isSavepoint(answer)) return answer;
     throw new TidemarkError('NO_ANSWER', "the job's answer names no archive", { hint: whereToLook(job) });
   } catch (error) {
     if (!(error instanceof TidemarkError)) throw error;
-    if (error.code === 'TIMEOUT') throw timedOut(error, job, stop, piped ? output : undefined);
+    if (error.code === 'TIMEOUT' && given.text('at') === undefined)
+      throw timedOut(error, job, stop, piped ? output : undefined);
     if (error.code !== 'NO_ANSWER' || !stop) throw error;
     // The process of a job that stopped may end before its answer is out; the catalog knows of the archive then.
     const taken = takenBy(catalog, job);
@@ -108,6 +126,14 @@ async function ask(
     over.abort();
     wheel.stop();
   }
+}
+
+/** The archive at whose positions the splits are to wait. */
+function placesOf(given: Given, { cwd }: Context): string | undefined {
+  const at = given.text('at');
+  return at === undefined
+    ? undefined
+    : archiveOperand(at, cwd, (job) => `first: tidemark savepoint ${job} -o FILE.tar`);
 }
 
 /** Tells how far the job says it is, until it is over. */

@@ -3,8 +3,8 @@
  *
  *     GET  /v1/status                       the job, its operators and subtasks
  *     POST /v1/checkpoint  {"full": true}   takes a checkpoint; answers once it is complete; {"withSavepoint": PATH,
- *                                           "force", "reason"} saves it as a savepoint, too, and answers after that
- *     POST /v1/savepoint   {"output": PATH, "force", "reason", "stop", "drain"}
+ *                                           "force", "reason", "sign": PATH} saves it as a savepoint, too, and answers after that
+ *     POST /v1/savepoint   {"output": PATH, "force", "reason", "sign": PATH, "stop", "drain"}
  *                                           takes a savepoint; answers once the archive has its name;
  *                                           PATH/ with a slash at the end: into that folder, under the default name;
  *                                           {"at": PATH, "timeout": MS} once all splits wait where they were in that
@@ -33,6 +33,8 @@ export interface ControlOutput {
   readonly output: string;
   readonly force: boolean;
   readonly reason: string | undefined;
+  /** Absolute path of the private key that signs it. */
+  readonly sign: string | undefined;
 }
 
 export interface ControlCheckpoint {
@@ -72,7 +74,13 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
     '/v1/checkpoint',
     {
       method: 'POST',
-      fields: { full: 'boolean', withSavepoint: 'string', force: 'boolean', reason: 'string' },
+      fields: {
+        full: 'boolean',
+        withSavepoint: 'string',
+        force: 'boolean',
+        reason: 'string',
+        sign: 'string',
+      },
       call: (handlers, body) => handlers.checkpoint(checkpointOf(body)),
     },
   ],
@@ -84,6 +92,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
         output: 'string',
         force: 'boolean',
         reason: 'string',
+        sign: 'string',
         stop: 'boolean',
         drain: 'boolean',
         at: 'string',
@@ -115,7 +124,9 @@ function savepointOf(body: Readonly<Record<string, unknown>>): ControlSavepoint 
 }
 
 function outputOf(body: Readonly<Record<string, unknown>>, field: string): ControlOutput {
-  const { [field]: output, reason } = body;
+  const { [field]: output, reason, sign } = body;
+  if (sign !== undefined && (typeof sign !== 'string' || !isAbsolute(sign) || sign.includes('\0')))
+    throw new TidemarkError('USAGE', 'sign must be an absolute path');
   if (typeof output !== 'string' || !isAbsolute(output) || output.includes('\0')) {
     throw new TidemarkError('USAGE', `${field} must be an absolute path`);
   }
@@ -132,6 +143,7 @@ function outputOf(body: Readonly<Record<string, unknown>>, field: string): Contr
     output,
     reason: typeof reason === 'string' ? reason : undefined,
     force: body['force'] === true,
+    sign,
   };
 }
 

@@ -6,6 +6,7 @@
  *     main: commit or discard                   thread: committed or discarded, then gone
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { signerOf } from '../archive/sign.js';
 import { type PreparedArchive, writeArchive, writeArchiveOfRuns } from '../archive/write.js';
 import { assert, present } from '../base/assert.js';
 import { type ErrorRecord, toTidemarkError } from '../base/errors.js';
@@ -14,6 +15,7 @@ import type { Manifest } from '../format/manifest.js';
 import type { Provenance } from '../format/provenance.js';
 import { SegmentReader } from '../format/segment.js';
 import { RunReader } from '../store/run-reader.js';
+import { readKeyFile } from './key-file.js';
 
 export interface ArchiveTaskData {
   readonly segments: readonly string[];
@@ -25,6 +27,8 @@ export interface ArchiveTaskData {
   readonly drained: boolean;
   readonly output: string;
   readonly force: boolean;
+  /** Path of the private key that signs it. */
+  readonly sign: string | undefined;
 }
 
 export type FromArchiveThread =
@@ -77,6 +81,7 @@ async function write(): Promise<PreparedArchive> {
     drained: data.drained,
     provenance: data.provenance,
     output: { path: data.output, force: data.force },
+    sign: data.sign === undefined ? undefined : signerOf(readKeyFile(data.sign), data.sign),
     onProgress: (done: { readonly entries: number; readonly bytes: number }, phase: string) =>
       send({ type: 'progress', phase, ...done }),
   };

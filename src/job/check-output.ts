@@ -8,6 +8,8 @@ export interface OutputFile {
   readonly output: string;
   /** Replace a file that is there. */
   readonly force: boolean;
+  /** Absolute path of the private key that signs it. */
+  readonly sign?: string | undefined;
 }
 
 /**

@@ -7,6 +7,7 @@
  * under the final name before all of it is durable, and whatever fails, or is interrupted, leaves nothing.
  */
 import { join } from 'node:path';
+import type { Signer } from '../archive/sign.js';
 import { packSegments } from '../archive/write.js';
 import type { Clock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
@@ -37,6 +38,7 @@ export interface ExternalizeOptions {
   readonly checkpoint: number | undefined;
   readonly destination: Destination;
   readonly reason: string | undefined;
+  readonly sign?: Signer | undefined;
   /** Milliseconds to wait for a live job to commit the checkpoint. */
   readonly patience: number;
   /** Aborted, nothing is left, and the call rejects with its reason. */
@@ -107,7 +109,7 @@ async function untilCommitted(options: ExternalizeOptions, id: number): Promise<
 }
 
 async function pack(options: ExternalizeOptions, checkpoint: CheckpointRecord): Promise<Externalized> {
-  const { catalog, disk, clock, job, destination, reason, signal, onProgress } = options;
+  const { catalog, disk, clock, job, destination, reason, sign, signal, onProgress } = options;
   const { id } = checkpoint;
   const manifest = manifestOf(checkpoint);
   const { operators, tables, mode, backend, barrierTime, parallelism } = manifest;
@@ -132,6 +134,7 @@ async function pack(options: ExternalizeOptions, checkpoint: CheckpointRecord): 
       'stream' in destination
         ? { stream: (bytes) => destination.stream(bytes) }
         : { path, force: destination.force },
+    sign,
     signal,
     onProgress: ({ entries, bytes }, phase) => onProgress({ phase, entries, bytes }),
   });

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { openArchive } from '../archive/read.js';
+import { requireSignature, type TrustedKey } from '../archive/sign.js';
 import { TidemarkError } from '../base/errors.js';
 import type { HomePaths } from '../base/home.js';
 import { realDisk } from '../base/real-disk.js';
@@ -51,6 +52,8 @@ export interface RestoreOptions {
   readonly allowNonRestored: boolean;
   /** Restore a snapshot after whose barrier nothing was to come. */
   readonly afterDrain: boolean;
+  /** The archive must be signed by one of these; empty: it need not be. */
+  readonly signedBy?: readonly TrustedKey[];
   /** Rewrite a native archive as a savepoint first, in the home. */
   readonly convert: boolean;
   /** State that is left behind though it might fit: `uid` or `uid.state`. */
@@ -121,6 +124,7 @@ export interface PlannedRestore extends RestorePlan {
 export async function planRestore(home: HomePaths, options: RestoreOptions): Promise<PlannedRestore> {
   const archive = await openArchive(realDisk, options.archive);
   try {
+    requireSignature(archive, options.signedBy ?? []);
     const check = options.check ?? RESTORE_CHECK;
     if (check.members) await archive.checkMembers(() => options.signal?.throwIfAborted());
     return await planSnapshot(home, options, { label: options.archive, ...snapshotOf(archive) }, check);
@@ -254,7 +258,11 @@ async function planWith(
     const fitting = planStates({ ...manifest, tables }, facts, allowed);
     const matched = await refuseOtherWindows(snapshot, facts, fitting);
     const same = provenance.bundleHash === code.bundle && isDeepStrictEqual(params, provenance.params);
-    const passed = hasPassed(options.remembers ?? home, { digest: manifest.digest, bundle: code.bundle, params });
+    const passed = hasPassed(options.remembers ?? home, {
+      digest: manifest.digest,
+      bundle: code.bundle,
+      params,
+    });
     const depth = depthOf(check, { same, passed });
     const values = await checkValues(definition, snapshot, matched, depth, options);
     const states = withRefused(matched, values, facts);

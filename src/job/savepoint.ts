@@ -189,6 +189,7 @@ async function write(
     drained: manifest.drained === true,
     output: path,
     force: request.force,
+    sign: request.sign,
   });
   parts.onProgress(() => task.progress);
   const written = await task.written();

@@ -9,10 +9,12 @@
  * Invariants: a row that is no entry is listed, with where it stands and why, and then nothing is written; memory does
  * not grow with the data, nor with the archive.
  */
+
 import { setImmediate } from 'node:timers/promises';
 import type { OnProgress } from '../archive/canonicalize.js';
 import type { ArchiveOutput } from '../archive/output.js';
 import type { Archive } from '../archive/read.js';
+import type { Signer } from '../archive/sign.js';
 import { type TableShape, tableLabel } from '../archive/table-list.js';
 import { type PreparedArchive, writeArchive } from '../archive/write.js';
 import { assert } from '../base/assert.js';
@@ -35,6 +37,8 @@ export interface ImportOptions {
   readonly disk: Disk;
   /** A folder that is there, for temporary files. */
   readonly spoolFolder: string;
+  /** Absent: what is written is not signed, whether the input is or not. */
+  readonly sign?: Signer | undefined;
   readonly output: ArchiveOutput;
   /** Where all that is not replaced comes from; open until the promise settles. Without it the archive has nothing else. */
   readonly base: Archive | undefined;
@@ -71,12 +75,24 @@ export interface Imported extends PreparedArchive {
 export async function importRows(options: ImportOptions): Promise<Imported> {
   const work = new Work(options);
   try {
-    const { disk, spoolFolder, output, base, operators, tables, provenance, onProgress, signal, limits } =
-      options;
+    const {
+      disk,
+      spoolFolder,
+      output,
+      sign,
+      base,
+      operators,
+      tables,
+      provenance,
+      onProgress,
+      signal,
+      limits,
+    } = options;
     const prepared = await writeArchive({
       disk,
       spoolFolder,
       output,
+      sign,
       operators,
       tables,
       provenance,

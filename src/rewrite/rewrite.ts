@@ -12,6 +12,7 @@ import type { ArchivePhase } from '../archive/canonicalize.js';
 import { ArchiveDamaged } from '../archive/finding.js';
 import { type ArchiveOutput, checkOutput } from '../archive/output.js';
 import { type Archive, openArchive } from '../archive/read.js';
+import type { Signer } from '../archive/sign.js';
 import { coded, type PreparedArchive, writeArchive } from '../archive/write.js';
 import type { Disk } from '../base/disk.js';
 import { BytesDamaged } from '../codec/codec.js';
@@ -37,6 +38,8 @@ export interface RewriteOptions {
   readonly output: ArchiveOutput | undefined;
   /** A folder that is there, for temporary files: `*.tmp`. */
   readonly spoolFolder: string;
+  /** Absent: what is written is not signed, whether the input is or not. */
+  readonly sign?: Signer | undefined;
   readonly request: RewriteRequest;
   /** JSON lines that set entries and take them away. */
   readonly edits?: AsyncIterable<Uint8Array> | undefined;
@@ -185,7 +188,7 @@ async function write(
   provenance: Provenance,
   blocks: Parameters<typeof writeArchive>[0]['blocks'],
   output: ArchiveOutput,
-  { disk, spoolFolder, limits, onProgress, signal }: RewriteOptions,
+  { disk, spoolFolder, sign, limits, onProgress, signal }: RewriteOptions,
 ): Promise<PreparedArchive> {
   return await writeArchive({
     disk,
@@ -196,6 +199,7 @@ async function write(
     drained: archive.manifest.drained,
     provenance,
     output,
+    sign,
     blocks,
     onProgress,
     signal,

@@ -47,7 +47,8 @@ describe('a signed archive', () => {
     assert.match(key.fingerprint, /^SHA256:[A-Za-z0-9+/]{43}$/);
     assert.equal(fingerprintOf(key.publicKey), key.fingerprint);
     await archive.close();
-    assert.deepEqual(await verifyArchive(diskWith(signed), PATH), { ok: true, findings: [] });
+    const { ok, findings, signature } = await verifyArchive(diskWith(signed), PATH);
+    assert.deepEqual([ok, findings, signature?.publicKey], [true, [], key.publicKey]);
     const { at } = memberOf(signed);
     assert.deepEqual(signed.subarray(0, at), plain.subarray(0, plain.length - END_BYTES));
     assert.deepEqual(await archiveOf({ ...small(), sign: ours.sign }), signed);

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openArchive } from '../../archive/read.js';
+import { requireSignature, type TrustedKey } from '../../archive/sign.js';
 import { EXIT, TidemarkError } from '../../base/errors.js';
 import { type HomePaths, homePaths } from '../../base/home.js';
 import { realDisk } from '../../base/real-disk.js';
@@ -78,24 +79,35 @@ async function check(
       wheel.say(`looking at ${label}: ${count(entries)} of ${count(of)} entries`),
   };
   try {
-    return await withSnapshot(operand, depth, context, signal, async (snapshot) => {
-      const plan = await planSnapshot(scratch, options, snapshot, depth);
-      if (elements === undefined || plan.refusal !== undefined) return { plan, trial: undefined };
-      wheel.say(`trying it out: ${count(elements)} elements a split`);
-      // Loaded only where a job is run.
-      const { runTrial } = await import('../../job/trial.js');
-      return { plan, trial: await runTrial(scratch, plan, snapshot, { elements, signal }) };
-    });
+    return await withSnapshot(
+      operand,
+      { depth, signal, signedBy: options.signedBy ?? [] },
+      context,
+      async (snapshot) => {
+        const plan = await planSnapshot(scratch, options, snapshot, depth);
+        if (elements === undefined || plan.refusal !== undefined) return { plan, trial: undefined };
+        wheel.say(`trying it out: ${count(elements)} elements a split`);
+        // Loaded only where a job is run.
+        const { runTrial } = await import('../../job/trial.js');
+        return { plan, trial: await runTrial(scratch, plan, snapshot, { elements, signal }) };
+      },
+    );
   } finally {
     wheel.stop();
   }
 }
 
+interface HowToOpen {
+  readonly depth: CheckDepth;
+  readonly signal: AbortSignal;
+  /** Of archives. */
+  readonly signedBy: readonly TrustedKey[];
+}
+
 async function withSnapshot<T>(
   operand: Asked['operand'],
-  depth: CheckDepth,
+  { depth, signal, signedBy }: HowToOpen,
   context: Context,
-  signal: AbortSignal,
   use: (snapshot: PlannedSnapshot) => Promise<T>,
 ): Promise<T> {
   if (operand.kind === 'job')
@@ -109,6 +121,7 @@ async function withSnapshot<T>(
     });
   const archive = await openArchive(realDisk, operand.path);
   try {
+    requireSignature(archive, signedBy);
     if (depth.members) await archive.checkMembers(() => signal.throwIfAborted());
     return await use({ label: operand.path, ...snapshotOf(archive) });
   } finally {

@@ -5,6 +5,7 @@ import { formatBytes } from '../../base/size.js';
 import type { Catalog } from '../../catalog/catalog.js';
 import { type CheckpointRow, checkpointRow } from '../../job/status.js';
 import type { Context, Given } from '../context.js';
+import { signingKey } from '../keys.js';
 import { withCatalog } from '../session.js';
 import { ask, deadlineOf } from '../steer.js';
 import { destinationOf, savepointIn } from '../take-savepoint.js';
@@ -43,9 +44,10 @@ function sizeText({ own, shared, total }: CheckpointRow['bytes']): string {
 function savepointWish(given: Given, context: Context): Readonly<Record<string, unknown>> {
   const file = given.text('with-savepoint');
   const reason = given.text('reason');
+  const sign = signingKey(given, context)?.path;
   if (file === undefined) {
-    if (reason === undefined && !given.flag('force')) return {};
-    throw usage('--force and --reason are about the savepoint, and none is asked for');
+    if (reason === undefined && sign === undefined && !given.flag('force')) return {};
+    throw usage('--force, --sign and --reason are about the savepoint, and none is asked for');
   }
   if (file === '-') throw usage('--with-savepoint takes the name of a file');
   const { output } = destinationOf(file, context, '');
@@ -53,6 +55,7 @@ function savepointWish(given: Given, context: Context): Readonly<Record<string, 
     withSavepoint: output,
     force: given.flag('force'),
     ...(reason === undefined ? {} : { reason }),
+    ...(sign === undefined ? {} : { sign }),
   };
 }
 

@@ -6,6 +6,7 @@ import { EXIT, TidemarkError } from '../../base/errors.js';
 import { realDisk } from '../../base/real-disk.js';
 import { formatBytes } from '../../base/size.js';
 import type { Context, Given } from '../context.js';
+import { signingKey } from '../keys.js';
 import { onSignal } from '../signals.js';
 import { archiveOperand } from '../snapshot-operand.js';
 import { count } from '../text.js';
@@ -23,6 +24,7 @@ export async function run(given: Given, context: Context): Promise<number> {
   const input = archiveOperand(given.operands[0] ?? '', context.cwd, hint);
   const output = outputOf(given.text('output'), input, context.cwd);
   await checkFolder(dirname(output));
+  const key = signingKey(given, context);
   const stop = new AbortController();
   const signals = onSignal(
     () => clock.monotonic(),
@@ -38,6 +40,7 @@ export async function run(given: Given, context: Context): Promise<number> {
       disk: realDisk,
       input,
       output: { path: output, force: given.flag('force') },
+      sign: key?.sign,
       spoolFolder: dirname(output),
       onProgress,
       signal: stop.signal,

@@ -11,6 +11,7 @@ import { type ExternalizePlan, planExternalize } from '../../job/externalize-pla
 import type { Context, Given } from '../context.js';
 import { EXIT_NO_READER } from '../exit.js';
 import { interruptible } from '../interruptible.js';
+import { signingKey } from '../keys.js';
 import { printable } from '../printer.js';
 import { progressText } from '../saving-text.js';
 import { withCatalog } from '../session.js';
@@ -70,6 +71,7 @@ async function pack(
     checkpoint,
     destination,
     reason: given.text('reason'),
+    sign: signingKey(given, context)?.sign,
     patience: timeout === undefined ? PATIENCE : parseDuration(timeout, '--timeout'),
     onProgress: (progress: ArchiveProgress) => wheel.say(`${doing}: ${progressText(progress)}`),
   };

@@ -11,6 +11,7 @@ import { startMaps } from '../../job/map-task.js';
 import { TOOL_VERSION } from '../../job/tool-version.js';
 import { type RewritePhase, type Rewritten, rewriteArchive } from '../../rewrite/rewrite.js';
 import type { Context, Given } from '../context.js';
+import { signingKey } from '../keys.js';
 import { archiveOutput, checkFolder, nameArchive } from '../new-archive.js';
 import type { Printer, Spinner } from '../printer.js';
 import { rewriteDocument, rewriteTable } from '../rewrite-view.js';
@@ -51,6 +52,7 @@ export async function run(given: Given, context: Context): Promise<number> {
       disk: realDisk,
       input,
       output: path === undefined ? undefined : { path, force: given.flag('force') },
+      sign: signingKey(given, context)?.sign,
       spoolFolder: path === undefined ? tmpdir() : dirname(path),
       request: {
         rename: given.list('rename'),

@@ -1,10 +1,12 @@
 /** `tidemark verify <file>` */
 import type { Finding } from '../../archive/finding.js';
+import { fingerprintOf, requireSignature } from '../../archive/sign.js';
 import { verifyArchive } from '../../archive/verify.js';
 import { EXIT, TidemarkError } from '../../base/errors.js';
 import { realDisk } from '../../base/real-disk.js';
 import { formatBytes } from '../../base/size.js';
 import type { Context, Given } from '../context.js';
+import { trustedKeys } from '../keys.js';
 import { printable } from '../printer.js';
 import { archiveOperand } from '../snapshot-operand.js';
 import { table } from '../table.js';
@@ -23,11 +25,17 @@ export async function run(given: Given, { printer, cwd }: Context): Promise<numb
   const wheel = await printer.spinner(`verifying ${path}`);
   const onProgress = ({ entries, bytes }: { readonly entries: number; readonly bytes: number }) =>
     wheel.say(`verifying ${path}: ${count(entries)} entries, ${formatBytes(bytes)}`);
-  const { ok, findings } = await verifyArchive(realDisk, path, { onProgress }).finally(() => wheel.stop());
-  if (printer.json) await printer.document({ ok, findings });
+  const keys = trustedKeys(given, { cwd });
+  const { ok, findings, signature } = await verifyArchive(realDisk, path, { onProgress }).finally(() =>
+    wheel.stop(),
+  );
+  const signer = signature === undefined ? {} : { signedBy: fingerprintOf(signature.publicKey) };
+  if (printer.json) await printer.document({ ok, findings, ...signer });
   else if (!ok) await printer.data(table(COLUMNS, findings.map(cells)));
   if (!ok) throw refusal(path, findings);
-  if (!printer.json) printer.note(`${path} is whole`);
+  requireSignature({ path, signature }, keys);
+  const by = signer.signedBy === undefined ? '' : `, signed by ${signer.signedBy}`;
+  if (!printer.json) printer.note(`${path} is whole${by}`);
   return EXIT.done;
 }
 

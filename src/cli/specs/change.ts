@@ -1,7 +1,17 @@
 /** Commands that change jobs and their state with certainty: check, upgrade, rewrite, export, import. */
 import { type CommandSpec, type OptionSpec, optionNames } from '../command-spec.js';
 import { RESTORE_OPTIONS } from '../start-options.js';
-import { ARCHIVE, DEFINITION, JOB, LEAVE_BEHIND, OUTPUT, SNAPSHOT, STATE } from './shared.js';
+import {
+  ARCHIVE,
+  DEFINITION,
+  JOB,
+  LEAVE_BEHIND,
+  OUTPUT,
+  REQUIRE_SIGNATURE,
+  SIGN,
+  SNAPSHOT,
+  STATE,
+} from './shared.js';
 
 const CHANGE = 'Change jobs with certainty:';
 
@@ -42,6 +52,7 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
         flags: '--trial <n>',
         text: 'also restore it aside, with muted sinks, and read n elements of each split',
       },
+      REQUIRE_SIGNATURE,
       { flags: '--after-drain', text: 'as restore --after-drain' },
       { flags: '--convert', text: 'as restore --convert' },
       ...RESTORE_OPTIONS,
@@ -111,6 +122,7 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
         completes: 'file',
       },
       { flags: '--force', text: 'replace a file that is there' },
+      SIGN,
       {
         flags: '--rename <old=new>',
         text: 'an operator, uid=new, or a state of it, uid.state=new; as often as needed',
@@ -201,7 +213,7 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
       { flags: '--into <archive>', text: 'all else is as in this archive', completes: 'file' },
       {
         flags: '--definition <file>',
-        text: 'all else is empty: the first state of this job',
+        text: 'without --into, all else is empty: the first state of this job. It looks at every value before it counts',
         completes: 'file',
       },
       {
@@ -212,6 +224,7 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
       { flags: '--max-parallelism <n>', text: 'key groups of an archive from nothing (default: as run)' },
       { flags: '-o, --output <file>', text: 'where to; a name ending in / is a folder', completes: 'file' },
       { flags: '--force', text: 'replace a file that is there' },
+      SIGN,
       { ...STATE, text: 'the state that the rows are of; of exports, the only one to take' },
       { flags: '--merge', text: 'keep the entries that no row names' },
       {

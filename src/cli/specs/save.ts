@@ -1,7 +1,19 @@
 /** Commands that save, inspect and restore state. */
 import type { CommandSpec } from '../command-spec.js';
 import { RESTORE_OPTIONS } from '../start-options.js';
-import { ARCHIVE, DETACH, JOB, LEAVE_BEHIND, LIMIT, OUTPUT, SNAPSHOT, STATE, TIMEOUT } from './shared.js';
+import {
+  ARCHIVE,
+  DETACH,
+  JOB,
+  LEAVE_BEHIND,
+  LIMIT,
+  OUTPUT,
+  REQUIRE_SIGNATURE,
+  SIGN,
+  SNAPSHOT,
+  STATE,
+  TIMEOUT,
+} from './shared.js';
 
 const SAVE = 'Save, inspect and restore state:';
 
@@ -12,12 +24,24 @@ export const SAVE_COMMANDS: readonly CommandSpec[] = [
     summary: "save a running job's state into a file; the job runs on",
     detail:
       'Takes a savepoint: one portable file with all state, that belongs to you. Sinks have committed what it ' +
-      'includes. It restores at any parallelism, and into a changed definition. Prints its path.',
+      'includes. It restores at any parallelism, and into a changed definition. Prints its path. With --at each split ' +
+      'waits until all are where they were in another savepoint, so that the two can be compared; what asked for it ' +
+      'must stay: Ctrl-C, or the end of --timeout, lets all go on.',
     operands: [JOB],
-    options: [...OUTPUT, TIMEOUT],
+    options: [
+      ...OUTPUT,
+      SIGN,
+      {
+        flags: '--at <file>',
+        text: 'take it where another was taken: at the position that each split has in this archive',
+        completes: 'file',
+      },
+      TIMEOUT,
+    ],
     examples: [
       'tidemark savepoint word-count',
       'tidemark savepoint word-count -o backups/ --reason "before the upgrade"',
+      'tidemark savepoint green --at blue.tar -o green.tar && tidemark diff blue.tar green.tar --exit-code',
       'tidemark savepoint word-count -o - | ssh backup "cat > word-count.savepoint.tar"',
     ],
     load: () => import('../commands/savepoint.js'),
@@ -39,6 +63,7 @@ export const SAVE_COMMANDS: readonly CommandSpec[] = [
       },
       { flags: '--force', text: 'replace a file that is there' },
       { flags: '--reason <text>', text: 'why; it is kept in the archive and shown by snapshots' },
+      SIGN,
       { flags: '--dry-run', text: 'list the segments and their bytes, write nothing' },
       TIMEOUT,
     ],
@@ -59,6 +84,7 @@ export const SAVE_COMMANDS: readonly CommandSpec[] = [
     operands: [JOB],
     options: [
       ...OUTPUT,
+      SIGN,
       { flags: '--drain', text: 'first let event time end: windows and timers fire, for good' },
       TIMEOUT,
     ],
@@ -83,6 +109,7 @@ export const SAVE_COMMANDS: readonly CommandSpec[] = [
         completes: 'file',
       },
       ...LEAVE_BEHIND,
+      REQUIRE_SIGNATURE,
       { flags: '--after-drain', text: 'restore what stop --drain has left' },
       {
         flags: '--convert',
@@ -132,8 +159,11 @@ export const SAVE_COMMANDS: readonly CommandSpec[] = [
     summary: 'check that an archive is whole, byte for byte',
     detail: 'Reads all of it and lists all that is wrong; exit 7 when anything is. Needs no home.',
     operands: [ARCHIVE],
-    options: [],
-    examples: ['tidemark verify word-count.tar'],
+    options: [REQUIRE_SIGNATURE],
+    examples: [
+      'tidemark verify word-count.tar',
+      'tidemark verify word-count.tar --require-signature release.pub.pem',
+    ],
     load: () => import('../commands/verify.js'),
   },
   {
@@ -165,6 +195,7 @@ export const SAVE_COMMANDS: readonly CommandSpec[] = [
         completes: 'file',
       },
       { flags: '--force', text: 'replace a file that is there' },
+      SIGN,
     ],
     examples: [
       'tidemark convert word-count.checkpoint.tar',

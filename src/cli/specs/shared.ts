@@ -34,6 +34,17 @@ export const OUTPUT: readonly OptionSpec[] = [
   { flags: '--force', text: 'replace a file that is there' },
   { flags: '--reason <text>', text: 'why; it is kept in the archive and shown by snapshots' },
 ];
+export const SIGN: OptionSpec = {
+  flags: '--sign <key>',
+  text: 'sign it with this private key, ed25519 in PEM',
+  completes: 'file',
+};
+export const REQUIRE_SIGNATURE: OptionSpec = {
+  flags: '--require-signature <key>',
+  text: 'refuse an archive that is not signed by this public key, ed25519 in PEM; or by one of several',
+  repeats: true,
+  completes: 'file',
+};
 export const STATE: OptionSpec = {
   flags: '--state <uid.name>',
   text: 'one state only, as the summary names it',

@@ -1,6 +1,6 @@
 /** Commands that steer running jobs. */
 import type { CommandSpec } from '../command-spec.js';
-import { JOB, TIMEOUT } from './shared.js';
+import { JOB, SIGN, TIMEOUT } from './shared.js';
 
 const STEER = 'Steer jobs:';
 
@@ -19,6 +19,7 @@ export const STEER_COMMANDS: readonly CommandSpec[] = [
       },
       { flags: '--force', text: 'replace a savepoint that is there' },
       { flags: '--reason <text>', text: 'why the savepoint; it is kept in it' },
+      { ...SIGN, text: 'sign the savepoint with this private key, ed25519 in PEM' },
       TIMEOUT,
     ],
     examples: [
