@@ -8,8 +8,10 @@ import { systemRandom } from '../../base/random.js';
 import { realDisk } from '../../base/real-disk.js';
 import { formatBytes } from '../../base/size.js';
 import { csvFields } from '../../connectors/files/csv.js';
+import { checkArchive } from '../../job/check-archive.js';
 import { type EmptySnapshot, emptySnapshot } from '../../job/empty-snapshot.js';
 import { TOOL_VERSION } from '../../job/tool-version.js';
+import { unfinishedFile } from '../../rewrite/data-output.js';
 import { type Imported, type ImportOptions, importRows } from '../../rewrite/import.js';
 import { ImportTarget } from '../../rewrite/import-target.js';
 import { csvRows, lineRows } from '../../rewrite/import-text.js';
@@ -17,6 +19,7 @@ import { type ColumnFlags, isFlagged } from '../../rewrite/row-mapping.js';
 import { sqliteData } from '../../rewrite/sqlite-rows.js';
 import type { Context, Given } from '../context.js';
 import { interruptible } from '../interruptible.js';
+import { signingKey } from '../keys.js';
 import { archiveOutput, checkFolder, nameArchive } from '../new-archive.js';
 import { progressText } from '../saving-text.js';
 import { archiveOperand } from '../snapshot-operand.js';
@@ -43,6 +46,7 @@ export async function run(given: Given, context: Context): Promise<number> {
   const into = intoOf(given, cwd);
   const path = archiveOutput(given.text('output') ?? missingOutput(), into ?? `${data}.tar`, 'import', cwd);
   await checkFolder(dirname(path));
+  const sign = signingKey(given, context)?.sign;
   const format = await formatOf(given.text('format'), data, cwd);
   const flags = flagsOf(given, format);
   const wheel = await printer.spinner(`importing ${data}`);
@@ -50,10 +54,20 @@ export async function run(given: Given, context: Context): Promise<number> {
     wheel.say(`importing ${data}: ${progressText({ ...done, phase })}`);
   try {
     const done = await interruptible(context, async (signal) => {
-      const place = { path, force: given.flag('force'), spoolFolder: dirname(path), onProgress, signal };
-      const imported = await makeFrom(given, context, into, { data, format, flags }, place);
-      await nameArchive(imported, signal);
-      return imported;
+      // Under its name is nothing before the definition has taken it.
+      const file = await unfinishedFile(realDisk, { path, force: given.flag('force') });
+      try {
+        const place = { path: file.temporary, sign, spoolFolder: dirname(path), onProgress, signal };
+        const imported = await makeFrom(given, context, into, { data, format, flags }, place);
+        await nameArchive(imported, signal);
+        await checked(given, context, file.temporary, (text) => wheel.say(text), signal);
+        signal.throwIfAborted();
+        await file.commit();
+        return imported;
+      } catch (error) {
+        await file.discard();
+        throw error;
+      }
     });
     wheel.stop();
     if (done.interrupted) return done.exitCode;
@@ -72,15 +86,13 @@ function missingOutput(): never {
 
 /** The archive to import into; undefined where one is made of a definition. */
 function intoOf(given: Given, cwd: string): string | undefined {
-  const [into, definition] = [given.text('into'), given.text('definition')];
-  if ((into === undefined) === (definition === undefined)) {
-    throw new TidemarkError('USAGE', 'import needs --into ARCHIVE or --definition FILE, one of them', {
-      hint: '--into: all else stays as in that archive; --definition: all else is empty, the job reads from the beginning',
-    });
-  }
-  return into === undefined
-    ? undefined
-    : archiveOperand(into, cwd, (job) => `first: tidemark savepoint ${job} -o FILE.tar`);
+  const into = given.text('into');
+  if (into !== undefined)
+    return archiveOperand(into, cwd, (job) => `first: tidemark savepoint ${job} -o FILE.tar`);
+  if (given.text('definition') !== undefined) return undefined;
+  throw new TidemarkError('USAGE', 'import needs --into ARCHIVE or --definition FILE', {
+    hint: '--into: all else stays as in that archive; --definition: all else is empty, the job reads from the beginning',
+  });
 }
 
 async function formatOf(option: string | undefined, data: string, cwd: string): Promise<Format> {
@@ -143,10 +155,26 @@ interface Data {
   readonly flags: Flags;
 }
 
-type Place = Pick<ImportOptions, 'spoolFolder' | 'onProgress' | 'signal'> & {
+type Place = Pick<ImportOptions, 'spoolFolder' | 'sign' | 'onProgress' | 'signal'> & {
   readonly path: string;
-  readonly force: boolean;
 };
+
+/** Has the definition, where there is one, look at all that was made for it. */
+async function checked(
+  given: Given,
+  { cwd, environment }: Context,
+  path: string,
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const definition = given.text('definition');
+  if (definition === undefined) return;
+  const onProgress = (entries: number, of: number) =>
+    say(`${definition} looks at ${count(entries)} of ${count(of)} entries`);
+  const label = 'what was imported';
+  const params = paramFlags(given);
+  await checkArchive({ definition, path, label, params, cwd, environment, onProgress, signal });
+}
 
 async function makeFrom(
   given: Given,
@@ -193,13 +221,14 @@ function maxParallelismOf(given: Given) {
 }
 
 function refuseOfDefinition(given: Given): void {
-  const needless = ['max-parallelism', 'param'].find(
-    (name) => given.text(name) !== undefined || given.list(name).length > 0,
-  );
-  if (needless === undefined) return;
-  throw new TidemarkError('USAGE', `--${needless} is of a definition; with --into the archive says it`, {
-    hint: needless === 'param' ? 'leave it out' : 'tidemark rewrite --max-parallelism N changes it',
-  });
+  if (given.text('max-parallelism') !== undefined)
+    throw new TidemarkError('USAGE', '--max-parallelism: with --into the archive says it', {
+      hint: 'tidemark rewrite --max-parallelism N changes it',
+    });
+  if (given.list('param').length > 0 && given.text('definition') === undefined)
+    throw new TidemarkError('USAGE', '--param is of a definition, and there is none', {
+      hint: 'leave it out',
+    });
 }
 
 async function make(
@@ -209,7 +238,7 @@ async function make(
   given: Given,
   { cwd }: Context,
   { data, format, flags }: Data,
-  { path, force, ...rest }: Place,
+  { path, ...rest }: Place,
 ): Promise<Imported> {
   const { operators, tables, provenance } = snapshot;
   const target = new ImportTarget(operators, tables, label, flags.state);
@@ -217,7 +246,7 @@ async function make(
   const common = {
     ...rest,
     disk: realDisk,
-    output: { path, force },
+    output: { path },
     base,
     operators,
     tables,
@@ -267,6 +296,6 @@ async function tell(imported: Imported, path: string, { printer }: Context): Pro
   printer.note(table(COLUMNS, rows).trimEnd());
   const expired = states.reduce((sum, state) => sum + state.expired, 0);
   if (expired > 0) printer.note(`${count(expired)} of the rows had expired, and are left out`);
-  printer.note(`savepoint, ${count(entries)} entries, ${formatBytes(bytes)}, digest ${digest.slice(0, 12)}`);
+  printer.note(`savepoint, ${count(entries)} ${entries === 1 ? 'entry' : 'entries'}, ${formatBytes(bytes)}, digest ${digest.slice(0, 12)}`);
   await printer.data(`${path}\n`);
 }

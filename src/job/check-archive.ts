@@ -1,0 +1,45 @@
+/** Holds all values of an archive that was just made against the definition it is for, before it gets its name. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openArchive } from '../archive/read.js';
+import { homePaths } from '../base/home.js';
+import { realDisk } from '../base/real-disk.js';
+import { CHECK_ALL } from './check-values.js';
+import { snapshotOf } from './planned-snapshot.js';
+import { planSnapshot, type RestoreOptions } from './restore.js';
+
+export interface CheckArchiveOptions
+  extends Pick<RestoreOptions, 'params' | 'cwd' | 'environment' | 'onProgress' | 'signal'> {
+  readonly definition: string;
+  /** Where the archive lies, and what messages call it. */
+  readonly path: string;
+  readonly label: string;
+}
+
+/**
+ * Starts nothing and leaves nothing behind. What the definition has no place for is allowed: it may be for another.
+ * @throws what a restore would be refused with
+ */
+export async function checkArchive({ path, label, ...options }: CheckArchiveOptions): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-check-'));
+  const archive = await openArchive(realDisk, path);
+  try {
+    const asked: RestoreOptions = {
+      ...options,
+      archive: label,
+      flags: {},
+      sinks: 'mute',
+      allowNonRestored: true,
+      afterDrain: true,
+      convert: false,
+      check: CHECK_ALL,
+    };
+    const snapshot = { label, ...snapshotOf(archive) };
+    const { refusal } = await planSnapshot(homePaths(folder), asked, snapshot, CHECK_ALL);
+    if (refusal !== undefined) throw refusal;
+  } finally {
+    await archive.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
