@@ -1,8 +1,10 @@
 /** How far a savepoint is, for people. Pure. */
 import { formatBytes } from '../base/size.js';
+import { printable } from './printer.js';
 import { count } from './text.js';
 
 const PHASES: Readonly<Record<string, string>> = {
+  hold: 'waiting for its splits',
   checkpoint: 'taking its checkpoint',
   commit: 'waiting for its sinks to commit',
   check: 'checking',
@@ -17,7 +19,19 @@ export function savingText(status: unknown): string | undefined {
   if (typeof status !== 'object' || status === null || !('saving' in status)) return undefined;
   const { saving } = status;
   if (typeof saving !== 'object' || saving === null) return undefined;
-  return progressText(saving);
+  return 'held' in saving ? heldText(saving.held) : progressText(saving);
+}
+
+/** `waiting for 2 of 8 splits to come to where they were: numbers/0, numbers/3`. */
+function heldText(held: unknown): string {
+  const { splits, arrived, away } = (held ?? {}) as Partial<Record<'splits' | 'arrived' | 'away', unknown>>;
+  if (typeof splits !== 'number' || typeof arrived !== 'number' || !Array.isArray(away))
+    return 'waiting for its splits';
+  const left = splits - arrived;
+  if (left === 0) return 'waiting for event time to come to where it was';
+  const more = left > away.length ? ', …' : '';
+  const names = away.length === 0 ? '' : `: ${away.map((name) => printable(String(name))).join(', ')}${more}`;
+  return `waiting for ${count(left)} of ${count(splits)} splits to come to where they were${names}`;
 }
 
 /** The same of progress itself. */

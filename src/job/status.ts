@@ -6,9 +6,9 @@
  */
 import type { ErrorRecord } from '../base/errors.js';
 import type { CheckpointRecord, JobRecord, JobState } from '../catalog/records.js';
-import type { ArchiveProgress } from './archive-task.js';
 import type { StoreMetrics } from './attempt-store.js';
 import type { AttemptMetrics, OperatorMetrics } from './metrics.js';
+import type { SavingProgress } from './savepoint.js';
 
 export interface JobRow {
   readonly id: string;
@@ -44,8 +44,8 @@ export interface StatusDocument extends JobRow {
   readonly elements: number;
   readonly rate: number;
   readonly droppedTimers: number;
-  /** The savepoint being taken: what is being done, and how much of that is done. */
-  readonly saving: ArchiveProgress | null;
+  /** The savepoint being taken: what is being done, and how much of that; `held`, where its splits wait for each other. */
+  readonly saving: SavingProgress | null;
   /** The segments that the state lies in, where checkpoints write what changed; null otherwise, and when not running. */
   readonly store: StoreMetrics | null;
   readonly operators: readonly OperatorMetrics[];
@@ -93,7 +93,7 @@ export function statusDocument(
   job: JobRecord,
   last: CheckpointRecord | undefined,
   metrics: AttemptMetrics | undefined,
-  now: { readonly saving?: ArchiveProgress | undefined; readonly store?: StoreMetrics | undefined } = {},
+  now: { readonly saving?: SavingProgress | undefined; readonly store?: StoreMetrics | undefined } = {},
 ): StatusDocument {
   return {
     ...jobRow(job, last),
@@ -119,8 +119,8 @@ export function statusDocument(
   };
 }
 
-function progressOf({ phase, entries, bytes }: ArchiveProgress): ArchiveProgress {
-  return { phase, entries, bytes };
+function progressOf({ phase, entries, bytes, held }: SavingProgress): SavingProgress {
+  return { phase, entries, bytes, ...(held === undefined ? {} : { held }) };
 }
 
 export function checkpointRow(record: CheckpointRecord): CheckpointRow {
