@@ -12,10 +12,12 @@ import type { Entry } from '../format/entry.js';
 import type { Graph } from '../graph/node.js';
 import { type BackendFactory, isKeyed } from '../runtime/compile.js';
 import type { Dataflow } from '../runtime/dataflow.js';
+import { EntryRefused } from '../runtime/entry-refused.js';
 import { matchTable, type Table, tablesOf } from '../runtime/tables.js';
 import { isUnkeyedState, unkeyedDeclarations } from '../runtime/unkeyed.js';
 import { checkingBackend, checkValue, type Declared } from './checking-backend.js';
 import type { CheckedEntries, RefusedEntry } from './protocol.js';
+import { userFrame } from './user-frame.js';
 
 /** Refused entries of a table that are shown; the others are counted. */
 const MAX_SHOWN = 10;
@@ -89,9 +91,12 @@ export class EntryCheck {
 
 /** What is said of an entry that is refused. @throws the error when it is of another kind */
 function refusalOf(error: unknown, { group, key, mapKey }: Entry): RefusedEntry {
-  const refused = error instanceof TidemarkError ? error.details.cause : error;
-  if (refused instanceof ValueRefused)
-    return { group, key, mapKey, path: refused.path, reason: refused.reason };
+  if (error instanceof EntryRefused || error instanceof ValueRefused) {
+    const { path, reason } = error instanceof EntryRefused ? error.refusal : error;
+    // Of what user code threw: a step, a codec of the definition's own.
+    const at = userFrame(error)?.at;
+    return { group, key, mapKey, path, reason: at === undefined ? reason : `${reason} (${at})` };
+  }
   if (error instanceof TidemarkError && error.code === 'INCOMPATIBLE')
     return { group, key, mapKey, path: '', reason: error.message };
   throw error;

@@ -12,6 +12,7 @@ import { ByteReader } from '../codec/reader.js';
 import type { Schema } from '../codec/schema.js';
 import type { Entry } from '../format/entry.js';
 import type { BackendFactory } from '../runtime/compile.js';
+import { each } from '../runtime/upgrade.js';
 import type { BackendOptions, KeyedBackend, StateHandle, StateTable, TimerHandle } from '../state/backend.js';
 
 /** What the values of a table are held against. */
@@ -85,7 +86,7 @@ class CheckingBackend implements KeyedBackend {
 export function checkValue(declared: Declared | undefined, value: unknown): void {
   const schema = declared?.schema;
   if (schema === undefined) return;
-  if (declared?.list === true && Array.isArray(value)) for (const element of value) schema.check(element);
+  if (declared?.list === true && Array.isArray(value)) each(value, (element) => schema.check(element));
   else schema.check(value);
 }
 

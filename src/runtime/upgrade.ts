@@ -68,8 +68,11 @@ function readerOf(wrote: CodecId, codecs: readonly Codec<unknown>[]): Codec<unkn
   throw new ValueRefused(`kept by codec ${wrote.id} v${wrote.version}, which the definition does not read`);
 }
 
-/** Refusals name the element. */
-function each(elements: readonly unknown[], upgraded: (value: unknown) => unknown): readonly unknown[] {
+/** What becomes of each element; refusals name it. */
+export function each(
+  elements: readonly unknown[],
+  upgraded: (value: unknown) => unknown,
+): readonly unknown[] {
   return elements.map((element, i) => {
     try {
       return upgraded(element);
