@@ -60,6 +60,8 @@ export interface RestoreOptions {
   readonly drop?: readonly string[];
   /** What the definition has no types for is refused. */
   readonly strict?: boolean;
+  /** That a target is ahead of the snapshot is told, and no refusal: its job may still run, and be stopped before. */
+  readonly aheadIsTold?: boolean;
   /** How closely values are looked at; as a restore does when absent. */
   readonly check?: CheckDepth;
   /** The home that knows what has passed a check, where the plan keeps its code elsewhere. */
@@ -288,7 +290,8 @@ async function planWith(
       { ...manifest, parallelism: provenance.parallelism },
       { parallelism: settings.parallelism, backend: settings.backend, graph: facts },
     );
-    return { ...plan, refusal: restoreRefusal(options, plan, cannot) ?? sinks.refusal };
+    const ahead = options.aheadIsTold === true ? undefined : sinks.refusal;
+    return { ...plan, refusal: restoreRefusal(options, plan, cannot) ?? ahead };
   } finally {
     await definition.close();
   }

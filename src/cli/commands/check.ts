@@ -74,6 +74,7 @@ async function check(
     archive: label,
     definition: given.operands[0] ?? '',
     check: depth,
+    aheadIsTold: true,
     signal,
     onProgress: (entries: number, of: number) =>
       wheel.say(`looking at ${label}: ${count(entries)} of ${count(of)} entries`),
@@ -141,12 +142,21 @@ async function tell({ plan, trial }: CheckResult, all: boolean, context: Context
     await printer.data(checkView(plan, trial, await printer.paint()));
   }
   if (ok && all) remember(plan, context);
+  warnOfTargets(plan, context);
   if (ok) return EXIT.done;
   await printer.error(
     refusal ?? TidemarkError.fromRecord(failed ?? { code: 'INTERNAL', message: 'no reason' }),
   );
   // Whatever would refuse the restore, the answer to the question that was asked is no.
   return EXIT.incompatible;
+}
+
+/** While the old job runs, its targets run ahead of every archive of it. */
+function warnOfTargets({ snapshot, sinks }: PlannedRestore, { printer }: Context): void {
+  const ahead = sinks.filter((sink) => sink.mode === 'live' && sink.ahead > 0).map(({ uid }) => uid);
+  if (ahead.length === 0) return;
+  const stop = `stop ${snapshot.job.name} and restore what that saves, or give restore --sinks rewind or mute`;
+  printer.warn(`the target of ${ahead.join(', ')} is ahead of ${snapshot.path} by now: ${stop}`);
 }
 
 /** A restore into this home need not look again. A check makes no home. */
