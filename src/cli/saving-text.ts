@@ -4,6 +4,7 @@ import { printable } from './printer.js';
 import { count } from './text.js';
 
 const PHASES: Readonly<Record<string, string>> = {
+  stand: 'standing still while the other is taken',
   hold: 'waiting for its splits',
   checkpoint: 'taking its checkpoint',
   commit: 'waiting for its sinks to commit',

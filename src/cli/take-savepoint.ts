@@ -12,12 +12,13 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { JobRecord } from '../catalog/records.js';
 import { callControl } from '../control/client.js';
 import type { SavepointResult } from '../job/savepoint.js';
+import { besidePath, takeBeside } from './beside-job.js';
 import type { Context, Given } from './context.js';
 import type { Deadline } from './follow-job.js';
 import { signingKey } from './keys.js';
 import { pipeFile } from './pipe-file.js';
 import { savingText } from './saving-text.js';
-import { archiveOperand } from './snapshot-operand.js';
+import { snapshotOperand } from './snapshot-operand.js';
 import { deadlineOf, liveSocket } from './steer.js';
 import { savedText } from './text.js';
 
@@ -49,9 +50,10 @@ export async function takeSavepoint(
   const deadline = deadlineOf(given, context);
   const job = catalog.job(given.operands[0] ?? '');
   const destination = destinationOf(given.text('output'), context, catalog.home.job(job.id).folder);
-  const result = await ask(given, context, catalog, job, deadline, taking, destination);
+  const at = atOf(given, context, catalog, job, destination);
+  const result = await ask(given, context, catalog, job, deadline, { ...taking, at }, destination);
   await settled(job, deadline);
-  await handOver(context, job, result, destination.piped, taking.stop);
+  await handOver(context, job, result, { piped: destination.piped, stopped: taking.stop, at: at?.path });
   return EXIT.done;
 }
 
@@ -85,7 +87,7 @@ async function ask(
   catalog: Catalog,
   job: JobRecord,
   deadline: Deadline,
-  { stop, drain }: Taking,
+  { stop, drain, at }: Taking & { readonly at: At | undefined },
   { output, piped }: Destination,
 ): Promise<SavepointResult> {
   const doing = stop ? `stopping ${job.name}` : `taking a savepoint of ${job.name}`;
@@ -96,8 +98,6 @@ async function ask(
     const reason = given.text('reason');
     const force = given.flag('force');
     const sign = signingKey(given, context)?.path;
-    const at = placesOf(given, context);
-    const left = deadline.left();
     const body = {
       output,
       force,
@@ -105,17 +105,17 @@ async function ask(
       drain,
       ...(reason === undefined ? {} : { reason }),
       ...(sign === undefined ? {} : { sign }),
-      ...(at === undefined ? {} : { at, ...(left === 0 ? {} : { timeout: left }) }),
     };
     void watch(context, socket, over.signal, (text) => wheel.say(`${doing}: ${text}`));
-    // The job knows what has not come in time, and says so; it is waited for a little longer.
-    const limit = at === undefined || left === 0 ? left : left + LATE_ANSWER;
-    const answer = await callControl(socket, 'POST', '/v1/savepoint', body, limit);
+    const answer =
+      at === undefined
+        ? await callControl(socket, 'POST', '/v1/savepoint', body, deadline.left())
+        : await askAt(context, catalog, job, deadline, { socket, body, at });
     if (isSavepoint(answer)) return answer;
     throw new TidemarkError('NO_ANSWER', "the job's answer names no archive", { hint: whereToLook(job) });
   } catch (error) {
     if (!(error instanceof TidemarkError)) throw error;
-    if (error.code === 'TIMEOUT' && given.text('at') === undefined)
+    if (error.code === 'TIMEOUT' && at === undefined)
       throw timedOut(error, job, stop, piped ? output : undefined);
     if (error.code !== 'NO_ANSWER' || !stop) throw error;
     // The process of a job that stopped may end before its answer is out; the catalog knows of the archive then.
@@ -128,12 +128,62 @@ async function ask(
   }
 }
 
-/** The archive at whose positions the splits are to wait. */
-function placesOf(given: Given, { cwd }: Context): string | undefined {
-  const at = given.text('at');
-  return at === undefined
-    ? undefined
-    : archiveOperand(at, cwd, (job) => `first: tidemark savepoint ${job} -o FILE.tar`);
+/** What `--at` names. */
+interface At {
+  /** The archive at whose positions the splits wait; of a job, the one that is made of it. */
+  readonly path: string;
+  readonly other: JobRecord | undefined;
+}
+
+function atOf(
+  given: Given,
+  { cwd }: Context,
+  catalog: Catalog,
+  { id, name }: JobRecord,
+  { output, piped }: Destination,
+): At | undefined {
+  const text = given.text('at');
+  if (text === undefined) return undefined;
+  const operand = snapshotOperand(text, cwd);
+  if (operand.kind === 'file') return { path: operand.path, other: undefined };
+  const other = operand.checkpoint === undefined ? catalog.job(operand.job) : undefined;
+  if (other === undefined || other.id === id) {
+    throw new TidemarkError('USAGE', `--at ${text}: expected an archive, or another job that is live`, {
+      hint: `first: tidemark savepoint ${operand.job} -o FILE.tar`,
+    });
+  }
+  return { path: besidePath(piped ? `${cwd}/` : output, name, other.name), other };
+}
+
+interface AskedAt {
+  readonly socket: string;
+  readonly body: Readonly<Record<string, unknown>> & { readonly force: boolean };
+  readonly at: At;
+}
+
+async function askAt(
+  context: Context,
+  catalog: Catalog,
+  job: JobRecord,
+  deadline: Deadline,
+  { socket, body, at: { path, other } }: AskedAt,
+): Promise<unknown> {
+  const asked = { ...body, at: path };
+  const left = deadline.left();
+  if (other === undefined) {
+    const timeout = left === 0 ? {} : { timeout: left };
+    // The job knows what has not come in time, and says so; it is waited for a little longer.
+    const limit = left === 0 ? 0 : left + LATE_ANSWER;
+    return callControl(socket, 'POST', '/v1/savepoint', { ...asked, ...timeout }, limit);
+  }
+  return takeBeside({
+    socket,
+    other: await liveSocket(context, catalog, other, deadline),
+    body: asked,
+    reason: `to compare ${job.name} with`,
+    left: () => deadline.left(),
+    sleep: (ms, signal) => context.clock.sleep(ms, signal),
+  });
 }
 
 /** Tells how far the job says it is, until it is over. */
@@ -166,15 +216,19 @@ async function handOver(
   { printer }: Context,
   job: JobRecord,
   result: SavepointResult,
-  piped: boolean,
-  stopped: boolean,
+  {
+    piped,
+    stopped,
+    at,
+  }: { readonly piped: boolean; readonly stopped: boolean; readonly at: string | undefined },
 ): Promise<void> {
   if (piped) await pipeFile(printer, result.path, stopped);
-  const shown = piped ? { ...result, path: '-' } : result;
+  const shown = { ...result, ...(piped ? { path: '-' } : {}), ...(at === undefined ? {} : { at }) };
   if (printer.json && piped) printer.note(JSON.stringify(shown));
   else if (printer.json) await printer.document(shown);
   else {
     printer.note(savedText(job.name, result, stopped));
+    if (at !== undefined && !piped) printer.note(`compare: tidemark diff ${at} ${result.path} --exit-code`);
     if (!piped) await printer.data(`${result.path}\n`);
   }
 }

@@ -6,6 +6,7 @@ import { isErrorCode, MAX_ANSWER } from './protocol.js';
 /**
  * Resolves with the job's answer. Rejects with the job's own error, with NO_ANSWER when nothing answers at the
  * socket, or with TIMEOUT after `timeoutMs` milliseconds (0: no limit), while the job goes on with what it was asked.
+ * Aborting `signal` closes the connection.
  */
 export async function callControl(
   socket: string,
@@ -13,11 +14,13 @@ export async function callControl(
   path: string,
   body: Readonly<Record<string, unknown>> | undefined,
   timeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<unknown> {
   const limit = new AbortController();
+  const either = signal === undefined ? limit.signal : AbortSignal.any([limit.signal, signal]);
   const timer = timeoutMs > 0 ? setTimeout(() => limit.abort(), timeoutMs) : undefined;
   try {
-    const response = await send(socket, method, path, body, limit.signal);
+    const response = await send(socket, method, path, body, either);
     const text = await readAnswer(response);
     return understand(response.statusCode ?? 0, text);
   } catch (error) {

@@ -8,7 +8,8 @@
  *                                           takes a savepoint; answers once the archive has its name;
  *                                           PATH/ with a slash at the end: into that folder, under the default name;
  *                                           {"at": PATH, "timeout": MS} once all splits wait where they were in that
- *                                           archive, for as long as the connection stays open
+ *                                           archive, for as long as the connection stays open; {"await": true} that
+ *                                           archive is still to be made, and nothing is read until it is there
  *     POST /v1/suspend                      a last checkpoint, then the job is suspended; answers once it is told
  *     POST /v1/cancel                       ends the job for good; answers once it is told
  *
@@ -49,6 +50,8 @@ export interface ControlSavepoint extends ControlOutput {
   readonly drain: boolean;
   /** Absolute path of an archive, at whose positions all splits wait for it. */
   readonly at: string | undefined;
+  /** It is still to be made: nothing is read until it is there. */
+  readonly await: boolean;
   /** Milliseconds they may take to come there. */
   readonly timeout: number | undefined;
 }
@@ -96,6 +99,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
         stop: 'boolean',
         drain: 'boolean',
         at: 'string',
+        await: 'boolean',
         timeout: 'number',
       },
       call: (handlers, body, gone) => handlers.savepoint(savepointOf(body), gone),
@@ -120,7 +124,14 @@ function savepointOf(body: Readonly<Record<string, unknown>>): ControlSavepoint 
     throw new TidemarkError('USAGE', 'a stop waits at no positions: leave at out');
   if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout <= MAX_TIMEOUT))
     throw new TidemarkError('USAGE', `timeout must be above 0 and at most ${MAX_TIMEOUT} ms`);
-  return { ...outputOf(body, 'output'), stop, drain: body['drain'] === true, at, timeout };
+  return {
+    ...outputOf(body, 'output'),
+    stop,
+    drain: body['drain'] === true,
+    at,
+    await: body['await'] === true,
+    timeout,
+  };
 }
 
 function outputOf(body: Readonly<Record<string, unknown>>, field: string): ControlOutput {

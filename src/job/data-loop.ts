@@ -147,7 +147,7 @@ export class DataLoop {
       const sliced = this.#slice();
       this.#holds.look();
       // Not where steps are held back: what event time has come to may still be to fire.
-      if (this.#quiet && dataflow.ended && dataflow.held === undefined) this.#sayEnded();
+      if (this.#quiet && dataflow.ended && !dataflow.isHeld) this.#sayEnded();
       this.#watchHeap();
       this.#tell(false);
       if (stepped || sliced) await this.#breathe();
@@ -171,6 +171,9 @@ export class DataLoop {
         return;
       case 'hold':
         this.#holds.hold(command, this.#endedSaid);
+        return;
+      case 'stand-still':
+        if (!this.#endedSaid) dataflow.standStill();
         return;
       case 'release':
         dataflow.release();

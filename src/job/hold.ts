@@ -19,8 +19,6 @@ import { type FromData, type HeldPlaces, RESTORE_BYTES, type ToData } from './pr
 /** Where splits are to wait. */
 export interface ArchivePlaces extends HeldPlaces {
   readonly path: string;
-  /** The job it was taken of. */
-  readonly job: string;
 }
 
 export interface HoldOptions {
@@ -35,14 +33,14 @@ export interface HoldOptions {
 export async function placesIn(disk: Disk, path: string): Promise<ArchivePlaces> {
   const archive = await openArchive(disk, path);
   try {
-    const { manifest, provenance } = archive;
+    const { manifest } = archive;
     const wanted = manifest.tables.filter(({ kind }) => kind === 'splits' || kind === 'watermark');
     const tables = wanted.map(({ id }) => id);
     const found = keepTables(archive.blocks({ tables }), new Set(tables), path);
     const blocks: Block[] = [];
     for await (const block of gather(found, RESTORE_BYTES)) blocks.push(block);
     // Kinds that this version does not know hold no positions.
-    return { path, job: provenance.job.name, tables: manifest.tables as readonly Table[], blocks };
+    return { path, tables: manifest.tables as readonly Table[], blocks };
   } finally {
     await archive.close();
   }
@@ -71,7 +69,7 @@ export class HoldWait {
   ): Promise<void> {
     const { path, tables, blocks } = places;
     const over = new AbortController();
-    const onGone = () => this.#settle.reject(new TidemarkError('NO_ANSWER', 'the caller has gone'));
+    const onGone = () => this.#settle.reject(callerGone());
     gone.addEventListener('abort', onGone, { once: true });
     if (gone.aborted) onGone();
     else send({ type: 'hold', id: this.#id, tables, blocks });
@@ -94,12 +92,7 @@ export class HoldWait {
 
   /** The attempt is over. */
   ended(): void {
-    const message = 'the attempt ended while its splits waited; nothing is held any more';
-    this.#settle.reject(
-      new TidemarkError('CHECKPOINT_FAILED', message, {
-        hint: 'tidemark status <job> says why; then try again',
-      }),
-    );
+    this.#settle.reject(attemptOver());
   }
 
   #late(path: string, timeout: number): TidemarkError {
@@ -111,4 +104,15 @@ export class HoldWait {
       hint: 'a split that its input keeps waiting, or that is beyond its position, never comes there; else give a longer --timeout',
     });
   }
+}
+
+export function callerGone(): TidemarkError {
+  return new TidemarkError('NO_ANSWER', 'the caller has gone');
+}
+
+export function attemptOver(): TidemarkError {
+  const message = 'the attempt ended while its splits waited; nothing is held any more';
+  return new TidemarkError('CHECKPOINT_FAILED', message, {
+    hint: 'tidemark status <job> says why; then try again',
+  });
 }

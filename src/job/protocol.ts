@@ -195,6 +195,8 @@ export type ToData =
     }
   /** Splits wait at the positions that these entries hold, of a snapshot with these tables. One at a time. */
   | ({ readonly type: 'hold'; readonly id: number } & HeldPlaces)
+  /** Nothing is read until then, or until `release`: whoever is to be waited for gets ahead. */
+  | { readonly type: 'stand-still' }
   | { readonly type: 'release' }
   | { readonly type: 'abort-checkpoint'; readonly id: number }
   | { readonly type: 'completed'; readonly id: number }

@@ -126,6 +126,13 @@ export class RunningAttempt {
     return this.#checkpointer.request(kind, asked);
   }
 
+  /** Nothing is read any more until `hold` or `release`. */
+  standStill(): void {
+    if (this.#ending) throw new TidemarkError('JOB_ENDED', 'the job is ending already');
+    if (this.#checkpointer === undefined) throw starting();
+    this.#attempt.send({ type: 'stand-still' });
+  }
+
   /**
    * Makes all splits wait at the positions of an archive; resolves once they do. The caller ends that by a checkpoint with
    * `release`, or by `release`, also where this rejects. One at a time.

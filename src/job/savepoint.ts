@@ -19,10 +19,13 @@ import type { Provenance } from '../format/provenance.js';
 import type { HoldProgress } from '../runtime/hold.js';
 import { type ArchiveProgress, ArchiveTask } from './archive-task.js';
 import { type OutputFile, refuseBadOutput } from './check-output.js';
-import { type ArchivePlaces, placesIn } from './hold.js';
+import { attemptOver, callerGone, placesIn } from './hold.js';
 import { holdPin } from './pin-checkpoint.js';
 import { provenanceOf } from './provenance.js';
 import type { RunningAttempt } from './run-attempt.js';
+
+/** Between two looks for an archive that is being made, milliseconds. */
+const LOOK_MS = 50;
 
 export interface SavepointRequest extends OutputFile {
   readonly reason: string | undefined;
@@ -31,6 +34,8 @@ export interface SavepointRequest extends OutputFile {
   readonly drain: boolean;
   /** Archive at whose positions the splits wait for it. */
   readonly at?: string | undefined;
+  /** The archive is still to be made: nothing is read until it is there. */
+  readonly await?: boolean | undefined;
   /** Milliseconds they may take to come there. */
   readonly timeout?: number | undefined;
 }
@@ -87,41 +92,61 @@ export async function takeSavepoint(
   }
 }
 
-function barrier(
-  parts: SavepointParts,
-  { at, timeout, stop, drain }: SavepointRequest,
-  gone: AbortSignal,
-): Promise<number> {
+function barrier(parts: SavepointParts, request: SavepointRequest, gone: AbortSignal): Promise<number> {
   const { attempt } = parts;
-  if (at !== undefined) return barrierAt(parts, at, timeout, gone);
+  const { at, stop, drain } = request;
+  if (at !== undefined) return barrierAt(parts, { ...request, at }, gone);
   return stop ? attempt.stop(drain) : attempt.checkpoint('savepoint');
 }
 
 async function barrierAt(
   { attempt, clock, disk, job, onProgress }: SavepointParts,
-  path: string,
-  timeout: number | undefined,
+  request: SavepointRequest & { readonly at: string },
   gone: AbortSignal,
 ): Promise<number> {
-  const places = await placesIn(disk, path);
-  onProgress(() => ({ phase: 'hold', entries: 0, bytes: 0, held: attempt.holdProgress }));
+  const { at, timeout } = request;
+  const at0 = clock.monotonic();
+  const left = () => (timeout === undefined ? undefined : Math.max(1, at0 + timeout - clock.monotonic()));
   try {
-    await attempt.hold(places, { clock, timeout, gone });
+    if (request.await === true) {
+      attempt.standStill();
+      onProgress(() => ({ phase: 'stand', entries: 0, bytes: 0 }));
+      await archiveThere({ disk, clock, attempt, gone, left }, at);
+    }
+    const places = await placesIn(disk, at);
+    onProgress(() => ({ phase: 'hold', entries: 0, bytes: 0, held: attempt.holdProgress }));
+    await attempt.hold(places, { clock, timeout: left(), gone });
     onProgress(() => ({ phase: 'checkpoint', entries: 0, bytes: 0 }));
     return await attempt.checkpoint('savepoint', { release: true });
   } catch (error) {
     throw error instanceof TidemarkError && error.code === 'POSITION_PASSED'
-      ? passed(error, job.name, places)
+      ? passed(error, job.name, at)
       : error;
   } finally {
     attempt.release();
   }
 }
 
+interface Awaiting extends Pick<SavepointParts, 'disk' | 'clock' | 'attempt'> {
+  readonly gone: AbortSignal;
+  /** Milliseconds. */
+  left(): number | undefined;
+}
+
+/** An archive has its name once it is whole. */
+async function archiveThere({ disk, clock, attempt, gone, left }: Awaiting, path: string): Promise<void> {
+  for (;;) {
+    if ((await disk.stat(path)) !== undefined) return;
+    if (gone.aborted) throw callerGone();
+    if (attempt.over) throw attemptOver();
+    if (left() === 1) throw new TidemarkError('TIMEOUT', `${path} was not there in time; all go on`);
+    await clock.sleep(LOOK_MS, gone);
+  }
+}
+
 /** The other job is behind, and may wait where this one is. */
-function passed(error: TidemarkError, job: string, { path, job: other }: ArchivePlaces): TidemarkError {
-  const name = job === other ? '<the other job>' : other;
-  const hint = `take it the other way round: tidemark savepoint ${job} -o FILE.tar, then: tidemark savepoint ${name} --at FILE.tar`;
+function passed(error: TidemarkError, job: string, path: string): TidemarkError {
+  const hint = `take it the other way round: tidemark savepoint ${job} -o FILE.tar, then: tidemark savepoint <other job> --at FILE.tar; of two live jobs: tidemark savepoint ${job} --at <other job>`;
   return new TidemarkError('POSITION_PASSED', `${path}: ${error.message}`, { ...error.details, hint });
 }
 

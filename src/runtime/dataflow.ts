@@ -69,6 +69,7 @@ export class Dataflow {
   #draining = false;
   #pausing = false;
   #advanced = false;
+  #standing = false;
   #hold: Hold | undefined;
   readonly #options: DataflowOptions;
   readonly #restored: Restored;
@@ -178,7 +179,7 @@ export class Dataflow {
       this.#hold?.advanced(fired) === true ||
       fired > 0 ||
       this.#fireTimers() ||
-      (!this.#draining && !this.#pausing && this.#readBatch(monotonic));
+      (!this.#draining && !this.#pausing && !this.#standing && this.#readBatch(monotonic));
     if (worked) for (const group of this.compiled.sinks) for (const sink of group.operators) sink.flush();
     if (where.failure !== undefined) throw where.failure;
     where.leave();
@@ -222,7 +223,22 @@ export class Dataflow {
    * @throws POSITION_PASSED, INCOMPATIBLE, DRAINED; nothing is held then
    */
   hold(at: HeldAt): void {
+    this.release();
     this.#hold = new Hold(this.compiled, at);
+  }
+
+  /** Reads nothing, and lets event time stand where it is, until `hold` or `release`. */
+  standStill(): void {
+    this.release();
+    this.#standing = true;
+    this.compiled.watermarks.level(
+      new Map([...this.compiled.times].map(([uid, { watermark }]) => [uid, watermark])),
+    );
+  }
+
+  /** Something is held, or all stands still. */
+  get isHeld(): boolean {
+    return this.#standing || this.#hold !== undefined;
   }
 
   /** What became of `hold`; undefined where nothing is held. */
@@ -232,6 +248,8 @@ export class Dataflow {
 
   /** Goes on. */
   release(): void {
+    if (this.#standing) this.compiled.watermarks.release();
+    this.#standing = false;
     this.#hold?.release();
     this.#hold = undefined;
   }
