@@ -1,8 +1,11 @@
 /** What the catalog says of the versions of an upgrade, in the words of upgrade-plan.ts. Pure, but for the locks it asks. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Catalog } from '../catalog/catalog.js';
 import { isLive } from '../catalog/job-state.js';
 import { isLocked } from '../catalog/lock.js';
-import type { JobRecord, SavepointRecord } from '../catalog/records.js';
+import type { JobOrigin, JobRecord, SavepointRecord } from '../catalog/records.js';
+import { frozenSettings } from '../graph/frozen-settings.js';
+import { isMarked } from './upgrade-mark.js';
 import type { NewVersion, OldVersion, RestoredVersion } from './upgrade-plan.js';
 
 /** What the reason of a savepoint begins with that an upgrade stopped its job with. */
@@ -53,32 +56,40 @@ export function restoredVersion(catalog: Catalog, job: JobRecord, started: boole
   return isLive(job.state) || job.state === 'finished' || job.state === 'suspended' ? 'runs' : 'down';
 }
 
-/** An upgrade that somebody began, as far as the catalog shows it. */
+/** An upgrade that was left unfinished, as far as the catalog shows it. */
 export interface FoundUpgrade {
   readonly old: JobRecord;
-  /** What it was stopped with. */
-  readonly savepoint: SavepointRecord;
+  /** What the old version was stopped with, if it was. */
+  readonly savepoint: SavepointRecord | undefined;
   /** The newest job that began from there and was not given up. */
   readonly successor: JobRecord | undefined;
   /** The successor is the old version again. */
   readonly isOld: boolean;
 }
 
-/** The newest upgrade that `job` is the old or the new version of; undefined when it is neither. */
+/** The unfinished upgrade that `job` is the old or the new version of; undefined when it is neither. */
 export function findUpgrade(catalog: Catalog, job: JobRecord): FoundUpgrade | undefined {
-  const ofUpgrades = catalog.savepoints().filter(({ kind, reason }) => kind === 'stop' && isReason(reason));
-  const savepoint =
-    ofUpgrades.findLast((one) => one.job === job.id) ??
-    ofUpgrades.findLast(({ path, digest }) => job.origin?.path === path && job.origin.digest === digest);
-  if (savepoint === undefined) return undefined;
-  const old = catalog.job(savepoint.job);
-  const successor = catalog
-    .jobs({ all: true })
-    .find(
-      ({ origin, state }) =>
-        origin?.path === savepoint.path && origin.digest === savepoint.digest && state !== 'canceled',
-    );
+  const old = unfinishedOld(catalog, job);
+  if (old === undefined) return undefined;
+  const last = catalog.savepoints(old.id).at(-1);
+  const savepoint = last?.kind === 'stop' && isReason(last.reason) ? last : undefined;
+  const successor =
+    savepoint === undefined
+      ? undefined
+      : catalog
+          .jobs({ all: true })
+          .find(({ origin, state }) => isFrom(origin, savepoint) && state !== 'canceled');
   return { old, savepoint, successor, isOld: successor !== undefined && isSameVersion(successor, old) };
+}
+
+function unfinishedOld(catalog: Catalog, job: JobRecord): JobRecord | undefined {
+  if (isMarked(catalog, job.id)) return job;
+  const from = catalog.savepoints().findLast((one) => isFrom(job.origin, one));
+  return from !== undefined && isMarked(catalog, from.job) ? catalog.job(from.job) : undefined;
+}
+
+function isFrom(origin: JobOrigin | undefined, { path, digest }: SavepointRecord): boolean {
+  return origin?.path === path && origin.digest === digest;
 }
 
 function isReason(reason: string | undefined): boolean {
@@ -86,6 +97,9 @@ function isReason(reason: string | undefined): boolean {
 }
 
 function isSameVersion(a: JobRecord, b: JobRecord): boolean {
-  const frozen = ({ bundle, params, settings }: JobRecord) => JSON.stringify([bundle, params, settings]);
-  return frozen(a) === frozen(b);
+  return (
+    a.bundle === b.bundle &&
+    isDeepStrictEqual(a.params, b.params) &&
+    isDeepStrictEqual(frozenSettings(a.settings), frozenSettings(b.settings))
+  );
 }

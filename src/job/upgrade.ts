@@ -4,7 +4,7 @@
  *
  * Invariants: the old version is stopped with a savepoint of the user's, which nothing here removes; the new one runs
  * in a process of its own, and without restarts until its first checkpoint; all that is needed to go on after a crash
- * of this process stands in the catalog (`recoverUpgrade`).
+ * of this process stands in the catalog, and a mark beside it says so (`recovering`).
  */
 import { assert, present } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
@@ -18,6 +18,7 @@ import { detach } from './detach.js';
 import { restoreJob } from './restore.js';
 import type { SavepointResult } from './savepoint.js';
 import { findUpgrade, newVersion, oldVersion, restoredVersion, upgradeReason } from './upgrade-facts.js';
+import { UpgradeMark } from './upgrade-mark.js';
 import { endFenced, FirstCheckpoint } from './upgrade-new.js';
 import { LOOK_EVERY, removeAside, saveAside, stopWithSavepoint, untilSaved } from './upgrade-old.js';
 import { type Known, nextOfUpgrade, type Outcome, type Step, type Wish } from './upgrade-plan.js';
@@ -88,6 +89,7 @@ export class Upgrade {
   readonly #steps: StepRecord[] = [];
   readonly #wishedBack = new AbortController();
   readonly #started = new Set<string>();
+  readonly #mark: UpgradeMark;
   #wish: Wish;
   #check: Known['check'];
   #proof: Known['proof'];
@@ -108,6 +110,7 @@ export class Upgrade {
     this.#parts = parts;
     this.#options = options;
     this.#old = beginning.old;
+    this.#mark = UpgradeMark.take(parts.catalog, beginning.old);
     this.#savepoint = beginning.savepoint;
     this.#next = beginning.next?.id;
     this.#back = beginning.back?.id;
@@ -130,11 +133,18 @@ export class Upgrade {
     const saving = { ...parts, onSaving: () => undefined };
     if (isLive(job.state)) await untilSaved(saving, job.id);
     const found = findUpgrade(catalog, catalog.job(job.id));
-    if (found === undefined) return new Upgrade(parts, { old: job, wish: 'back' }, undefined);
+    if (found === undefined) {
+      throw new TidemarkError('UPGRADE_REFUSED', `no upgrade of ${job.name} was left unfinished`, {
+        hint: `tidemark status ${job.name}`,
+      });
+    }
     const { old, savepoint, successor, isOld } = found;
-    const live = successor !== undefined && isLive(successor.state);
-    const begun = { old, savepoint: { ...savepoint, checkpointId: savepoint.checkpoint } };
+    const begun = {
+      old,
+      ...(savepoint === undefined ? {} : { savepoint: { ...savepoint, checkpointId: savepoint.checkpoint } }),
+    };
     if (successor === undefined) return new Upgrade(parts, { ...begun, wish: 'back' }, undefined);
+    const live = isLive(successor.state);
     if (isOld && live) return new Upgrade(parts, { ...begun, back: successor }, undefined);
     return new Upgrade(parts, { ...begun, next: successor, wish: live ? 'forward' : 'back' }, undefined);
   }
@@ -148,15 +158,18 @@ export class Upgrade {
 
   /** Takes every step there is. Rejects only with what no step can be blamed for, as a catalog that is locked. */
   async run(): Promise<Upgraded> {
+    let done = false;
     try {
       for (let taken = 0; taken < MAX_STEPS; taken++) {
         const next = nextOfUpgrade(this.#known());
+        done = next.kind === 'end' && next.outcome !== 'stranded';
         if (next.kind === 'end') return this.#ended(next.outcome);
         await this.#take(next.step);
       }
       assert(false, `an upgrade of ${this.#old.name} takes more than ${MAX_STEPS} steps`);
     } finally {
       this.#dropAside();
+      this.#mark.leave(done);
     }
   }
 

@@ -200,5 +200,6 @@ test('whenever the command itself is killed, --recover puts things right', () =>
     const now = job.running();
     if (outcome !== 'refused') assert.equal(report.job?.id, now.id, point);
   }
+  assert.equal(job.recover().code, EXIT.incompatible, 'nothing is left to be put right');
   job.check();
 });
