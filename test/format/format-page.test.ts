@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { OWN_CODECS } from '../../src/codec/define-codec.js';
 import { MAX_KEY_DEPTH } from '../../src/codec/key-tuples.js';
 import { BINARY, EXT, MAX_VALUE_DEPTH } from '../../src/codec/value-tags.js';
 import { MAX_DEFLATE_RATIO, METHOD, SLOT_BYTES } from '../../src/format/archive-layout.js';
@@ -31,6 +32,11 @@ test('extension types', () => {
 test('kinds of binary', () => {
   for (const [name, kind] of Object.entries(BINARY))
     assert.match(tables, new RegExp(`\\| ${kind} \\| ${name} \\|`));
+});
+
+test('codecs', () => {
+  for (const id of OWN_CODECS) assert.match(tables, new RegExp(`^\\| \`${id}\` \\|`, 'm'));
+  assert.ok(page.includes(`nests no deeper than ${MAX_VALUE_DEPTH} `));
 });
 
 test('namespaces and flags', () => {

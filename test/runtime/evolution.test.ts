@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { z } from 'zod';
+import { TidemarkError } from '../../src/base/errors.js';
 import type { StandardSchema } from '../../src/codec/schema.js';
 import {
   type CodecFor,
@@ -397,6 +398,36 @@ describe('what does not come through', () => {
       'rows',
     ]);
   });
+
+  for (const { name, backend } of BACKENDS) {
+    test(`what encode throws fails the snapshot, by state and key, on ${name}`, async () => {
+      const refusing = codec.define<number>({
+        id: 'refusing',
+        encode(n) {
+          if (n === 13) throw new RangeError('unlucky');
+          return Buffer.of(n);
+        },
+        decode: ([n = 0]) => n,
+      });
+      const build = (job: JobBuilder) =>
+        void job
+          .source('in', splitsOf({ a: NUMBERS.slice(0, 20) }))
+          .keyBy((n) => `k${n % 4}`, key.string)
+          .process('keep', {
+            state: { all: state.list({ codec: refusing }) },
+            onElement: (n, ctx) => ctx.state.all.add(n),
+          });
+      await assert.rejects(written(build, { backend, elements: 20 }), (error) => {
+        assert.ok(error instanceof TidemarkError && error.code === 'VALUE_REFUSED', String(error));
+        assert.match(
+          error.message,
+          /^state "all" of key "k1": encode of codec refusing threw: unlucky at \[3\]$/,
+        );
+        assert.match(userFrame(error.details.cause)?.at ?? '', /evolution\.test\.[jt]s:\d+/);
+        return true;
+      });
+    });
+  }
 
   test('a position of a source is named by its split', async () => {
     const from = (shape: Schema<unknown>) => (job: JobBuilder) =>
