@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import type { Disk } from '../base/disk.js';
+import type { Disk, FileStat } from '../base/disk.js';
 import { TidemarkError } from '../base/errors.js';
 import { failpoint } from '../base/failpoint.js';
 import type { HomePaths } from '../base/home.js';
@@ -109,9 +109,10 @@ async function barrierAt(
   const left = () => (timeout === undefined ? undefined : Math.max(1, at0 + timeout - clock.monotonic()));
   try {
     if (request.await === true) {
+      const before = await disk.stat(at);
       attempt.standStill();
       onProgress(() => ({ phase: 'stand', entries: 0, bytes: 0 }));
-      await archiveThere({ disk, clock, attempt, gone, left }, at);
+      await archiveThere({ disk, clock, attempt, gone, left }, at, before);
     }
     const places = await placesIn(disk, at);
     onProgress(() => ({ phase: 'hold', entries: 0, bytes: 0, held: attempt.holdProgress }));
@@ -133,10 +134,15 @@ interface Awaiting extends Pick<SavepointParts, 'disk' | 'clock' | 'attempt'> {
   left(): number | undefined;
 }
 
-/** An archive has its name once it is whole. */
-async function archiveThere({ disk, clock, attempt, gone, left }: Awaiting, path: string): Promise<void> {
+/** An archive has its name once it is whole; it may replace one that was there before. */
+async function archiveThere(
+  { disk, clock, attempt, gone, left }: Awaiting,
+  path: string,
+  before: FileStat | undefined,
+): Promise<void> {
   for (;;) {
-    if ((await disk.stat(path)) !== undefined) return;
+    const now = await disk.stat(path);
+    if (now !== undefined && (now.inode !== before?.inode || now.modified !== before.modified)) return;
     if (gone.aborted) throw callerGone();
     if (attempt.over) throw attemptOver();
     if (left() === 1) throw new TidemarkError('TIMEOUT', `${path} was not there in time; all go on`);
