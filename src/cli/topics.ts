@@ -13,6 +13,7 @@ export const TOPICS: Readonly<Record<string, string>> = {
     8  no answer: the job's process cannot be reached, or a timeout
     9  compared, and they differ (diff --exit-code)
    10  the environment: disk full, permission, no socket, a native module is missing
+   11  an upgrade was rolled back: the old version runs (3: neither does, 6: it runs, untouched)
   129  suspended by SIGHUP
   130  suspended by SIGINT (Ctrl-C)
   143  suspended by SIGTERM
@@ -59,9 +60,19 @@ The provenance of an archive is shown as it stands there, its times in milliseco
   inspect --state        {operator, state, keyGroup, key, namespace, value, mapKey?, expires?} for each entry;
                          namespace: {window: [start, end]}, "global" or null; mapKey of a timer: its time;
                          expires: when, in milliseconds; key of state of sinks and sources: [subtask, place]
+  upgrade                {outcome, job: {id, name, state} | null, old: {id, name}, new: {id, name} | null,
+                         savepoint: {path, digest, checkpointId} | null, steps: [{step, ok, message, durationMs}],
+                         error: {code, message, hint} | null}; outcome: upgraded, refused, rolled-back or stranded;
+                         job: what runs now; step: check, prove, stop, restore, start, await, fence, end-new,
+                         restore-old or start-old
   verify                 {ok, findings: [{code, member, offset, message}]}
   diff                   {equal, operators: [{uid, states: [{name, added, removed, changed}]}]}
   diff --state           {change, operator, state, keyGroup, key, namespace, before, after, mapKey?} for each entry
+  rewrite                {path, kind, layout, digest, bytes, checkpointId, parentDigest, reason, dryRun,
+                         operators: [{uid, from, maxParallelism: {from, to}}],
+                         states: [{name, from, kind, before, after, removed, changed, added, moved}],
+                         entries: {before, after}}; uid and name are null of what is dropped; path, digest and bytes
+                         are null with --dry-run
   plan                   {name, definition, bundle, inputs, external, params: [{name, kind}], settings, replayable,
                          nodes: [{id, kind, name, inputs, uid?, operatorId?, keyType?, timers?, sides?, side?, source?,
                                   broadcast?, time?: {outOfOrderness, idle, inTurn},

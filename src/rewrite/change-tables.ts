@@ -85,6 +85,7 @@ export class ChangeTables {
       throw new TidemarkError(
         'ARCHIVE_CORRUPT',
         `${labelOf(before)} is keyed state of an operator without keys`,
+        { hint: 'look at all that is wrong with it: tidemark verify FILE' },
       );
     this.#changes.set(before.id, {
       filter,

@@ -16,6 +16,7 @@ import type { Signer } from '../archive/sign.js';
 import { coded, type PreparedArchive, writeArchive } from '../archive/write.js';
 import type { Disk } from '../base/disk.js';
 import { BytesDamaged } from '../codec/codec.js';
+import { KeyRefused } from '../codec/key.js';
 import type { Provenance } from '../format/provenance.js';
 import type { SortLimits } from '../store/sort-buffer.js';
 import { ChangeTables } from './change-tables.js';
@@ -163,7 +164,7 @@ async function* translated<T>(archive: Archive, blocks: AsyncIterable<T>): Async
   try {
     yield* blocks;
   } catch (error) {
-    if (!(error instanceof BytesDamaged)) throw error;
+    if (!(error instanceof BytesDamaged || error instanceof KeyRefused)) throw error;
     throw new ArchiveDamaged(archive.path, { code: 'ENTRY', member: '', offset: 0, message: error.message });
   }
 }

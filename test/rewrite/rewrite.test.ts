@@ -6,8 +6,10 @@ import { fromTagged } from '../../src/archive/tagged.js';
 import { present } from '../../src/base/assert.js';
 import { keyGroupOf } from '../../src/base/key-groups.js';
 import { keyCodecById } from '../../src/codec/keys.js';
+import { valueCodec } from '../../src/codec/value.js';
+import type { ByteWriter } from '../../src/codec/writer.js';
 import { memoryDisk, PATH } from '../archive/archives.js';
-import { PROVENANCE } from '../archive/blocks.js';
+import { Blocks, operator, PROVENANCE, table } from '../archive/blocks.js';
 import { everything, OPERATORS, TABLES } from '../archive/everything.js';
 import { type Chain, everythingTwice, packChain, userChain, writeUnsorted } from '../archive/natives.js';
 import {
@@ -314,12 +316,56 @@ describe('an end that is not one', () => {
     }
   });
 
-  test('a damaged archive is said to be so', async () => {
-    const disk = await diskOf();
-    const bytes = Buffer.from(present(disk.peek(PATH), 'the archive'));
-    const at = bytes.indexOf('data/00000.blocks', 600) + 700;
-    bytes[at] = (bytes[at] ?? 0) ^ 1;
-    disk.plant(PATH, bytes);
-    assert.equal((await refusal(disk, { maxParallelism: '9' })).code, 'ARCHIVE_CORRUPT');
+  test('a damaged archive is said to be so, wherever the damage is', async () => {
+    const bytes = present((await diskOf()).peek(PATH), 'the archive');
+    const request = { maxParallelism: '9', filter: ['count.last=value IS NOT NULL'], rename: [] };
+    await fc.assert(
+      fc.asyncProperty(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), async (at, flip) => {
+        const damaged = Buffer.from(bytes);
+        damaged[at] = (damaged[at] ?? 0) ^ flip;
+        const disk = await memoryDisk();
+        disk.plant(PATH, damaged);
+        const { code } = await refusal(disk, request);
+        assert.ok(code === 'ARCHIVE_CORRUPT' || code === 'FORMAT_NEWER', code);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('so is one with sound checksums, whose entries are none of their tables', async () => {
+    const raw = { write: (bytes: Buffer, out: ByteWriter) => out.raw(bytes) };
+    const wrong = (change: (out: Blocks['out']) => void) => {
+      const blocks = new Blocks();
+      change(blocks.out);
+      const tables = [table(0, 'c', 's', 'value')];
+      return diskOf({ tables, operators: [operator('c', 'process', 'string', 4)], blocks });
+    };
+    const key = (bytes: number[]) =>
+      wrong((out) => {
+        out.begin(0, 1);
+        out.key(raw, Buffer.from(bytes));
+        out.value(valueCodec, 1);
+      });
+    const value = () =>
+      wrong((out) => {
+        out.begin(0, 1);
+        out.key(keyCodecById('string'), 'k');
+        out.value(raw, Buffer.from([0xc1]));
+      });
+    for (const bytes of [[0x05], [0xa2, 0x61], [0xa1, 0xff], [0xa1, 0x61, 0x61], []])
+      assert.equal(
+        (await refusal(await key(bytes), { maxParallelism: '8' })).code,
+        'ARCHIVE_CORRUPT',
+        `${bytes}`,
+      );
+    assert.equal((await refusal(await value(), { filter: ['c.s=value > 1'] })).code, 'ARCHIVE_CORRUPT');
+    const mapped = await refusal(await value(), { map: ['c.s=f'] }, { maps: { f: () => 1 } });
+    assert.equal(mapped.code, 'ARCHIVE_CORRUPT');
+    const unkeyed = await diskOf({
+      tables: [table(0, 'c', 's')],
+      operators: [operator('c', 'process', null)],
+      blocks: new Blocks(),
+    });
+    assert.equal((await refusal(unkeyed, { maxParallelism: '8' })).code, 'ARCHIVE_CORRUPT');
   });
 });
