@@ -27,15 +27,16 @@ describe('restore', () => {
       assert.deepEqual(
         (plan['states'] as { name: string; action: string }[]).map(({ name, action }) => [name, action]),
         [
-          ['count.seen', 'kept'],
+          ['count.seen', 'unproven'],
           ['numbers', 'kept'],
         ],
       );
       const { code, stdout } = await place.run(...args);
       assert.equal(code, 0);
       assert.match(stdout, /parallelism +1 → 4 of at most 128\n/);
-      assert.match(stdout, /^= +count\.seen +number +10 .* kept$/m);
-      assert.match(stdout, /\n2 states kept\n$/);
+      assert.match(stdout, /^\? +count\.seen +number +10 .* unproven: keys of type auto$/m);
+      assert.match(stdout, /^= +numbers +splits +1 .* kept$/m);
+      assert.match(stdout, /\n1 state kept, 1 unproven\n$/);
       assert.deepEqual(
         (await place.json<JobRow[]>('list', '--all')).filter(({ name }) => name === 'other'),
         [],
@@ -82,15 +83,25 @@ describe('restore', () => {
       assert.equal(refusal.code, 6, refusal.stderr);
       assert.match(refusal.stdout, /^! +count\.seen/m);
       assert.match(refusal.stdout, /^\+ +count\.total/m);
-      assert.match(refusal.stderr, /count\.seen: .*--allow-non-restored-state/s);
+      assert.match(
+        refusal.stderr,
+        /count\.seen: .*add formerly: \['seen'\] to count\.total.*--allow-non-restored-state/s,
+      );
       const allowed = await place.run(...args, '--allow-non-restored-state');
       assert.equal(allowed.code, 0, allowed.stderr);
       assert.match(allowed.stdout, /^- +count\.seen .*left behind/m);
+      const dropped = await place.run(...args, '--drop', 'count.seen');
+      assert.equal(dropped.code, 0, dropped.stderr);
+      assert.match(dropped.stdout, /^- +count\.seen +number +10 .*left behind: as --drop says$/m);
+      await refused(place, 4, 'STATE_NOT_FOUND', ...args, '--drop', 'count.total');
       const formerly = renamed.replace('state.number(0)', "state.number(0, { formerly: ['seen'] })");
       await writeFile(place.path('formerly.ts'), formerly);
       const moved = await place.run('restore', 'after.tar', '--dry-run', '--definition', 'formerly.ts');
       assert.equal(moved.code, 0, moved.stderr);
-      assert.match(moved.stdout, /^~ +count\.seen .*is count\.total now/m);
+      assert.match(
+        moved.stdout,
+        /^~ +count\.seen .*moved: is count\.total now; unproven: keys of type auto$/m,
+      );
       assert.equal((await place.run('restore', 'after.tar', '--dry-run', ...other)).code, 0);
     });
 
