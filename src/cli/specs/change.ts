@@ -156,7 +156,7 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
       { flags: '--dry-run', text: 'do all of it but write nothing, and say what would become of each state' },
     ],
     examples: [
-      'tidemark rewrite word-count.tar -o renamed.tar --rename count=counter --rename counter.seen=total',
+      'tidemark rewrite word-count.tar -o renamed.tar --rename count=counter --rename count.seen=total',
       'tidemark rewrite word-count.tar -o wide.tar --max-parallelism 1024 && tidemark restore wide.tar -p 200',
       'tidemark rewrite word-count.tar --filter "count.seen=value > 1 AND key NOT LIKE \'tmp-%\'" --dry-run',
       'tidemark rewrite word-count.tar -o mapped.tar --map count.seen=double.ts',
