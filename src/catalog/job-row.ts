@@ -29,6 +29,7 @@ export function readJob(row: Row): StoredJob {
     name: read.text('name'),
     definition: read.text('definition'),
     bundle: read.text('bundle'),
+    gitCommit: read.maybe('git_commit', read.text),
     params: read.strings('params'),
     cwd: read.text('cwd'),
     settings: read.json('settings'),

@@ -16,9 +16,9 @@ const SHOWN = 5;
 
 const INSERT = `
 INSERT INTO jobs (id, name, definition, bundle, params, cwd, settings, parallelism, max_parallelism,
-                  state, epoch, restarts, last_checkpoint, created_at, origin)
+                  state, epoch, restarts, last_checkpoint, created_at, origin, git_commit)
 VALUES (@id, @name, @definition, @bundle, @params, @cwd, @settings, @parallelism, @maxParallelism,
-        'created', 0, 0, @lastCheckpoint, @createdAt, @origin)`;
+        'created', 0, 0, @lastCheckpoint, @createdAt, @origin, @gitCommit)`;
 
 /** A job that begins from a snapshot: where that is, and the id its checkpoints go on counting from. */
 export interface Beginning {
@@ -58,6 +58,7 @@ export function createJob(context: CatalogContext, frozen: FrozenJob, beginning?
       name: frozen.name,
       definition: frozen.definition,
       bundle: frozen.bundle,
+      gitCommit: frozen.gitCommit ?? null,
       params: JSON.stringify(frozen.params),
       cwd: frozen.cwd,
       settings: JSON.stringify(frozen.settings),
@@ -73,7 +74,7 @@ export function createJob(context: CatalogContext, frozen: FrozenJob, beginning?
 }
 
 /** What mended code changes of a frozen job. */
-export type MendedCode = Pick<FrozenJob, 'definition' | 'bundle' | 'params'>;
+export type MendedCode = Pick<FrozenJob, 'definition' | 'bundle' | 'gitCommit' | 'params'>;
 
 /** Gives a job other code to go on with. The caller holds its lock, or knows that nobody does. */
 export function replaceDefinition(context: CatalogContext, id: string, mended: MendedCode): JobRecord {
@@ -82,9 +83,10 @@ export function replaceDefinition(context: CatalogContext, id: string, mended: M
     const job = storedJob(context, id);
     if (isOver(job.state))
       throw new TidemarkError('JOB_ENDED', `job ${job.name} (${id}) is ${job.state}, which is for good`);
-    db.run('UPDATE jobs SET definition = ?, bundle = ?, params = ? WHERE id = ?', [
+    db.run('UPDATE jobs SET definition = ?, bundle = ?, git_commit = ?, params = ? WHERE id = ?', [
       mended.definition,
       mended.bundle,
+      mended.gitCommit ?? null,
       JSON.stringify(mended.params),
       id,
     ]);

@@ -21,6 +21,8 @@ export interface FrozenJob {
   readonly definition: string;
   /** SHA-256 of the bundle, in hex; the file is `bundles/<hash>.mjs`. */
   readonly bundle: string;
+  /** Checked out where the definition lay when it was frozen, in hex; absent where nobody knows. */
+  readonly gitCommit?: string | undefined;
   /** Parameters as given, without secrets. */
   readonly params: Readonly<Record<string, string>>;
   readonly cwd: string;

@@ -145,5 +145,10 @@ CREATE TABLE leases (
 CREATE INDEX leases_segment ON leases (segment);
 `;
 
+/** Where the code was frozen: the working tree may be at another commit when an archive is written. */
+const FOURTH = `
+ALTER TABLE jobs ADD COLUMN git_commit TEXT CHECK (length(git_commit) BETWEEN 40 AND 64 AND git_commit NOT GLOB '*[^0-9a-f]*');
+`;
+
 /** Migration n (from 1) leads from version n−1 to n. */
-export const MIGRATIONS: readonly string[] = [FIRST, SECOND, THIRD];
+export const MIGRATIONS: readonly string[] = [FIRST, SECOND, THIRD, FOURTH];

@@ -30,6 +30,9 @@ const OWN_FOLDER_MODE = 0o700;
 /** The most that is read of an owner's record. */
 const MAX_OWNER_BYTES = 64 * 1024;
 
+/** What always helps: one target has one writer. */
+const ANOTHER = 'let this job write elsewhere (--param), or nowhere (--sinks mute)';
+
 export interface TargetOwner {
   /** The job's id. */
   readonly job: string;
@@ -155,8 +158,8 @@ function targetBusy(
   const who = isOwner(holder) ? `job ${holder.name} (${holder.job}) of ${holder.home}` : 'another process';
   return new TidemarkError('TARGET_LOCKED', `${who} is writing into ${folder}`, {
     hint: isOwner(holder)
-      ? `give this job another folder, or end that one: tidemark cancel ${holder.job} --home ${holder.home}`
-      : 'give this job another folder',
+      ? `${ANOTHER}; or end that one: tidemark cancel ${holder.job} --home ${holder.home}`
+      : ANOTHER,
   });
 }
 
@@ -165,7 +168,7 @@ function targetOwned(folder: string, record: string, found: TargetOwner): Tidema
   const gone = peekJobState(found.home, found.job) === 'no-home';
   return new TidemarkError('TARGET_LOCKED', gone ? `${message}; that home is gone` : message, {
     hint: gone
-      ? `give this job another folder, or, if that job is not coming back: rm ${record}`
-      : `give this job another folder, or end that one: tidemark cancel ${found.job} --home ${found.home}`,
+      ? `${ANOTHER}; or, if that job is not coming back: rm ${record}`
+      : `${ANOTHER}; or end that one: tidemark cancel ${found.job} --home ${found.home}`,
   });
 }

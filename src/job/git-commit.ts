@@ -1,6 +1,13 @@
 import { execFile } from 'node:child_process';
+import { dirname } from 'node:path';
 
 const GIT_TIMEOUT_MS = 2000;
+
+/** As {@link gitCommitOf}, for a job whose definition is this file. */
+export async function frozenCommit(definition: string): Promise<{ readonly gitCommit?: string }> {
+  const gitCommit = await gitCommitOf(dirname(definition));
+  return gitCommit === null ? {} : { gitCommit };
+}
 
 /** The commit checked out in a folder, in hex; null without git, a repository or an answer in time. */
 export function gitCommitOf(folder: string): Promise<string | null> {

@@ -29,7 +29,15 @@ export type SnapshotManifest = Pick<
 
 type Origin = Pick<
   Provenance,
-  'job' | 'params' | 'cwd' | 'parallelism' | 'checkpointId' | 'lineage' | 'bundleHash' | 'definitionFile'
+  | 'job'
+  | 'params'
+  | 'cwd'
+  | 'parallelism'
+  | 'checkpointId'
+  | 'lineage'
+  | 'bundleHash'
+  | 'definitionFile'
+  | 'gitCommit'
 >;
 
 export interface PlannedSnapshot {
@@ -93,6 +101,7 @@ export async function checkpointSnapshot(
         lineage: [{ job: job.id, checkpoint: Number.MAX_SAFE_INTEGER }, ...(job.origin?.lineage ?? [])],
         bundleHash: job.bundle,
         definitionFile: job.definition,
+        gitCommit: job.gitCommit ?? null,
       },
       isOrdered: async () => sorted,
       blocks: ({ tables = all }) =>

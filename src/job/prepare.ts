@@ -9,6 +9,7 @@ import { frozenSettings } from '../graph/frozen-settings.js';
 import { resolveSettings, type SettingsFlags } from '../graph/resolve-settings.js';
 import { verifyBundle } from './bundle-store.js';
 import { describeBundle, describeDefinition } from './describe-definition.js';
+import { frozenCommit } from './git-commit.js';
 import { graphOfBundle } from './graph-of-bundle.js';
 import { lockJob } from './lock-job.js';
 import { mayHoldPanes } from './other-windows.js';
@@ -42,6 +43,7 @@ export async function prepareJob(
     name: options.name ?? described.name,
     definition: file,
     bundle: described.bundle.hash,
+    ...(await frozenCommit(file)),
     params,
     cwd: options.cwd,
     settings,
@@ -79,7 +81,12 @@ export async function replaceDefinition(
       const tables = await withWindows(shape.tables, () => graphOfBundle(old, settings));
       checkFits({ ...shape, tables }, facts);
     }
-    return catalog.replaceDefinition(job.id, { definition: file, bundle, params });
+    return catalog.replaceDefinition(job.id, {
+      definition: file,
+      bundle,
+      ...(await frozenCommit(file)),
+      params,
+    });
   } finally {
     lock.release();
   }

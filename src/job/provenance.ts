@@ -1,9 +1,7 @@
 /** Where an archive comes from, as its provenance says: a savepoint's, or an externalized checkpoint's. */
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
 import type { JobRecord, LineageEntry } from '../catalog/records.js';
 import type { Provenance } from '../format/provenance.js';
-import { gitCommitOf } from './git-commit.js';
 import type { SinkTarget } from './protocol.js';
 import { TOOL_VERSION } from './tool-version.js';
 
@@ -36,7 +34,7 @@ export async function provenanceOf(parts: ProvenanceParts): Promise<Provenance> 
     parentDigest: job.origin?.digest ?? null,
     bundleHash: job.bundle,
     definitionFile: job.definition,
-    gitCommit: await gitCommitOf(dirname(job.definition)),
+    gitCommit: job.gitCommit ?? null,
     lineage: lineageOf(job, checkpointId),
     targets,
     params: job.params,

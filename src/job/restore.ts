@@ -6,7 +6,7 @@
  * maximum parallelism always does. What the archive's manifest says it cannot is refused, unless it is converted.
  */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { openArchive } from '../archive/read.js';
 import { requireSignature, type TrustedKey } from '../archive/sign.js';
@@ -31,6 +31,7 @@ import {
 } from './check-values.js';
 import { hasPassed } from './checks-passed.js';
 import { describeBundle, describeDefinition } from './describe-definition.js';
+import { gitCommitOf } from './git-commit.js';
 import { OpenDefinition } from './open-definition.js';
 import { refuseOtherWindows } from './other-windows.js';
 import { type PlannedSnapshot, snapshotOf } from './planned-snapshot.js';
@@ -101,6 +102,8 @@ export interface RestorePlan {
   readonly convert: boolean;
   readonly definition: string;
   readonly bundle: string;
+  /** Of the definition's folder; undefined where nobody knows. */
+  readonly gitCommit?: string | undefined;
   readonly name: string;
   readonly parallelism: { readonly from: number; readonly to: number };
   readonly maxParallelism: number;
@@ -169,6 +172,7 @@ export function restoreJob(catalog: Catalog, plan: PlannedRestore, own?: OwnOrig
       name: plan.name,
       definition: plan.definition,
       bundle: plan.bundle,
+      gitCommit: plan.gitCommit,
       params: plan.params,
       cwd: plan.cwd,
       settings: plan.settings,
@@ -187,6 +191,7 @@ export function restoreJob(catalog: Catalog, plan: PlannedRestore, own?: OwnOrig
 interface Code {
   readonly definition: string;
   readonly bundle: string;
+  readonly gitCommit: string | undefined;
   readonly settings: SettingsDeclaration;
   /** Parameters that it declares. */
   readonly declared: readonly string[];
@@ -202,7 +207,8 @@ async function loadCode(
     const file = resolve(options.cwd, options.definition);
     const described = await describeDefinition(file, { environment, graph: false });
     await storeBundle(realDisk, home, described.bundle.code, described.bundle.hash);
-    return codeOf(file, described.bundle.hash, described);
+    const commit = await gitCommitOf(dirname(file));
+    return codeOf({ definition: file, bundle: described.bundle.hash, commit }, described);
   }
   const { bundleHash, definitionFile } = provenance;
   if (bundleHash === null || !existsSync(home.bundle(bundleHash))) {
@@ -213,23 +219,23 @@ async function loadCode(
   await verifyBundle(realDisk, home, bundleHash);
   const name = definitionFile ?? 'the bundle';
   return codeOf(
-    name,
-    bundleHash,
+    { definition: name, bundle: bundleHash, commit: provenance.gitCommit },
     await describeBundle(home.bundle(bundleHash), name, { environment, graph: false }),
   );
 }
 
 function codeOf(
-  definition: string,
-  bundle: string,
+  code: { readonly definition: string; readonly bundle: string; readonly commit: string | null },
   described: {
     readonly settings: SettingsDeclaration;
     readonly params: readonly { readonly name: string }[];
   },
 ): Code {
+  const { definition, bundle, commit } = code;
   return {
     definition,
     bundle,
+    gitCommit: commit ?? undefined,
     settings: described.settings,
     declared: described.params.map(({ name }) => name),
   };
@@ -274,6 +280,7 @@ async function planWith(
       convert: options.convert && manifest.layout === 'native',
       definition: code.definition,
       bundle: code.bundle,
+      gitCommit: code.gitCommit,
       name: options.name ?? provenance.job.name,
       parallelism: { from: provenance.parallelism, to: settings.parallelism },
       maxParallelism,

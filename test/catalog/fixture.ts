@@ -46,6 +46,7 @@ export function frozen(name: string, change: Partial<FrozenJob> = {}): FrozenJob
     name,
     definition: '/jobs/job.ts',
     bundle: 'ab'.repeat(32),
+    gitCommit: '0123456789'.repeat(4),
     params: { input: 'in', __proto__x: 'y' },
     cwd: '/work',
     settings: { checkpoint: { interval: 10 } },

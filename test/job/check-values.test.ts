@@ -78,6 +78,7 @@ function snapshot(entries: number, ordered = true): PlannedSnapshot {
       lineage: [],
       bundleHash: null,
       definitionFile: null,
+      gitCommit: null,
     },
     isOrdered: async () => ordered,
     blocks,
