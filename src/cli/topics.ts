@@ -8,7 +8,7 @@ export const TOPICS: Readonly<Record<string, string>> = {
     3  the job failed
     4  not found: home, job, checkpoint, file, state, key
     5  conflict: name taken, job running or ended, home or target locked, file exists, target ahead of the snapshot
-    6  incompatible: a resume or a restore was refused, or the format is newer
+    6  incompatible: a check, a resume or a restore was refused, the format is newer, or a signature is missing
     7  corrupt: an archive, a segment, a bundle or the catalog
     8  no answer: the job's process cannot be reached, or a timeout
     9  compared, and they differ (diff --exit-code)
@@ -48,10 +48,17 @@ The provenance of an archive is shown as it stands there, its times in milliseco
                          file: there, changed, replaced, gone, stdout or unknown
   restore --dry-run      {snapshot: {path, digest, kind, layout, mode, backend, drained, job, checkpointId, entries,
                          bytes}, convert, definition, bundle, name, parallelism: {from, to}, maxParallelism,
-                         states: [{name, operator, state, kind, entries, bytes, action, missing, message}],
+                         states: [{name, operator, state, kind, entries, bytes, action, to, versions: {from, to} | null,
+                                   codecs: {from, to} | null, proven, unproven, missing, message, advice}],
+                         values: {looked, entries, states: [{name, looked, entries, refused,
+                                  shown: [{keyGroup, key, path, reason}]}], splits: [{source, split, code, reason}]},
                          sinks: [{uid, target, mode, ahead}], params, cwd, settings, refusal: {code, message, hint} | null}
-                         action: kept, moved, new, dropped or impossible
-  inspect                {archive: {path, bytes, formatVersion, kind, layout, mode, digest, drained},
+                         action: kept, unproven, moved, migrated, new, dropped or impossible
+  check                  {ok}, the same as restore --dry-run but for cwd, and trial: {splits: [{source, id, read, failed}],
+                         elements, emitted, errors: [{code, message, operator?, element?}], ended, durationMs} | null;
+                         ended: limit, quiet, time or failed; snapshot.digest is empty for a checkpoint of a job
+  inspect                {archive: {path, bytes, formatVersion, kind, layout, mode, digest, drained,
+                                    signedBy},
                          capabilities: {rescale, changeGraph, changeBackend, fork},
                          job: {id, name, checkpointId, parallelism}, provenance,
                          operators: [{uid, operatorId, maxParallelism, keyType, watermark,
@@ -65,7 +72,7 @@ The provenance of an archive is shown as it stands there, its times in milliseco
                          error: {code, message, hint} | null}; outcome: upgraded, refused, rolled-back or stranded;
                          job: what runs now; step: check, prove, stop, restore, start, await, fence, end-new,
                          restore-old or start-old
-  verify                 {ok, findings: [{code, member, offset, message}]}
+  verify                 {ok, findings: [{code, member, offset, message}], signedBy?}
   diff                   {equal, operators: [{uid, states: [{name, added, removed, changed}]}]}
   diff --state           {change, operator, state, keyGroup, key, namespace, before, after, mapKey?} for each entry
   rewrite                {path, kind, layout, digest, bytes, checkpointId, parentDigest, reason, dryRun,
