@@ -5,7 +5,8 @@ import { type CommandSpec, GLOBAL_OPTIONS } from './command-spec.js';
 const WIDTH = 24;
 
 const EPILOGUE = `Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 the job failed, 4 not found, 5 conflict, 6 incompatible,
-7 corrupt, 8 no answer, 9 they differ, 10 the environment, 130/143/129 suspended by a signal. More: tidemark help exit-codes
+7 corrupt, 8 no answer, 9 they differ, 10 the environment, 11 upgrade rolled back, 130/143/129 suspended by a signal.
+More: tidemark help exit-codes
 
 Examples:
   $ tidemark run word-count.ts --param input=book.txt --param output=counts

@@ -10,10 +10,12 @@ import type { JobRow, StatusDocument } from '../../src/job/status.js';
 import { COMMAND, environment, PACKAGE, tidemark } from './command.js';
 
 const UNIT = join(PACKAGE, 'fixtures', 'systemd', 'tidemark@.service');
+const UPGRADE_UNIT = join(PACKAGE, 'fixtures', 'systemd', 'tidemark-upgrade@.service');
 const INSTANCE = 'nightly';
 
 let root = '';
 let service: ReadonlyMap<string, string> = new Map();
+let upgrade: ReadonlyMap<string, string> = new Map();
 /** Each takes a process of its own. */
 const LOOKS = 50;
 
@@ -22,6 +24,7 @@ let main: ChildProcess | undefined;
 before(async () => {
   root = await mkdtemp(join(tmpdir(), 'tidemark-systemd-'));
   service = parseSection(await readFile(UNIT, 'utf8'), 'Service');
+  upgrade = parseSection(await readFile(UPGRADE_UNIT, 'utf8'), 'Service');
 });
 after(async () => {
   if (main?.exitCode === null && main.signalCode === null) main.kill('SIGKILL');
@@ -42,8 +45,8 @@ function parseSection(text: string, wanted: string): Map<string, string> {
   return found;
 }
 
-function setting(name: string): string {
-  const value = service.get(name);
+function setting(name: string, unit = service): string {
+  const value = unit.get(name);
   assert.ok(value !== undefined, `the unit has no ${name}=`);
   const specifiers: Readonly<Record<string, string>> = {
     i: INSTANCE,
@@ -130,6 +133,55 @@ describe('the systemd unit', () => {
     assert.equal(await stopService(second), code);
   });
 
+  it('is upgraded by a unit of its own, whose job it goes on with', async () => {
+    const first = startService('');
+    await until('running');
+    const [before] = await json<JobRow[]>('list');
+    const definition = join(root, 'etc', 'tidemark', INSTANCE, 'job.ts');
+    await writeFile(definition, `${await readFile(definition, 'utf8')}\nconsole.error('version 2');\n`);
+
+    const [program = '', ...args] = commandLine(setting('ExecStart', upgrade), {});
+    const PATH = `${join(root, 'bin')}:${process.env['PATH'] ?? ''}`;
+    const cwd = setting('WorkingDirectory', upgrade);
+    const unit = spawn(program, args, {
+      cwd,
+      env: environment({ PATH }),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const said: Buffer[] = [];
+    unit.stderr.on('data', (chunk: Buffer) => said.push(chunk));
+    const [[code], [ended]] = await Promise.all([once(unit, 'close'), once(first, 'exit')]);
+    assert.equal(code, 0, Buffer.concat(said).toString());
+    assert.equal(ended, 0, 'the service has ended with success, and is not restarted');
+
+    // What systemd does when the main process of such a unit has ended, and then when nothing is left of it.
+    const { pid, id } = await json<StatusDocument>('status', INSTANCE);
+    assert.notEqual(id, before?.id);
+    assert.equal(setting('KillMode', upgrade), 'control-group');
+    process.kill(pid ?? 0, setting('KillSignal', upgrade) as NodeJS.Signals);
+    // It ends otherwise.
+    await asked('wait', INSTANCE, '--until', 'finished', '--timeout', '60s');
+    assert.equal((await json<JobRow[]>('list'))[0]?.state, 'suspended');
+    const post = setting('ExecStopPost', upgrade);
+    for (const [status, starts] of [
+      ['0', true],
+      ['6', true],
+      ['11', true],
+      ['3', false],
+    ] as const) {
+      const script = /^\+\/bin\/sh -c '(.*)'$/.exec(post)?.[1] ?? '';
+      const called = spawnSync('sh', ['-c', script.replace('exec systemctl', 'echo')], {
+        env: { ...environment(), EXIT_STATUS: status },
+        encoding: 'utf8',
+      });
+      assert.equal(called.stdout.trim(), starts ? `start --no-block tidemark@${INSTANCE}.service` : '');
+    }
+    const second = startService('');
+    await until('running');
+    assert.equal((await json<StatusDocument>('status', INSTANCE)).id, id);
+    await stopService(second);
+  });
+
   it('does not start again what cannot mend itself, and does after a failure', () => {
     assert.equal(setting('Restart'), 'on-failure');
     const never = setting('RestartPreventExitStatus').split(' ').map(Number);
@@ -140,15 +192,20 @@ describe('the systemd unit', () => {
   it('is a unit that systemd accepts, where it is installed', async () => {
     const folder = join(root, 'units');
     await mkdir(folder);
-    const unit = join(folder, `tidemark@${INSTANCE}.service`);
-    await writeFile(unit, await readFile(UNIT));
-    await chmod(unit, 0o644);
-    const checked = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' });
-    if (checked.error !== undefined) return;
-    assert.deepEqual(
-      { status: checked.status, about: linesAbout(checked.stderr, unit) },
-      { status: 0, about: [] },
-    );
+    for (const [name, from] of [
+      ['tidemark', UNIT],
+      ['tidemark-upgrade', UPGRADE_UNIT],
+    ] as const) {
+      const unit = join(folder, `${name}@${INSTANCE}.service`);
+      await writeFile(unit, await readFile(from));
+      await chmod(unit, 0o644);
+      const checked = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' });
+      if (checked.error !== undefined) return;
+      assert.deepEqual(
+        { status: checked.status, about: linesAbout(checked.stderr, unit) },
+        { status: 0, about: [] },
+      );
+    }
   });
 });
 

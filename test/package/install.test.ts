@@ -77,12 +77,16 @@ describe('what is in the package', () => {
       assert(files.has(file), file);
     }
     const allowed =
-      /^(?:[A-Z]+(?:\.md)?|package\.json|bin\/(?:tidemark|package\.json)|dist\/src\/.+\.(?:js|d\.ts|js\.map)|src\/.+\.md|docs\/.+\.md|fixtures\/systemd\/.+)$/;
+      /^(?:[A-Z]+(?:\.md)?|package\.json|bin\/(?:tidemark|package\.json)|dist\/src\/.+\.(?:js|d\.ts|js\.map)|src\/.+\.md|docs\/.+\.md|fixtures\/(?:ci|systemd)\/.+)$/;
     assert.deepEqual(
       packed.files.filter((file) => !allowed.test(file)),
       [],
     );
-    assert(packed.files.some((file) => file.startsWith('fixtures/systemd/')));
+    for (const folder of ['fixtures/ci/', 'fixtures/systemd/'])
+      assert(
+        packed.files.some((file) => file.startsWith(folder)),
+        folder,
+      );
     assert(files.has('docs/README.md'), 'what the README links to');
   });
 
