@@ -8,6 +8,7 @@ import { realDisk } from '../base/real-disk.js';
 import { CHECK_ALL } from './check-values.js';
 import { snapshotOf } from './planned-snapshot.js';
 import { planSnapshot, type RestoreOptions } from './restore.js';
+import { restoreRefusal } from './restore-refusal.js';
 
 export interface CheckArchiveOptions
   extends Pick<RestoreOptions, 'params' | 'cwd' | 'environment' | 'onProgress' | 'signal'> {
@@ -36,7 +37,10 @@ export async function checkArchive({ path, label, ...options }: CheckArchiveOpti
       check: CHECK_ALL,
     };
     const snapshot = { label, ...snapshotOf(archive) };
-    const { refusal } = await planSnapshot(homePaths(folder), asked, snapshot, CHECK_ALL);
+    const plan = await planSnapshot(homePaths(folder), asked, snapshot, CHECK_ALL);
+    // Whether the input is there is of no matter yet, nor where.
+    const states = plan.states.filter(({ kind }) => kind !== 'splits');
+    const refusal = restoreRefusal(asked, { ...plan, states }, []);
     if (refusal !== undefined) throw refusal;
   } finally {
     await archive.close();

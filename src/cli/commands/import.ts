@@ -1,6 +1,6 @@
 /** `tidemark import <data> (--into <archive> | --definition job.ts) [--state uid.name] [--merge] -o FILE` */
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type Archive, openArchive } from '../../archive/read.js';
 import { EXIT, TidemarkError } from '../../base/errors.js';
@@ -97,16 +97,18 @@ function intoOf(given: Given, cwd: string): string | undefined {
 
 async function formatOf(option: string | undefined, data: string, cwd: string): Promise<Format> {
   const path = resolve(cwd, data);
-  if (data !== STDIN && (await realDisk.stat(path))?.isFile !== true) {
+  // Not a file alone: `import <(xz -dc rows.jsonl.xz)` reads a pipe.
+  const found = data === STDIN ? undefined : await stat(path).catch(() => undefined);
+  if (data !== STDIN && (found === undefined || found.isDirectory())) {
     throw new TidemarkError('FILE_NOT_FOUND', `${path}: there is no such file`, {
       hint: 'a file of JSON lines, CSV or SQLite; - reads stdin',
     });
   }
-  if (option === 'sqlite' && data === STDIN)
-    throw new TidemarkError('USAGE', 'an SQLite file cannot be read from stdin', { hint: 'name the file' });
+  if (option === 'sqlite' && found?.isFile() !== true)
+    throw new TidemarkError('USAGE', 'an SQLite file cannot be read from a pipe', { hint: 'name the file' });
   if (option === 'jsonl' || option === 'csv' || option === 'sqlite') return option;
   if (/\.(?:csv|tsv)$/i.test(data)) return 'csv';
-  return data !== STDIN && (await isSqlite(path)) ? 'sqlite' : 'jsonl';
+  return found?.isFile() === true && (await isSqlite(path)) ? 'sqlite' : 'jsonl';
 }
 
 async function isSqlite(path: string): Promise<boolean> {
@@ -296,6 +298,8 @@ async function tell(imported: Imported, path: string, { printer }: Context): Pro
   printer.note(table(COLUMNS, rows).trimEnd());
   const expired = states.reduce((sum, state) => sum + state.expired, 0);
   if (expired > 0) printer.note(`${count(expired)} of the rows had expired, and are left out`);
-  printer.note(`savepoint, ${count(entries)} ${entries === 1 ? 'entry' : 'entries'}, ${formatBytes(bytes)}, digest ${digest.slice(0, 12)}`);
+  printer.note(
+    `savepoint, ${count(entries)} ${entries === 1 ? 'entry' : 'entries'}, ${formatBytes(bytes)}, digest ${digest.slice(0, 12)}`,
+  );
   await printer.data(`${path}\n`);
 }
