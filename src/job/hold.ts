@@ -74,7 +74,7 @@ export class HoldWait {
     if (gone.aborted) onGone();
     else send({ type: 'hold', id: this.#id, tables, blocks });
     if (timeout !== undefined)
-      void clock.sleep(timeout, over.signal).then(() => this.#settle.reject(this.#late(path, timeout)));
+      void clock.sleep(timeout, over.signal).then(() => this.#settle.reject(this.#late(path)));
     try {
       await this.#outcome;
     } finally {
@@ -95,12 +95,12 @@ export class HoldWait {
     this.#settle.reject(attemptOver());
   }
 
-  #late(path: string, timeout: number): TidemarkError {
+  #late(path: string): TidemarkError {
     const { splits, arrived, away } = this.progress;
     const names =
       away.length === 0 ? '' : ` (${away.join(', ')}${splits - arrived > away.length ? ', …' : ''})`;
     const some = `${splits - arrived} of ${splits} splits${names} have not come to the positions of ${path}`;
-    return new TidemarkError('TIMEOUT', `${some} within ${timeout / 1000} s; all go on`, {
+    return new TidemarkError('TIMEOUT', `${some} in time; all go on`, {
       hint: 'a split that its input keeps waiting, or that is beyond its position, never comes there; else give a longer --timeout',
     });
   }
