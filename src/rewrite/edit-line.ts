@@ -7,7 +7,7 @@
  * `keyGroup` may stand there and is not looked at: it follows from the key.
  */
 import { BytesDamaged } from '../codec/codec.js';
-import { type Entry, EntryWriter } from '../format/entry.js';
+import { EntryWriter } from '../format/entry.js';
 import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
 import { EntryMaker, EntryRefused, type GivenEntry, writeEntry } from './entry-from-view.js';
 import type { Findings } from './findings.js';
@@ -20,6 +20,8 @@ export class EditTarget {
   readonly #operator: ManifestOperator;
   readonly #expiredAt: bigint;
   #maker: EntryMaker | undefined;
+  #writer: EntryWriter | undefined;
+  #written: Buffer = Buffer.alloc(0);
 
   /** `expiredAt`: what expires then or before is in no savepoint. */
   constructor(table: ManifestTable, operator: ManifestOperator, expiredAt: number) {
@@ -29,14 +31,24 @@ export class EditTarget {
     this.#operator = operator;
   }
 
-  /** What a line says, its maker made when one needs it. @throws EntryRefused */
-  entry(fields: GivenEntry, remove: boolean): Entry {
+  /** The entry of a line, without a value where it is taken away. @throws EntryRefused */
+  encode(fields: GivenEntry, remove: boolean): Buffer {
     this.#maker ??= new EntryMaker(this.table, this.#operator);
-    if (remove) return this.#maker.name(fields);
-    const entry = this.#maker.make(fields);
+    const entry = remove ? this.#maker.name(fields) : this.#maker.make(fields);
     if (entry.stamp !== undefined && entry.stamp <= this.#expiredAt)
       throw new EntryRefused('expires', `it is over at the barrier, ${this.#expiredAt}`);
-    return entry;
+    this.#writer ??= new EntryWriter(
+      {
+        take: (length) => Buffer.allocUnsafe(length),
+        full: (chunk, used) => {
+          this.#written = chunk.subarray(0, used);
+        },
+      },
+      FIRST_BYTES,
+    );
+    writeEntry(entry, this.#writer);
+    this.#writer.flush();
+    return this.#written;
   }
 }
 
@@ -113,8 +125,7 @@ function encode(
   let reason = '';
   for (const target of named) {
     try {
-      const entry = target.entry(fields, remove);
-      fitting.push(encoded((out) => writeEntry(entry, out)));
+      fitting.push(target.encode(fields, remove));
     } catch (error) {
       if (!(error instanceof EntryRefused || error instanceof BytesDamaged)) throw error;
       reason ||= error.message;
@@ -130,20 +141,4 @@ function encode(
 function shownEntry(label: string, { key, mapKey }: GivenEntry): string {
   const parts = [key, ...(mapKey === undefined ? [] : [mapKey])].map((part) => JSON.stringify(part));
   return `${label} ${parts.join(', ').slice(0, MAX_SHOWN_KEY)}`;
-}
-
-function encoded(write: (out: EntryWriter) => void): Buffer {
-  let bytes: Buffer = Buffer.alloc(0);
-  const writer = new EntryWriter(
-    {
-      take: (length) => Buffer.allocUnsafe(length),
-      full: (chunk, used) => {
-        bytes = chunk.subarray(0, used);
-      },
-    },
-    FIRST_BYTES,
-  );
-  write(writer);
-  writer.flush();
-  return bytes;
 }

@@ -18,6 +18,8 @@ import { linesOf } from './text-lines.js';
 /** Entries added at once, and bytes of a block of them. */
 const PAGE = 256;
 const ADDED_BYTES = 64 * 1024;
+/** Pages of the database that are kept in memory. */
+const CACHE_KIB = 16 * 1024;
 
 /** `tail` is what follows the identity: flags, stamp, value; null takes the entry away. */
 const SCHEMA = `
@@ -48,7 +50,9 @@ export class Edits {
   private constructor() {
     // Without a name: a file that SQLite removes by itself, and uses only when memory does not do.
     this.#db = Sqlite.open('', { create: true, busyTimeout: 0, what: 'edits' });
-    this.#db.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; ${SCHEMA}; BEGIN`);
+    this.#db.exec(
+      `PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -${CACHE_KIB}; ${SCHEMA}; BEGIN`,
+    );
   }
 
   /** Reads all lines. What is wrong goes to `findings`; the edits are of use where nothing is. */
@@ -91,12 +95,14 @@ export class Edits {
     for (let at = 0; at < payload.length; at = scan.end) {
       scan.scan(payload, at, payload.length);
       const identity = payload.subarray(scan.identityAt, scan.identityEnd);
-      const row = this.#db.get('SELECT tail FROM edits WHERE tbl = ? AND identity = ?', [table, identity]);
+      const row = this.#db.get('DELETE FROM edits WHERE tbl = ? AND identity = ? RETURNING tail', [
+        table,
+        identity,
+      ]);
       if (row === undefined) {
         built.keep(payload, at, scan.end);
         continue;
       }
-      this.#db.run('DELETE FROM edits WHERE tbl = ? AND identity = ?', [table, identity]);
       left--;
       const tail = row['tail'];
       if (!(tail instanceof Uint8Array)) continue;
@@ -153,14 +159,19 @@ export class Edits {
     this.#db.close();
   }
 
+  /** Whether a line has taken it away. */
+  #isGone(table: number, identity: Buffer): boolean {
+    const row = this.#db.get('SELECT tail FROM edits WHERE tbl = ? AND identity = ?', [table, identity]);
+    return row !== undefined && row['tail'] === null;
+  }
+
   #take(entry: Buffer, remove: boolean, line: number, shown: string, findings: Findings): void {
     const scan = this.#scan;
     scan.scan(entry, 0, entry.length);
     const { table, group } = scan;
     const identity = entry.subarray(scan.identityAt, scan.identityEnd);
     const tail = remove ? null : entry.subarray(scan.identityEnd, scan.end);
-    const before = this.#db.get('SELECT tail FROM edits WHERE tbl = ? AND identity = ?', [table, identity]);
-    if (before !== undefined && before['tail'] === null && remove) {
+    if (remove && this.#isGone(table, identity)) {
       findings.add('KEY_NOT_FOUND', `line ${line}: an earlier line has taken ${shown} away`);
       return;
     }
