@@ -4,17 +4,13 @@ import type { HomePaths } from '../base/home.js';
 import { realDisk } from '../base/real-disk.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { JobRecord } from '../catalog/records.js';
-import type { ManifestTable } from '../format/manifest.js';
 import { frozenSettings } from '../graph/frozen-settings.js';
 import { resolveSettings, type SettingsFlags } from '../graph/resolve-settings.js';
 import { verifyBundle } from './bundle-store.js';
+import { checkRecovery } from './check-recovery.js';
 import { describeBundle, describeDefinition } from './describe-definition.js';
 import { frozenCommit } from './git-commit.js';
-import { graphOfBundle } from './graph-of-bundle.js';
 import { lockJob } from './lock-job.js';
-import { mayHoldPanes } from './other-windows.js';
-import type { GraphFacts } from './protocol.js';
-import { checkFits, shapeOfRecovery } from './recover-state.js';
 
 export interface StartOptions {
   /** Path of the definition. */
@@ -73,14 +69,8 @@ export async function replaceDefinition(
   const lock = lockJob(catalog, job);
   try {
     const settings = frozenSettings(job.settings);
-    const shape = await shapeOfRecovery(catalog, job, settings, realDisk);
-    if (shape !== undefined) {
-      const what = { bundle: home.bundle(bundle), job: { id: job.id, name: job.name }, params, cwd: job.cwd };
-      const facts = await graphOfBundle(what, settings);
-      const old = { ...what, bundle: home.bundle(job.bundle) };
-      const tables = await withWindows(shape.tables, () => graphOfBundle(old, settings));
-      checkFits({ ...shape, tables }, facts);
-    }
+    const what = { bundle: home.bundle(bundle), job: { id: job.id, name: job.name }, params, cwd: job.cwd };
+    await checkRecovery(catalog, job, settings, what, { ...what, bundle: home.bundle(job.bundle) });
     return catalog.replaceDefinition(job.id, {
       definition: file,
       bundle,
@@ -90,26 +80,6 @@ export async function replaceDefinition(
   } finally {
     lock.release();
   }
-}
-
-/**
- * The tables, with the windows that panes are of. Checkpoints of an earlier tidemark do not say; the code that wrote them
- * does, unless it does not even load any more: then they cannot be told.
- */
-async function withWindows(
-  tables: readonly ManifestTable[],
-  oldGraph: () => Promise<GraphFacts>,
-): Promise<readonly ManifestTable[]> {
-  if (!tables.some(mayHoldPanes)) return tables;
-  const was = await oldGraph().catch(() => undefined);
-  return tables.map((table) => {
-    const same = was?.tables.find(
-      ({ operator, name, kind }) => operator === table.operator && name === table.name && kind === table.kind,
-    );
-    return table.window === undefined && same?.window !== undefined
-      ? { ...table, window: same.window }
-      : table;
-  });
 }
 
 /**

@@ -12,7 +12,7 @@ import { SegmentReader } from '../format/segment.js';
 import type { JobSettings } from '../graph/settings.js';
 import { dropKey } from '../restore/drop.js';
 import { graphChanges } from '../restore/graph-change.js';
-import { planStates, refusedLines } from '../restore/plan-states.js';
+import { planStates, refusedLines, type StatePlan } from '../restore/plan-states.js';
 import type { Table } from '../runtime/tables.js';
 import type { RunReader } from '../store/run-reader.js';
 import type { Attempt } from './attempt.js';
@@ -226,12 +226,15 @@ export async function shapeOfRecovery(
   return { job: job.name, operators, tables, dropped, chain: capabilities.changeGraph ? undefined : true };
 }
 
-/** @throws INCOMPATIBLE with all findings when the state does not fit the graph; GRAPH_CHANGED */
-export function checkFits(recovery: RecoveryShape, facts: GraphFacts): void {
+/** What becomes of each state. @throws INCOMPATIBLE with all findings when the state does not fit the graph; GRAPH_CHANGED */
+export function checkFits(recovery: RecoveryShape, facts: GraphFacts): readonly StatePlan[] {
   const tables = recovery.tables.filter((table) => !recovery.dropped.includes(dropKey(table)));
   const plan = planStates({ ...recovery, tables }, facts, { allowMissing: false, drop: [] });
   const lines = refusedLines(plan);
-  if (lines.length === 0) return refuseOtherGraph(recovery, facts);
+  if (lines.length === 0) {
+    refuseOtherGraph(recovery, facts);
+    return plan;
+  }
   throw new TidemarkError('INCOMPATIBLE', `the definition does not fit the state:\n${lines.join('\n')}`, {
     hint: "give renamed operators and states formerly: ['old name'], or go on with the old definition",
   });

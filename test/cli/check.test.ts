@@ -172,6 +172,16 @@ describe('check', () => {
     assert.equal((await readFile(place.path('counts.tar'))).length > 0, true);
   });
 
+  it('is what a resume with mended code begins with, too', async () => {
+    await place.json('suspend', 'counts');
+    const late = await place.run('resume', 'counts', '--definition', 'late.ts', '--json');
+    assert.equal(late.code, 6, late.stderr);
+    assert.match(errorOf(late).message, /count\.total: .*"k3999".*too late/s);
+    assert.equal((await place.json<{ state: string }>('status', 'counts')).state, 'suspended');
+    await place.json('resume', 'counts', '--definition', 'migrated.ts');
+    await place.json('cancel', 'counts');
+  });
+
   it('says what is missing on its command line', async () => {
     for (const [args, hint] of [
       [['check', 'same.ts'], /--against/],
