@@ -80,6 +80,10 @@ The provenance of an archive is shown as it stands there, its times in milliseco
                          states: [{name, from, kind, before, after, removed, changed, added, moved}],
                          entries: {before, after}}; uid and name are null of what is dropped; path, digest and bytes
                          are null with --dry-run
+  export                 inspect --state's lines of all states, or of those that are named; kind beside them where a
+                         state and a timer share a name. To a file: {path, format, entries, states: [uid.name]}
+  import                 {path, kind, layout, digest, bytes, checkpointId, parentDigest, reason, entries,
+                         states: [{name, kind, rows, expired, before, after}]}; expired: rows that had by then
   plan                   {name, definition, bundle, inputs, external, params: [{name, kind}], settings, replayable,
                          nodes: [{id, kind, name, inputs, uid?, operatorId?, keyType?, timers?, sides?, side?, source?,
                                   broadcast?, time?: {outOfOrderness, idle, inTurn},

@@ -68,6 +68,7 @@ export interface ImportedState {
 }
 
 export interface Imported extends PreparedArchive {
+  readonly provenance: Provenance;
   readonly states: readonly ImportedState[];
 }
 
@@ -103,7 +104,7 @@ export async function importRows(options: ImportOptions): Promise<Imported> {
       signal,
       ...(limits === undefined ? {} : { limits }),
     });
-    return { ...prepared, states: work.states(prepared) };
+    return { ...prepared, provenance, states: work.states(prepared) };
   } finally {
     work.close();
   }

@@ -285,9 +285,22 @@ async function make(
 }
 
 async function tell(imported: Imported, path: string, { printer }: Context): Promise<void> {
-  const { manifest, digest, bytes, entries, states } = imported;
+  const { manifest, digest, bytes, entries, states, provenance } = imported;
   const { kind, layout } = manifest;
-  if (printer.json) return await printer.document({ path, kind, layout, digest, bytes, entries, states });
+  const { checkpointId, parentDigest, reason } = provenance;
+  if (printer.json)
+    return await printer.document({
+      path,
+      kind,
+      layout,
+      digest,
+      bytes,
+      checkpointId,
+      parentDigest,
+      reason,
+      entries,
+      states,
+    });
   const rows = states.map((state) => [
     state.name,
     state.kind,

@@ -195,7 +195,7 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'import',
     group: CHANGE,
-    summary: 'make an archive whose state is data of yours: what export wrote, or tables of your own',
+    summary: 'make an archive of data: of what export wrote, or of tables of your own',
     detail:
       'Rows take the place of all entries of their state; --merge keeps the entries that no row names. With --into all else is as ' +
       'in that archive, which is not changed. With --definition the archive is made from nothing: states without rows are ' +
