@@ -58,7 +58,10 @@ export function restoreLines(plan: RestorePlan): readonly string[] {
     `  at parallelism ${parallelismText(parallelism)}: ${tally(plan)}`,
     ...plan.states
       .filter(({ action }) => TOLD.has(action))
-      .map((state) => `  ${SIGNS[state.action]} ${state.name}: ${becomes(state)}${lossText(state)}`),
+      .map(
+        (state) =>
+          `  ${SIGNS[state.action]} ${state.name}: ${becomes(state)}${state.action === 'dropped' ? lossText(state) : ''}`,
+      ),
     ...rewound.map(({ uid, ahead }) => `  sink ${uid}: ${counted(ahead, 'later transaction')} set aside`),
   ].map(printable);
 }
@@ -121,9 +124,16 @@ function becomes({ action, message, unproven }: StatePlan): string {
   }
 }
 
-/** What is lost with what is left behind. */
-function lossText({ action, entries, bytes }: StatePlan): string {
-  return action === 'dropped' ? ` (${count(entries)} entries, ${formatBytes(bytes)})` : '';
+/** What is lost with what is left behind; nothing is said where that is nothing. */
+function lossText({ entries, bytes }: Pick<StatePlan, 'entries' | 'bytes'>): string {
+  return entries === 0
+    ? ''
+    : ` (${entries === 1 ? '1 entry' : `${count(entries)} entries`}, ${formatBytes(bytes)})`;
+}
+
+function sumOf(states: readonly StatePlan[]): Pick<StatePlan, 'entries' | 'bytes'> {
+  const sum = (of: 'entries' | 'bytes') => states.reduce((total, state) => total + state[of], 0);
+  return { entries: sum('entries'), bytes: sum('bytes') };
 }
 
 function sinkRow({ uid, mode, target, ahead }: SinkPlan): readonly string[] {
@@ -140,7 +150,7 @@ function tally({ states }: RestorePlan): string {
     [of('moved'), 'moved'],
     [of('migrated'), 'migrated'],
     [of('new'), 'new'],
-    [of('dropped'), 'left behind'],
+    [of('dropped'), `left behind${lossText(sumOf(states.filter(({ action }) => action === 'dropped')))}`],
     [of('impossible'), 'that cannot be restored'],
   ] as const;
   return [

@@ -275,13 +275,16 @@ describe('the plan of a restore', () => {
     assert.match(text, /^! +o\.d .*was a list\n +go back$/m);
     assert.match(text, /^\+ +o\.e +value +starts empty$/m);
     assert.match(text, /^out +rewind +\/w\/out +3 transactions, set aside$/m);
-    assert.match(text, /\n1 state kept, 1 moved, 1 new, 1 left behind, 1 that cannot be restored\n$/);
+    assert.match(
+      text,
+      /\n1 state kept, 1 moved, 1 new, 1 left behind \(3 entries, 2 KiB\), 1 that cannot be restored\n$/,
+    );
   });
 
   it('is told in short before a real run, with what is lost and moved by name', () => {
     assert.deepEqual(restoreLines(plan), [
       'restoring k from /w/a.tar (j at checkpoint 4, 6 state rows)',
-      '  at parallelism 2 → 4: 1 state kept, 1 moved, 1 new, 1 left behind, 1 that cannot be restored',
+      '  at parallelism 2 → 4: 1 state kept, 1 moved, 1 new, 1 left behind (3 entries, 2 KiB), 1 that cannot be restored',
       '  ~ o.b: moved: is o.bb now',
       '  - o.c: left behind: it would be lost (3 entries, 2 KiB)',
       '  sink out: 3 later transactions set aside',
