@@ -17,7 +17,7 @@ import type { KeptAs } from './kept-as.js';
 import { wayOfKeys } from './key-way.js';
 import type { Table } from './tables.js';
 
-/** An entry as the definition keeps it. Throws ValueRefused, DecodeFailed, KeyRefused, BytesDamaged. */
+/** An entry as the definition keeps it, valid until the next. Throws ValueRefused, DecodeFailed, KeyRefused, BytesDamaged. */
 export type Way = (entry: Entry) => Entry;
 
 /** From the snapshot's table to the definition's; undefined where its entries are right as they are. */
@@ -47,11 +47,12 @@ function wayOfValues(theirs: Table, ours: Table, { codec, schema, was }: KeptAs)
   const convert = list ? (elements: unknown) => each(elements as readonly unknown[], upgraded) : upgraded;
   const reader = list ? listCodec(from) : from;
   const writer: Codec<unknown> = list ? (listCodec(codec) as Codec<unknown>) : codec;
+  const out = new ByteWriter();
   return (bytes) => {
     const at = new ByteReader(bytes);
     const value = reader.read(at, theirs.codec.version);
     if (at.remaining > 0) throw new BytesDamaged(`${at.remaining} bytes too many`, at.position);
-    const out = new ByteWriter(bytes.length + 16);
+    out.reset();
     writer.write(convert(value), out);
     return out.view();
   };
