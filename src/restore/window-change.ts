@@ -5,8 +5,9 @@
  *     kind, size, slide, offset    must stay: open panes would end elsewhere, or lack what nobody kept
  *     gap of sessions              may change: a session that is open ends as it would have
  *     lateness                     may change
- *     trigger                      may change its numbers, and whether it purges; of another kind it would read
- *                                  what the old one kept as something else
+ *     trigger                      may change its numbers, and whether it purges, or go; of another kind it would
+ *                                  read what the old one kept as something else, and of panes for which it has kept
+ *                                  nothing it would never be asked: they would end without a result
  */
 import type { SnapshotTable, WindowRecord } from './shape.js';
 
@@ -19,7 +20,8 @@ export function windowChange(was: Shape, is: Shape): string | undefined {
     return `holds panes of windows (${windowText(was.window)}), and is no window's state now`;
   if (shapeOf(was.window) !== shapeOf(is.window))
     return `its windows were ${windowText(was.window)}, and are ${windowText(is.window)} now`;
-  if (was.name !== TRIGGER || triggerKind(was.window) === triggerKind(is.window)) return undefined;
+  const kind = triggerKind(is.window);
+  if (kind === triggerKind(was.window) || (was.name !== TRIGGER && kind === EVENT_TIME)) return undefined;
   return `its trigger was ${was.window.trigger ?? EVENT_TIME}, and is ${is.window.trigger ?? EVENT_TIME} now`;
 }
 

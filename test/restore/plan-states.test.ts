@@ -288,6 +288,8 @@ const WINDOWS: readonly (readonly [string, WindowRecord | undefined, WindowRecor
     { assign: { ...DAY.assign, size: 1 } as never },
     /its windows were tumbling, size 86400000/,
   ],
+  ['a trigger', DAY, { ...DAY, trigger: 'continuous(1m)' }, /trigger was eventTime, and is continuous/],
+  ['no trigger any more', { ...DAY, trigger: 'continuous(1m)' }, DAY],
   ['another size of the same slices', SLIDING(10, 5), SLIDING(20, 5), /size 10, .* size 20/],
   ['another slide of the same slices', SLIDING(20, 5), SLIDING(20, 10), /slide 5, .* slide 10/],
   ['another offset', DAY, { assign: { ...DAY.assign, offset: 5 } as never }, /offset 0, .* offset 5/],
@@ -321,8 +323,8 @@ test('what triggers keep is taken by a trigger of the same kind', () => {
   assert.deepEqual(kept('count(3)', 'count(5)'), ['kept', 'kept']);
   assert.deepEqual(kept('count(3)', 'purging(count(5))'), ['kept', 'kept']);
   assert.deepEqual(kept('purging(mine)', 'mine'), ['kept', 'kept']);
-  assert.deepEqual(kept('count(3)', 'continuous(1m)'), ['kept', 'impossible']);
-  assert.deepEqual(kept('mine', 'yours'), ['kept', 'impossible']);
+  assert.deepEqual(kept('count(3)', 'continuous(1m)'), ['impossible', 'impossible']);
+  assert.deepEqual(kept('mine', 'yours'), ['impossible', 'impossible']);
 });
 
 test('the fields tell what the action does not', () => {
