@@ -58,6 +58,10 @@ test('another job is told who writes there, also in another process', async (t) 
   await peer.tell({ do: 'claim', path: folder, owner: them });
   const error = refusal(() => claimTarget(folder, me));
   assert.ok(error.message.includes(`job theirs (${them.job}) of ${them.home} is writing`), error.message);
+  assert.match(
+    error.hint ?? '',
+    /elsewhere \(--param\), or nowhere \(--sinks mute\); or end that one: tidemark cancel/,
+  );
   assert.ok(error.hint?.includes(`tidemark cancel ${them.job} --home ${them.home}`));
   await peer.kill();
   const after = refusal(() => claimTarget(folder, me));
