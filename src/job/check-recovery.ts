@@ -7,15 +7,13 @@ import { TidemarkError } from '../base/errors.js';
 import { realDisk } from '../base/real-disk.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { JobRecord } from '../catalog/records.js';
-import type { ManifestTable } from '../format/manifest.js';
 import type { JobSettings } from '../graph/settings.js';
 import { refusedLines } from '../restore/plan-states.js';
 import { checkValues, depthOf, RESTORE_CHECK, withRefused } from './check-values.js';
 import { graphOfBundle } from './graph-of-bundle.js';
 import { type DefinitionPlace, OpenDefinition } from './open-definition.js';
-import { mayHoldPanes } from './other-windows.js';
+import { withWindows } from './other-windows.js';
 import { checkpointSnapshot, type PlannedSnapshot, snapshotOf } from './planned-snapshot.js';
-import type { GraphFacts } from './protocol.js';
 import { checkFits, shapeOfRecovery } from './recover-state.js';
 
 /**
@@ -62,24 +60,4 @@ async function onSnapshot<T>(
   }
   const archive = await openArchive(realDisk, job.origin.path);
   return await use({ label: archive.path, ...snapshotOf(archive) }).finally(() => archive.close());
-}
-
-/**
- * The tables, with the windows that panes are of. Checkpoints of an earlier tidemark do not say; the code that wrote them
- * does, unless it does not even load any more: then they cannot be told.
- */
-async function withWindows(
-  tables: readonly ManifestTable[],
-  oldGraph: () => Promise<GraphFacts>,
-): Promise<readonly ManifestTable[]> {
-  if (!tables.some(mayHoldPanes)) return tables;
-  const was = await oldGraph().catch(() => undefined);
-  return tables.map((table) => {
-    const same = was?.tables.find(
-      ({ operator, name, kind }) => operator === table.operator && name === table.name && kind === table.kind,
-    );
-    return table.window === undefined && same?.window !== undefined
-      ? { ...table, window: same.window }
-      : table;
-  });
 }

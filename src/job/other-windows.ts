@@ -48,7 +48,7 @@ function tableOf(state: StatePlan, tables: readonly ManifestTable[]): ManifestTa
 }
 
 /** Whether a table has the name of one of a window, and entries, and does not say of which windows. */
-export function mayHoldPanes(table: ManifestTable): boolean {
+function mayHoldPanes(table: ManifestTable): boolean {
   return table.entries > 0 && table.window === undefined && PANES.has(table.name) && !isTimer(table);
 }
 
@@ -74,4 +74,24 @@ async function first(snapshot: OfPanes, id: number): Promise<Namespace | undefin
   for await (const { payload } of snapshot.blocks({ tables: [id] }))
     if (payload.length > 0) return readEntry(new ByteReader(payload)).namespace;
   return undefined;
+}
+
+/**
+ * The tables, with the windows that panes are of. Checkpoints of an earlier tidemark do not say; the code that wrote them
+ * does, unless it does not even load any more: then they cannot be told.
+ */
+export async function withWindows(
+  tables: readonly ManifestTable[],
+  oldGraph: () => Promise<Pick<GraphFacts, 'tables'>>,
+): Promise<readonly ManifestTable[]> {
+  if (!tables.some(mayHoldPanes)) return tables;
+  const was = await oldGraph().catch(() => undefined);
+  return tables.map((table) => {
+    const same = was?.tables.find(
+      ({ operator, name, kind }) => operator === table.operator && name === table.name && kind === table.kind,
+    );
+    return table.window === undefined && same?.window !== undefined
+      ? { ...table, window: same.window }
+      : table;
+  });
 }

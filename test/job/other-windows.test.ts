@@ -5,7 +5,7 @@ import { keyCodecById } from '../../src/codec/keys.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { EntryWriter } from '../../src/format/entry.js';
 import type { ManifestTable, ManifestWindow } from '../../src/format/manifest.js';
-import { type OfPanes, refuseOtherWindows } from '../../src/job/other-windows.js';
+import { type OfPanes, refuseOtherWindows, withWindows } from '../../src/job/other-windows.js';
 import type { TableFacts } from '../../src/job/protocol.js';
 import { planStates } from '../../src/restore/plan-states.js';
 
@@ -100,4 +100,19 @@ test('where the manifest tells, or entries have no order, none is looked at', as
     ].map(({ action, looked }) => `${action} ${looked}`),
     ['kept 0', 'kept 0'],
   );
+});
+
+test('the code that wrote a checkpoint tells what windows its panes are of, where the checkpoint does not', async () => {
+  const table: ManifestTable = { ...PANES, entries: 1, bytes: 9 };
+  const facts: TableFacts = { ...PANES, formerly: [], typed: true, reads: [], window: DAY };
+  const windows = async (tables: readonly ManifestTable[], graph = async () => ({ tables: [facts] })) =>
+    (await withWindows(tables, graph)).map(({ window }) => window);
+  const never = () => assert.fail('nothing is to be told');
+  assert.deepEqual(await windows([table]), [DAY]);
+  assert.deepEqual(await windows([{ ...table, window: SESSION }, table]), [SESSION, DAY]);
+  assert.deepEqual(await windows([{ ...table, window: SESSION }], never), [SESSION]);
+  assert.deepEqual(await windows([{ ...table, entries: 0 }], never), [undefined]);
+  assert.deepEqual(await windows([{ ...table, name: 'sum' }], never), [undefined]);
+  const gone = () => Promise.reject(new Error('it does not load any more'));
+  assert.deepEqual(await windows([table], gone), [undefined]);
 });
