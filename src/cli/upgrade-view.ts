@@ -2,7 +2,7 @@
 import type { UpgradeEvent } from '../job/upgrade.js';
 import type { Step } from '../job/upgrade-plan.js';
 import type { UpgradeReport } from '../job/upgrade-report.js';
-import type { Printer, Spinner } from './printer.js';
+import type { Printer } from './printer.js';
 import { progressText } from './saving-text.js';
 
 /** What each step does to the job. */
@@ -21,28 +21,22 @@ const DOING: Readonly<Record<Step, string>> = {
 
 export class UpgradeView {
   readonly #printer: Printer;
-  readonly #wheel: Spinner;
   readonly #job: string;
   #doing = '';
 
-  private constructor(printer: Printer, wheel: Spinner, job: string) {
+  constructor(printer: Printer, job: string) {
     this.#printer = printer;
-    this.#wheel = wheel;
     this.#job = job;
-  }
-
-  static async of(printer: Printer, job: string): Promise<UpgradeView> {
-    return new UpgradeView(printer, await printer.spinner(`upgrading ${job}`), job);
   }
 
   event(event: UpgradeEvent): void {
     switch (event.type) {
       case 'begin':
         this.#doing = DOING[event.step];
-        this.#wheel.say(this.#doing);
+        this.#printer.live(`${this.#doing} …`);
         return;
       case 'saving':
-        this.#wheel.say(`${this.#doing}: ${progressText(event.saving ?? {})}`);
+        this.#printer.live(`${this.#doing}: ${progressText(event.saving ?? {})}`);
         return;
       case 'end':
         this.#printer.note(`${event.ok ? 'done' : 'failed'}: ${DOING[event.step]}: ${event.message}`);
@@ -59,6 +53,6 @@ export class UpgradeView {
   }
 
   stop(): void {
-    this.#wheel.stop();
+    this.#printer.live(undefined);
   }
 }

@@ -36,6 +36,8 @@ export interface Ending {
   readonly savepoint: Saved | undefined;
   readonly steps: readonly StepRecord[];
   readonly cause: TidemarkError | undefined;
+  /** The new version has completed a checkpoint. */
+  readonly beyond: boolean;
 }
 
 export function upgradeReport(ending: Ending): UpgradeReport {
@@ -62,17 +64,12 @@ function savedOf({ path, digest, checkpointId }: Saved): Saved {
 }
 
 /** The error that the command ends with; undefined for an upgrade. */
-export function errorOf({
-  outcome,
-  old,
-  next,
-  savepoint,
-  cause,
-  ...rest
-}: Ending): TidemarkError | undefined {
+export function errorOf(ending: Ending): TidemarkError | undefined {
+  const { outcome, old, next, back, cause } = ending;
   const { name } = old;
   const why = cause === undefined ? '' : `: ${cause.message}`;
-  const where = cause === undefined ? {} : { cause };
+  // Operator, element and line of the user's code, where it was that.
+  const where = { ...cause?.details, cause };
   switch (outcome) {
     case 'upgraded':
       return undefined;
@@ -85,7 +82,7 @@ export function errorOf({
       );
     }
     case 'rolled-back': {
-      const again = `${name} runs its old version again, as job ${rest.back?.id ?? '?'}`;
+      const again = `${name} runs its old version again, as job ${back?.id ?? '?'}`;
       const hint = next === undefined ? `tidemark status ${name}` : `tidemark logs ${next.id}`;
       return new TidemarkError('UPGRADE_ROLLED_BACK', `${again}; the new one was given up${why}`, {
         ...where,
@@ -93,22 +90,21 @@ export function errorOf({
       });
     }
     case 'stranded':
-      return new TidemarkError('UPGRADE_STRANDED', `no version of ${name} runs${why}${keptIn(savepoint)}`, {
+      return new TidemarkError('UPGRADE_STRANDED', `no version of ${name} runs${why}${keptIn(ending)}`, {
         ...where,
-        hint: wayOut(old, next, savepoint),
+        hint: wayOut(ending),
       });
   }
 }
 
-function keptIn(savepoint: Saved | undefined): string {
-  return savepoint === undefined ? '' : `; its state is in ${savepoint.path}`;
+/** The state is in the savepoint only as long as no version has written beyond it. */
+function keptIn({ savepoint, beyond }: Ending): string {
+  if (savepoint === undefined) return '';
+  return beyond ? '; it had completed a checkpoint' : `; its state is in ${savepoint.path}`;
 }
 
-/** The state is in the savepoint only as long as no version has written beyond it. */
-function wayOut(old: JobRecord, next: JobRecord | undefined, savepoint: Saved | undefined): string {
-  const { name } = old;
-  if (savepoint === undefined) return `tidemark resume ${name}`;
-  if (next !== undefined && next.state !== 'canceled')
-    return `tidemark logs ${next.id}; tidemark resume ${next.id}`;
+function wayOut({ old: { name }, next, savepoint, beyond }: Ending): string {
+  if (savepoint === undefined) return `tidemark logs ${name}; tidemark resume ${name}`;
+  if (beyond) return `tidemark logs ${next?.id ?? name}; tidemark resume ${next?.id ?? name}`;
   return `tidemark upgrade ${name} --recover, or: tidemark restore ${savepoint.path} --definition FILE`;
 }

@@ -374,6 +374,7 @@ export class Upgrade {
       savepoint: this.#savepoint,
       steps: this.#steps,
       cause: this.#cause,
+      beyond: this.#known().next === 'down',
     };
     return { report: upgradeReport(ending), error: errorOf(ending) };
   }

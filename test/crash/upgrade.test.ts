@@ -168,6 +168,19 @@ test('Ctrl-C takes an upgrade back', async () => {
   job.check();
 });
 
+test('a version that dies after its first checkpoint is not gone back from, and can be resumed', {
+  skip: !LONG,
+}, () => {
+  const job = new Counting();
+  const args = [...job.command, '--definition', NEXT];
+  const died = job.sandbox.run(args, { TIDEMARK_FAILPOINT: 'checkpoint-before-commit' });
+  const report = expectOutcome(died, 'stranded', EXIT.jobFailed);
+  assert.match(report.error?.hint ?? '', new RegExp(`tidemark resume ${report.new?.id}`));
+  job.sandbox.json(['resume', 'slow-count']);
+  assert.equal(job.running().id, report.new?.id);
+  job.check();
+});
+
 /** Where `upgrade` is killed, on its way to what, and what --recover then comes to. */
 const KILLS: readonly (readonly [
   point: string,
@@ -176,13 +189,13 @@ const KILLS: readonly (readonly [
   code: number,
 ])[] = [
   ['upgrade-stopped', 'well', 'rolled-back', EXIT.rolledBack],
-  ['upgrade-fenced', 'throws', 'rolled-back', EXIT.rolledBack],
   ['upgrade-started', 'well', 'upgraded', EXIT.done],
   ...(LONG
     ? ([
         ['upgrade-proven', 'well', 'refused', EXIT.incompatible],
         ['upgrade-created', 'well', 'rolled-back', EXIT.rolledBack],
         ['upgrade-started', 'throws', 'rolled-back', EXIT.rolledBack],
+        ['upgrade-fenced', 'throws', 'rolled-back', EXIT.rolledBack],
         ['upgrade-ended', 'throws', 'rolled-back', EXIT.rolledBack],
         ['upgrade-created-old', 'throws', 'rolled-back', EXIT.rolledBack],
         ['upgrade-started-old', 'throws', 'rolled-back', EXIT.rolledBack],

@@ -25,7 +25,7 @@ export function run(given: Given, context: Context): Promise<number> {
   refuseWrongUse(given, context);
   return withCatalog(context, false, async (catalog) => {
     const job = catalog.job(given.operands[0] ?? '');
-    const view = await UpgradeView.of(context.printer, job.name);
+    const view = new UpgradeView(context.printer, job.name);
     try {
       const parts = partsOf(given, context, catalog, view);
       const upgrade = given.flag('recover')
