@@ -36,13 +36,18 @@ function npmScript(name: 'npm-cli.js' | 'npx-cli.js'): string {
   return join(dirname(realpathSync(found)), name);
 }
 
-/** What npm tells its scripts about the outer project would lead an inner npm there; its settings stay. */
+/**
+ * What npm tells its scripts about the outer project would lead an inner npm there; its settings stay, and the
+ * certificates that test/run.mjs has put aside are there again.
+ */
 function environment(node: string): NodeJS.ProcessEnv {
   const told =
     /^npm_(?:package_|lifecycle_|command$|execpath$|node_execpath$|config_(?:local_|global_)?prefix$)|^INIT_CWD$/;
   const kept = Object.entries(process.env).filter(([name]) => !told.test(name) && name !== 'TIDEMARK_HOME');
   const path = [dirname(node), process.env['PATH'] ?? ''].join(delimiter);
-  return { ...Object.fromEntries(kept), PATH: path };
+  const certificates = process.env['TIDEMARK_TEST_CERTIFICATES'];
+  const trusted = certificates === undefined ? {} : { NODE_EXTRA_CA_CERTS: certificates };
+  return { ...Object.fromEntries(kept), ...trusted, PATH: path };
 }
 
 /** Runs a script with a Node, whose folder also leads the PATH: `env node` finds the same one. */
