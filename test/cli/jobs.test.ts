@@ -145,7 +145,7 @@ describe('a job in the foreground', () => {
     ['SIGHUP', 129],
   ] as const) {
     it(`${signal} suspends it (exit ${code}), and run --resume goes on to the end with nothing lost or doubled`, async () => {
-      const args = slowCount('--param', 'count=1500');
+      const args = slowCount('--param', 'count=4000');
       const job = new Running([...args, '--resume'], { cwd });
       await job.says(/runs from the beginning/);
       assert.deepEqual(await run('wait', 'slow-count', '--until', 'checkpoint'), {
@@ -161,12 +161,12 @@ describe('a job in the foreground', () => {
       assert.equal(row?.state, 'suspended');
       assert.equal(row?.endedBy, 'signal');
       const before = await countedOnce();
-      assert.ok(before > 0 && before < 1500);
+      assert.ok(before > 0 && before < 4000);
 
       const resumed = await run(...args, '--resume');
       assert.equal(resumed.code, 0, resumed.stderr);
       assert.match(resumed.stderr, /runs from checkpoint \d+/);
-      assert.equal(await countedOnce(), 1500);
+      assert.equal(await countedOnce(), 4000);
       assert.equal((await json<JobRow[]>('list', '--all')).length, 1);
     });
   }
@@ -279,7 +279,7 @@ describe('a detached job', () => {
   });
 
   it('outlives a kill -9: it is lost, says so everywhere, and resume loses and doubles nothing', async () => {
-    await json(...slowCount('--param', 'count=2000', '-d'));
+    await json(...slowCount('--param', 'count=5000', '-d'));
     await json('wait', 'slow-count', '--until', 'checkpoint');
     const { pid } = await json<StatusDocument>('status', 'slow-count');
     assert.ok(pid !== null);
@@ -302,11 +302,11 @@ describe('a detached job', () => {
       ['running'],
     );
     await json('wait', 'slow-count', '--until', 'finished', '--timeout', '60s');
-    assert.equal(await countedOnce(), 2000);
+    assert.equal(await countedOnce(), 5000);
   });
 
   it('logs -f and status --watch go on until the job ends', async () => {
-    await json(...slowCount('--param', 'count=1500', '-d'));
+    await json(...slowCount('--param', 'count=4000', '-d'));
     const log = new Running(['logs', 'slow-count', '-f', '--json'], { cwd });
     const watch = new Running(['status', 'slow-count', '--watch', '--json'], { cwd });
     const { code, stdout } = await log.ended;
