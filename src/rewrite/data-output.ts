@@ -14,7 +14,7 @@ export interface UnfinishedFile {
   readonly temporary: string;
   /** Makes it durable under its name. @throws FILE_EXISTS */
   commit(): Promise<void>;
-  /** Removes it. Does nothing after `commit`. */
+  /** Removes it, if that can be done. Does nothing after `commit`. */
   discard(): Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export async function unfinishedFile(
   output: Extract<ArchiveOutput, { path: string }>,
   random: Random = systemRandom,
 ): Promise<UnfinishedFile> {
-  await checkOutput(disk, output);
+  await coded(() => checkOutput(disk, output));
   const { path, force = false } = output;
   const unique = Buffer.from(random.bytes(6)).toString('hex');
   const temporary = join(dirname(path), `.${basename(path)}.${unique}${UNFINISHED_SUFFIX}`);
@@ -40,7 +40,7 @@ export async function unfinishedFile(
       committed = true;
     },
     async discard() {
-      if (!committed) await disk.remove(temporary);
+      if (!committed) await disk.remove(temporary).catch(() => undefined);
     },
   };
 }

@@ -2,7 +2,7 @@
 import { type EntryView, viewEntry } from '../archive/entries-view.js';
 import { tableLabel } from '../archive/table-list.js';
 import { present } from '../base/assert.js';
-import { TidemarkError } from '../base/errors.js';
+import { systemCode, TidemarkError } from '../base/errors.js';
 import { BytesDamaged } from '../codec/codec.js';
 import type { Entry } from '../format/entry.js';
 import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
@@ -56,11 +56,25 @@ export class Entries {
   async *views(table: ManifestTable): AsyncGenerator<EntryView, void> {
     const operator = operatorOf(this.#work, table);
     for await (const entry of this.#entries(table)) {
-      yield viewEntry(entry, table, operator);
+      yield this.#view(entry, table, operator);
       this.written++;
       if (this.written % STRIDE === 0) this.#work.onProgress?.(this.written);
     }
     this.#work.onProgress?.(this.written);
+  }
+
+  #view(entry: Entry, table: ManifestTable, operator: ManifestOperator): EntryView {
+    try {
+      return viewEntry(entry, table, operator);
+    } catch (error) {
+      // What Node throws for text beyond its limit, of half a gigabyte.
+      if (systemCode(error) !== 'ERR_STRING_TOO_LONG' && !(error instanceof RangeError)) throw error;
+      throw new TidemarkError(
+        'INCOMPATIBLE',
+        `a value of ${tableLabel(table)} has ${entry.value.length} bytes, which is too much for text`,
+        { hint: 'export other states: --state uid.name' },
+      );
+    }
   }
 
   /** Reads the table once, to learn which columns it takes. */

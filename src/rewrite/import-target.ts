@@ -35,7 +35,7 @@ export class ImportTarget {
   /** What rows are for: of others none is taken. Undefined: all there are. */
   readonly only: readonly TargetState[] | undefined;
   readonly #states: readonly TargetState[];
-  readonly #byName = new Map<string, TargetState | string>();
+  readonly #byName = new Map<string, TargetState>();
   readonly #where: string;
 
   /** `where` is what messages call the archive. @throws STATE_NOT_FOUND for an `only` that is not there */
@@ -76,7 +76,8 @@ export class ImportTarget {
   find(operator: string, state: string, kind: string | undefined): TargetState | string {
     const name = JSON.stringify([operator, state, kind]);
     const known = this.#byName.get(name) ?? this.#search(operator, state, kind);
-    this.#byName.set(name, known);
+    // Of what is not there, data may name any number.
+    if (typeof known !== 'string') this.#byName.set(name, known);
     return known;
   }
 

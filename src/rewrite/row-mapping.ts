@@ -197,7 +197,7 @@ function typedText(cell: string, type: string): Json {
       if (!/^\s*(?:[-+.\d]+(?:e[-+]?\d+)?|true|false)\s*$/i.test(cell)) return cell;
       throw new TidemarkError(
         'USAGE',
-        `${cell} may be text or not, and keys of type auto may be both: --text-column or --json-column says which`,
+        `${cell.slice(0, 40)} may be text or not, and keys of type auto may be both: --text-column or --json-column says which`,
       );
     default:
       return cell;

@@ -2,13 +2,16 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { convertArchive } from '../../src/archive/convert.js';
 import type { Archive } from '../../src/archive/read.js';
 import type { TableShape } from '../../src/archive/table-list.js';
 import { toTagged } from '../../src/archive/tagged.js';
 import { present } from '../../src/base/assert.js';
+import { realDisk } from '../../src/base/real-disk.js';
 import type { GivenEntry } from '../../src/rewrite/entry-from-view.js';
 import { operator, table } from '../archive/blocks.js';
 import { everything, OPERATORS, TABLES, VALUES } from '../archive/everything.js';
+import { goldenPath } from '../archive/golden.js';
 import { value as anyValue, text } from '../helpers/values.js';
 import { type Format, Port, type State } from './porting.js';
 
@@ -51,6 +54,22 @@ describe('every kind of state, namespace and value', () => {
         assert.deepEqual([were, are], [rows, rows]);
     }
   });
+});
+
+test('of native archives, what their savepoint would be', async () => {
+  for (const name of ['native-full.tar', 'native-chain.tar', 'native-sorted.tar']) {
+    const output = { path: port.path('tar') };
+    const common = { disk: realDisk, spoolFolder: port.folder };
+    const converted = await convertArchive({ ...common, input: goldenPath(name), output });
+    await converted.commit();
+    const native = await port.open(goldenPath(name));
+    for (const format of ['jsonl', 'sqlite'] as const) {
+      const [[, path] = ['', '']] = await port.export(native, format);
+      const merge = format === 'sqlite';
+      const { archive } = await port.import(native, { path }, format, { merge });
+      assert.equal(archive.manifest.digest, converted.digest, `${name} by way of ${format}`);
+    }
+  }
 });
 
 test('values of every codec', async () => {
@@ -124,7 +143,7 @@ test('any keys and values', { timeout: 120_000 }, async () => {
     maxLength: 12,
     selector: ([id, given]) => JSON.stringify([id, { ...given, value: 0, expires: 0 }]),
   });
-  const numRuns = process.env['TIDEMARK_TEST_LONG'] === '1' ? 1000 : 25;
+  const numRuns = process.env['TIDEMARK_TEST_LONG'] === '1' ? 1000 : 15;
   await fc.assert(
     fc.asyncProperty(entries, fc.constantFrom(...FORMATS), async (some, format) => {
       const once = new Map(some.map((each) => [identityOf(each), each]));

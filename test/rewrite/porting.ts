@@ -216,7 +216,10 @@ export function sourceOf(archive: Archive): ExportSource {
 
 async function* entriesOf(archive: Archive, table: ManifestTable) {
   for await (const { payload } of archive.blocks({ tables: [table.id] })) {
-    for (const from = new ByteReader(payload); from.remaining > 0; ) yield readEntry(from);
+    for (const from = new ByteReader(payload); from.remaining > 0; ) {
+      const entry = readEntry(from);
+      if (entry.table === table.id && !entry.tombstone) yield entry;
+    }
   }
 }
 

@@ -76,6 +76,10 @@ function outputOf(
   format: Format,
   { cwd, printer }: Context,
 ): ArchiveOutput {
+  if (option?.endsWith('/') === true)
+    throw new TidemarkError('USAGE', `-o ${option}: expected the name of a file`, {
+      hint: `as in -o ${option}state.jsonl`,
+    });
   if (option !== undefined && option !== '-' && option !== '') return { path: resolve(cwd, option), force };
   if (option === '' || format === 'sqlite') {
     throw new TidemarkError('USAGE', '-o: the name of a file is missing', {
