@@ -20,7 +20,7 @@ export const jsonCodec: Codec<unknown> & UntypedCodec = {
   version: 1,
   untyped: true,
   write(value: unknown, out: ByteWriter): void {
-    writeString(textOf(value, 0), out);
+    writeString(hasNegativeZero(value, 0) ? textOf(value) : JSON.stringify(value), out);
   },
   read(from: ByteReader): unknown {
     const at = from.position;
@@ -34,47 +34,60 @@ export const jsonCodec: Codec<unknown> & UntypedCodec = {
   },
 };
 
-function textOf(value: unknown, depth: number): string {
+/** Refuses what JSON would lose, and says whether there is a −0 in the value: `JSON.stringify` writes that as 0. */
+function hasNegativeZero(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string':
-      return JSON.stringify(value);
     case 'boolean':
-      return String(value);
+      return false;
     case 'number':
       if (!Number.isFinite(value)) throw new ValueRefused(`${value} is not JSON`);
-      return Object.is(value, -0) ? '-0' : String(value);
+      return Object.is(value, -0);
     case 'object':
-      return value === null ? 'null' : textOfObject(value, depth + 1);
+      return value !== null && insideObject(value, depth + 1);
     default:
       throw new ValueRefused(`${value === undefined ? 'undefined' : `a ${typeof value}`} is not JSON`);
   }
 }
 
-function textOfObject(value: object, depth: number): string {
+function insideObject(value: object, depth: number): boolean {
   if (depth > MAX_VALUE_DEPTH)
     throw new ValueRefused(`it nests deeper than ${MAX_VALUE_DEPTH} levels, or contains itself`);
-  if (Array.isArray(value)) return textOfArray(value, depth);
+  if (Array.isArray(value)) return insideArray(value, depth);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) throw instanceRefused(value);
-  const members = Object.entries(value).map(
-    ([name, member]) => `${JSON.stringify(name)}:${step(member, depth, () => nameInPath(name))}`,
-  );
-  return `{${members.join(',')}}`;
-}
-
-function textOfArray(value: readonly unknown[], depth: number): string {
-  const elements: string[] = [];
-  // Not `map`, which passes over holes.
-  for (let i = 0; i < value.length; i++) elements.push(step(value[i], depth, () => `[${i}]`));
-  return `[${elements.join(',')}]`;
-}
-
-function step(value: unknown, depth: number, name: () => string): string {
+  let found = false;
+  let current = '';
   try {
-    return textOf(value, depth);
+    for (const name of Object.keys(value)) {
+      current = name;
+      if (hasNegativeZero((value as Readonly<Record<string, unknown>>)[name], depth)) found = true;
+    }
   } catch (error) {
-    throw inside(error, name());
+    throw inside(error, nameInPath(current));
   }
+  return found;
+}
+
+function insideArray(value: readonly unknown[], depth: number): boolean {
+  let found = false;
+  let i = 0;
+  try {
+    // By index, which does not pass over holes.
+    for (; i < value.length; i++) if (hasNegativeZero(value[i], depth)) found = true;
+  } catch (error) {
+    throw inside(error, `[${i}]`);
+  }
+  return found;
+}
+
+/** As `JSON.stringify`, of a value that was looked at, but for −0. */
+function textOf(value: unknown): string {
+  if (Object.is(value, -0)) return '-0';
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(textOf).join(',')}]`;
+  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}:${textOf(member)}`);
+  return `{${members.join(',')}}`;
 }
 
 /** How deep brackets nest outside of strings; of text that is no JSON, any number. */
