@@ -168,18 +168,29 @@ const CASES: readonly Case[] = [
   [
     'tuples of other places',
     snapshot(
-      [operator('a', { keyType: 'tuple(string,string)' }), operator('b', { keyType: 'tuple(auto,long)' })],
+      [
+        operator('a', { keyType: 'tuple(string,string)' }),
+        operator('b', { keyType: 'tuple(auto,long)' }),
+        operator('c', { keyType: 'tuple(auto)' }),
+      ],
       was('a.n'),
       was('b.n'),
+      was('c.n'),
     ),
     graph(
-      [operator('a', { keyType: 'tuple(string)' }), operator('b', { keyType: 'tuple(string,int)' })],
+      [
+        operator('a', { keyType: 'tuple(string)' }),
+        operator('b', { keyType: 'tuple(string,int)' }),
+        operator('c', { keyType: 'tuple(string,int)' }),
+      ],
       is('a.n'),
       is('b.n'),
+      is('c.n'),
     ),
     [
       ['a.n', 'impossible', /keys were tuple\(string,string\) and are tuple\(string\) now/],
       ['b.n', 'impossible'],
+      ['c.n', 'impossible'],
     ],
   ],
   [
@@ -292,6 +303,7 @@ const WINDOWS: readonly (readonly [string, WindowRecord | undefined, WindowRecor
   ['no trigger any more', { ...DAY, trigger: 'continuous(1m)' }, DAY],
   ['another size of the same slices', SLIDING(10, 5), SLIDING(20, 5), /size 10, .* size 20/],
   ['another slide of the same slices', SLIDING(20, 5), SLIDING(20, 10), /slide 5, .* slide 10/],
+  ['slices where there were none', { assign: SLIDING(10, 5).assign }, SLIDING(10, 5), /its windows were/],
   ['another offset', DAY, { assign: { ...DAY.assign, offset: 5 } as never }, /offset 0, .* offset 5/],
   ['sessions', DAY, SESSION(5), /are session, gap 5 now/],
   ['a count of what was of a time', DAY, GLOBAL, /are global now/],
