@@ -226,7 +226,7 @@ function readJson(name: string): Record<string, unknown> {
 const rooms = readRooms(readFileSync(join(PROJECT, 'src/README.md'), 'utf8'));
 
 describe('the tree is tidy', () => {
-  const sources = listSources('src', 'test', 'fixtures/jobs');
+  const sources = listSources('src', 'test', 'fixtures/jobs', 'fixtures/upgrades');
   const code = sources.filter(({ path }) => path.endsWith('.ts'));
 
   test('rooms import what src/README.md allows, by its .js name', () => {

@@ -36,7 +36,7 @@ export function graphFacts(graph: Graph, dataflow: Dataflow, cwd: string): Graph
 }
 
 /** Of the tables that hold panes: what windows they are of. */
-function windowOf(graph: Graph, { operator, name, kind }: Table): { readonly window?: WindowRecord } {
+export function windowOf(graph: Graph, { operator, name, kind }: Table): { readonly window?: WindowRecord } {
   const node = graph.nodes.find((one) => one.kind === 'window' && one.uid === operator);
   if (node?.kind !== 'window' || isTimer(kind) || name === '') return {};
   const { assign, slice, lateness, trigger } = describeWindow(node);

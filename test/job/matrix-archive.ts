@@ -5,8 +5,16 @@ import { realDisk } from '../../src/base/real-disk.js';
 import type { Definition } from '../../src/graph/definition.js';
 import type { Graph } from '../../src/graph/node.js';
 import { resolveParams } from '../../src/graph/param.js';
+import { windowOf } from '../../src/job/graph-facts.js';
 import type { TakenSnapshot } from '../../src/testing.js';
 import { PROJECT } from '../crash/harness.js';
+
+interface Taken {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly drained?: boolean;
+  readonly cwd?: string;
+  readonly parallelism?: number;
+}
 
 /** `path` may not be there yet; `folder` is for what is written on the way. */
 export async function archiveOf(
@@ -14,15 +22,21 @@ export async function archiveOf(
   snapshot: TakenSnapshot,
   path: string,
   folder: string,
+  { params = {}, drained = false, cwd = PROJECT, parallelism = 2 }: Taken = {},
 ): Promise<void> {
   async function* blocks() {
     for (const { payload, entries } of snapshot.chunks) yield { payload: Buffer.from(payload), entries };
   }
-  const graph = definition.build(resolveParams(definition.params, {}, {}));
+  const graph = definition.build(resolveParams(definition.params, params, {}));
   const prepared = await writeArchive({
     disk: realDisk,
     spoolFolder: folder,
-    tables: snapshot.tables.map((table) => ({ ...table, entries: 0, bytes: 0 })),
+    tables: snapshot.tables.map((table) => ({
+      ...table,
+      ...windowOf(graph, table),
+      entries: 0,
+      bytes: 0,
+    })),
     operators: operatorsOf(graph).map((operator) => ({
       ...operator,
       operatorId: operatorId(operator.uid),
@@ -30,12 +44,12 @@ export async function archiveOf(
     })),
     blocks: blocks(),
     kind: 'savepoint',
-    drained: false,
+    drained,
     provenance: {
       job: { id: '0123456789ab', name: definition.name },
       attempt: 1,
       checkpointId: snapshot.checkpoint,
-      parallelism: 2,
+      parallelism,
       time: 0,
       barrierTime: snapshot.barrierTime,
       host: 'test',
@@ -45,8 +59,8 @@ export async function archiveOf(
       bundleHash: null,
       definitionFile: null,
       gitCommit: null,
-      params: {},
-      cwd: PROJECT,
+      params,
+      cwd,
       lineage: [],
       targets: [],
     },
