@@ -39,7 +39,7 @@ export class UpgradeView {
         this.#printer.live(`${this.#doing}: ${progressText(event.saving ?? {})}`);
         return;
       case 'end':
-        this.#printer.note(`${event.ok ? 'done' : 'failed'}: ${DOING[event.step]}: ${event.message}`);
+        this.#printer.note(event.ok ? event.message : `failed: ${DOING[event.step]}: ${event.message}`);
         if (event.step === 'stop' && event.ok)
           this.#printer.note(`if this is killed from here on: tidemark upgrade ${this.#job} --recover`);
     }

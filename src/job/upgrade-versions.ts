@@ -14,6 +14,12 @@ import { probeTargets } from './graph-of-bundle.js';
 import { type PlannedRestore, planRestore } from './restore.js';
 import { typedSettings } from './typed-settings.js';
 
+/**
+ * Once the old version is stopped, what was looked at closely is not looked at so closely again: the job waits, and a value
+ * that cannot be converted fails the new version, which is gone back from.
+ */
+const BETWEEN: CheckDepth = { members: false, same: 'none', changed: 'sample', migrated: 'sample' };
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface VersionOptions {
@@ -55,7 +61,7 @@ export async function planNew(
     name: old.name,
     flags: { ...typed, ...given.flags },
     sinks: aside ? 'mute' : sinksOf(old),
-    ...(aside ? { check } : {}),
+    check: aside ? check : BETWEEN,
     afterDrain: false,
     convert: false,
     environment,
@@ -79,6 +85,7 @@ export async function planOld(
     params: {},
     flags: { parallelism, backend },
     sinks: aside ? 'mute' : sinksOf(old),
+    check: BETWEEN,
     allowNonRestored: false,
     afterDrain: false,
     convert: false,

@@ -260,11 +260,15 @@ export class Upgrade {
   }
 
   async #proveOld(): Promise<string> {
-    await planOld(this.#place(present(this.#aside, 'what was checked')), this.#parts.environment);
+    const aside = this.#place(present(this.#aside, 'what was checked'));
+    await planOld(aside, this.#parts.environment).catch((error: unknown) => {
+      const { code, message, details } = toTidemarkError(error);
+      throw new TidemarkError(code, `the old version would not start again: ${message}`, details);
+    });
     this.#proof = 'passed';
     this.#dropAside();
     failpoint('upgrade-proven');
-    return 'the old code still starts from it';
+    return 'the old version would start again';
   }
 
   async #stopOld(): Promise<string> {
@@ -281,7 +285,7 @@ export class Upgrade {
     refuseOtherCode(plan, this.#bundle);
     this.#next = restoreJob(this.#parts.catalog, plan).id;
     failpoint('upgrade-created');
-    return `${plan.definition} from there, as job ${this.#next}`;
+    return `the new version is job ${this.#next}`;
   }
 
   async #restoreOld(): Promise<string> {
@@ -289,7 +293,7 @@ export class Upgrade {
     const plan = await planOld(this.#place(path), this.#parts.environment);
     this.#back = restoreJob(this.#parts.catalog, plan).id;
     failpoint('upgrade-created-old');
-    return `the old version from there, as job ${this.#back}`;
+    return `the old version is job ${this.#back} now`;
   }
 
   async #start(id: string, trial: boolean): Promise<string> {

@@ -160,7 +160,7 @@ test('Ctrl-C takes an upgrade back', async () => {
   const job = new Counting();
   const args = [...job.command, '--definition', NEXT, '--param', 'does=hangs', '--timeout', '10m'];
   const upgrade = job.sandbox.start(args);
-  await upgrade.says(/done: starting the new version/);
+  await upgrade.says(/^job \w+ is running/m);
   upgrade.process.kill('SIGINT');
   const report = expectOutcome(await upgrade.finished, 'rolled-back', EXIT.rolledBack);
   assert.match(report.error?.message ?? '', /a signal/);

@@ -87,7 +87,7 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
       ...UPGRADE_OUTPUT,
       {
         flags: '--timeout <duration>',
-        text: "for the new version's first checkpoint, before it is given up (default: 2m)",
+        text: 'for the new version to be restored and have its first checkpoint, before it is given up (default: 2m)',
       },
       { flags: '--all', text: 'look at every value before anything is stopped, not at a sample' },
       ...LEAVE_BEHIND,
