@@ -27,9 +27,13 @@ import type { Payload, SortLimits } from '../store/sort-buffer.js';
 import { EntryRefused, writeEntry } from './entry-from-view.js';
 import { Findings } from './findings.js';
 import { Identities } from './identities.js';
-import { type DataRow, placeText, type TargetState } from './import-target.js';
+import { type DataRow, type Place, placeText, type TargetState } from './import-target.js';
 
 const CHUNK_BYTES = 64 * 1024;
+/** Problems kept; more of them are counted. */
+const MAX_PROBLEMS = 1024;
+/** Characters of one. */
+const MAX_PROBLEM = 1024;
 /** Rows between two turns of the event loop: signals come in then, and rows may come from memory. */
 const STRIDE = 1024;
 
@@ -110,6 +114,12 @@ export async function importRows(options: ImportOptions): Promise<Imported> {
   }
 }
 
+/** A row that is an entry, by its place among all. */
+interface Numbered {
+  readonly number: number;
+  readonly place: Place;
+}
+
 interface Tally {
   readonly table: TableShape;
   rows: number;
@@ -119,7 +129,9 @@ interface Tally {
 class Work {
   readonly #options: ImportOptions;
   readonly #tallies = new Map<number, Tally>();
-  readonly #findings = new Findings();
+  /** What is wrong, by the row; the first so many. */
+  readonly #problems: { readonly row: number; readonly text: string }[] = [];
+  #problemCount = 0;
   readonly #seen = new Identities();
   readonly #scan = new EntryScan();
   readonly #expiredAt: bigint;
@@ -136,9 +148,22 @@ class Work {
 
   async *blocks(): AsyncGenerator<Payload, void> {
     yield* this.#imported();
-    if (this.#tallies.size === 0) this.#findings.add('USAGE', 'there are no rows, and no state is named');
-    this.#findings.throwIfAny('the data has rows that are no entries', 'mend them; nothing was written');
+    if (this.#tallies.size === 0) this.#refuse(0, 'there are no rows, and no state is named');
+    this.#throwProblems();
     yield* this.#kept();
+  }
+
+  #refuse(row: number, text: string): void {
+    this.#problemCount++;
+    if (this.#problems.length < MAX_PROBLEMS) this.#problems.push({ row, text: text.slice(0, MAX_PROBLEM) });
+  }
+
+  /** In the order of the rows: that two are one is found later than the rest. */
+  #throwProblems(): void {
+    const findings = new Findings();
+    for (const { text } of this.#problems.sort((a, b) => a.row - b.row)) findings.add('USAGE', text);
+    findings.addMore(this.#problemCount - this.#problems.length);
+    findings.throwIfAny('the data has rows that are no entries', 'mend them; nothing was written');
   }
 
   states({ manifest }: PreparedArchive): readonly ImportedState[] {
@@ -163,7 +188,7 @@ class Work {
 
   async *#imported(): AsyncGenerator<Payload, void> {
     const full: Payload[] = [];
-    const rows: DataRow[] = [];
+    const rows: Numbered[] = [];
     const out = new EntryWriter(
       {
         take: (bytes) => Buffer.allocUnsafeSlow(bytes),
@@ -175,7 +200,7 @@ class Work {
     for await (const row of this.#options.rows) {
       if (++count % STRIDE === 0) await setImmediate();
       this.#options.signal?.throwIfAborted();
-      if (this.#write(row, out)) rows.push(row);
+      if (this.#write(row, count, out)) rows.push({ number: count, place: row.place });
       if (full.length > 0) yield* this.#checked(full.splice(0), rows);
     }
     out.flush();
@@ -183,7 +208,7 @@ class Work {
   }
 
   /** False for what is no entry. */
-  #write(row: DataRow, out: EntryWriter): boolean {
+  #write(row: DataRow, number: number, out: EntryWriter): boolean {
     try {
       if ('problem' in row) throw new Error(row.problem);
       const { state, given } = row;
@@ -196,7 +221,7 @@ class Work {
     } catch (error) {
       const refused = 'problem' in row || error instanceof EntryRefused;
       if (!refused) throw error;
-      this.#findings.add('USAGE', `${placeText(row.place)}: ${(error as Error).message}`);
+      this.#refuse(number, `${placeText(row.place)}: ${(error as Error).message}`);
       return false;
     }
   }
@@ -206,23 +231,23 @@ class Work {
   }
 
   /** Gives chunks on while all is well. `rows` are those of the entries, from the first on. */
-  *#checked(chunks: readonly Payload[], rows: DataRow[]): Generator<Payload, void> {
+  *#checked(chunks: readonly Payload[], rows: Numbered[]): Generator<Payload, void> {
     for (const chunk of chunks) {
       this.#refuseTwice(chunk, rows.splice(0, chunk.entries));
-      if (this.#findings.count === 0) yield chunk;
+      if (this.#problemCount === 0) yield chunk;
     }
   }
 
-  #refuseTwice({ payload }: Payload, rows: readonly DataRow[]): void {
+  #refuseTwice({ payload }: Payload, rows: readonly Numbered[]): void {
     const scan = this.#scan;
     let at = 0;
-    for (const { place } of rows) {
+    for (const { number, place } of rows) {
       scan.scan(payload, at, payload.length);
       at = scan.end;
       const identity = payload.subarray(scan.identityAt, scan.identityEnd);
       const first = this.#seen.add(scan.table, identity, place.number);
       if (first !== undefined)
-        this.#findings.add('USAGE', `${placeText(place)}: its entry is in ${place.unit} ${first}, too`);
+        this.#refuse(number, `${placeText(place)}: its entry is in ${place.unit} ${first}, too`);
     }
     assert(at === payload.length, 'a row for each entry');
   }

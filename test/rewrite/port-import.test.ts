@@ -205,8 +205,8 @@ describe('bad rows', () => {
         'line 5: 3 fields, th',
         'line 6: value: a str',
         'line 9: not CSV: Inv',
-        'line 11: a quote tha',
         'line 10: its entry i',
+        'line 11: a quote tha',
       ],
     );
   });
@@ -337,8 +337,8 @@ describe('SQLite files', () => {
       found.slice(1).map((line) => line.slice(0, 32)),
       [
         'row 2: key: null is not a string',
-        'row 4: not JSON: Unexpected toke',
         'row 3: its entry is in row 1, to',
+        'row 4: not JSON: Unexpected toke',
       ],
     );
     const good = `${query} WHERE key IS NOT NULL AND json_valid(tags) GROUP BY id`;

@@ -1,6 +1,5 @@
 /** `tidemark import <data> (--into <archive> | --definition job.ts) [--state uid.name] [--merge] -o FILE` */
 import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type Archive, openArchive } from '../../archive/read.js';
 import { EXIT, TidemarkError } from '../../base/errors.js';
@@ -15,9 +14,10 @@ import { unfinishedFile } from '../../rewrite/data-output.js';
 import { type Imported, type ImportOptions, importRows } from '../../rewrite/import.js';
 import { ImportTarget } from '../../rewrite/import-target.js';
 import { csvRows, lineRows } from '../../rewrite/import-text.js';
-import { type ColumnFlags, isFlagged } from '../../rewrite/row-mapping.js';
+import { isFlagged } from '../../rewrite/row-mapping.js';
 import { sqliteData } from '../../rewrite/sqlite-rows.js';
 import type { Context, Given } from '../context.js';
+import { type DataFormat, dataFormat, type ImportFlags, importFlags, STDIN } from '../import-data.js';
 import { interruptible } from '../interruptible.js';
 import { signingKey } from '../keys.js';
 import { archiveOutput, checkFolder, nameArchive } from '../new-archive.js';
@@ -26,11 +26,6 @@ import { archiveOperand } from '../snapshot-operand.js';
 import { paramFlags } from '../start-options.js';
 import { table } from '../table.js';
 import { count } from '../text.js';
-
-const SQLITE_MAGIC = 'SQLite format 3\0';
-const STDIN = '-';
-
-type Format = 'jsonl' | 'csv' | 'sqlite';
 
 const COLUMNS = [
   { title: 'STATE' },
@@ -47,8 +42,8 @@ export async function run(given: Given, context: Context): Promise<number> {
   const path = archiveOutput(given.text('output') ?? missingOutput(), into ?? `${data}.tar`, 'import', cwd);
   await checkFolder(dirname(path));
   const sign = signingKey(given, context)?.sign;
-  const format = await formatOf(given.text('format'), data, cwd);
-  const flags = flagsOf(given, format);
+  const format = await dataFormat(given.text('format'), data, cwd);
+  const flags = importFlags(given, format);
   const wheel = await printer.spinner(`importing ${data}`);
   const onProgress: ImportOptions['onProgress'] = (done, phase) =>
     wheel.say(`importing ${data}: ${progressText({ ...done, phase })}`);
@@ -95,66 +90,10 @@ function intoOf(given: Given, cwd: string): string | undefined {
   });
 }
 
-async function formatOf(option: string | undefined, data: string, cwd: string): Promise<Format> {
-  const path = resolve(cwd, data);
-  // Not a file alone: `import <(xz -dc rows.jsonl.xz)` reads a pipe.
-  const found = data === STDIN ? undefined : await stat(path).catch(() => undefined);
-  if (data !== STDIN && (found === undefined || found.isDirectory())) {
-    throw new TidemarkError('FILE_NOT_FOUND', `${path}: there is no such file`, {
-      hint: 'a file of JSON lines, CSV or SQLite; - reads stdin',
-    });
-  }
-  if (option === 'sqlite' && found?.isFile() !== true)
-    throw new TidemarkError('USAGE', 'an SQLite file cannot be read from a pipe', { hint: 'name the file' });
-  if (option === 'jsonl' || option === 'csv' || option === 'sqlite') return option;
-  if (/\.(?:csv|tsv)$/i.test(data)) return 'csv';
-  return found?.isFile() === true && (await isSqlite(path)) ? 'sqlite' : 'jsonl';
-}
-
-async function isSqlite(path: string): Promise<boolean> {
-  const file = await open(path);
-  try {
-    const head = Buffer.alloc(SQLITE_MAGIC.length);
-    await file.read(head, 0, head.length, 0);
-    return head.toString('latin1') === SQLITE_MAGIC;
-  } finally {
-    await file.close();
-  }
-}
-
-interface Flags extends ColumnFlags {
-  readonly state: string | undefined;
-  readonly query: string | undefined;
-  readonly delimiter: string;
-}
-
-function flagsOf(given: Given, format: Format): Flags {
-  const query = given.text('query');
-  if (query !== undefined && format !== 'sqlite')
-    throw new TidemarkError('USAGE', '--query asks an SQLite file, and the data is none', {
-      hint: 'leave it out',
-    });
-  const delimiter = given.text('delimiter') ?? (/\.tsv$/i.test(given.operands[0] ?? '') ? '\t' : ',');
-  if (delimiter.length !== 1 || /["\r\n]/.test(delimiter))
-    throw new TidemarkError('USAGE', '--delimiter is one character, no quote and no line end', {
-      hint: "as in --delimiter ';'",
-    });
-  return {
-    keys: given.list('key'),
-    mapKey: given.text('map-key'),
-    value: given.text('value'),
-    json: given.list('json-column'),
-    text: given.list('text-column'),
-    state: given.text('state'),
-    query,
-    delimiter,
-  };
-}
-
 interface Data {
   readonly data: string;
-  readonly format: Format;
-  readonly flags: Flags;
+  readonly format: DataFormat;
+  readonly flags: ImportFlags;
 }
 
 type Place = Pick<ImportOptions, 'spoolFolder' | 'sign' | 'onProgress' | 'signal'> & {
