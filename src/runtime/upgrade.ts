@@ -62,9 +62,10 @@ function sameCodec(a: CodecId, b: CodecId): boolean {
   return a.id === b.id && a.version === b.version;
 }
 
-/** The first that reads what `wrote` wrote; a codec reads what lower versions of it wrote. */
+/** The very codec that wrote, if it is there; else the first of that id, which reads what lower versions of it wrote. */
 function readerOf(wrote: CodecId, codecs: readonly Codec<unknown>[]): Codec<unknown> {
-  const found = codecs.find(({ id, version }) => id === wrote.id && version >= wrote.version);
+  const named = codecs.filter(({ id, version }) => id === wrote.id && version >= wrote.version);
+  const found = named.find(({ version }) => version === wrote.version) ?? named[0];
   if (found !== undefined) return found;
   throw new ValueRefused(`kept by codec ${wrote.id} v${wrote.version}, which the definition does not read`);
 }

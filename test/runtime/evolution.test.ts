@@ -231,6 +231,16 @@ const text1 = codec.define<number>({
   encode: (n) => Buffer.from(`${n}`),
   decode: () => assert.fail('the older codec reads nothing'),
 });
+/** Reads none but its own. */
+const text3 = codec.define<number>({
+  id: 'roman',
+  version: 3,
+  encode: (n) => Buffer.from(`${n}!`),
+  decode(bytes, version) {
+    assert.equal(version, 3);
+    return Number.parseInt(Buffer.from(bytes).toString(), 10);
+  },
+});
 const readsValues = codec.define<number>({
   id: 'fixed',
   encode: (n) => Buffer.of(n >> 8, n),
@@ -243,6 +253,7 @@ describe('codecs', () => {
     ['value to JSON', { codec: codec.value }, { codec: codec.json, was: [codec.value] }],
     ['JSON to numbers', { codec: codec.json }, { codec: codec.number, was: [codec.string, codec.json] }],
     ['version 1 of one’s own to 2', { codec: text1 }, { codec: text2 }],
+    ['version 2 of one’s own to 3, by that of then', { codec: text2 }, { codec: text3, was: [text2] }],
     ['JSON to one that reads it', { codec: codec.json }, { codec: readsValues }],
     ['one’s own to value', { codec: text2 }, { codec: codec.value, was: [text2] }],
   ] as const) {
