@@ -14,6 +14,7 @@ import type { MapEntry } from '../../src/rewrite/table-map.js';
 import { Blocks, operator, table } from '../archive/blocks.js';
 import { digestOf, diskOf, type Line, linesIn, refusal, rewritten } from './rewriting.js';
 
+const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
 const WINDOW_START = 0;
 
 /** `c.s` of the values given, by string keys. */
@@ -91,7 +92,7 @@ test('a filter keeps what a plain filter keeps', async () => {
         [before.length, expected.length, before.length - expected.length],
       );
     }),
-    { numRuns: 60 },
+    { numRuns: LONG ? 1000 : 40 },
   );
 });
 
@@ -180,7 +181,7 @@ describe('a map', () => {
         const [state] = report.states;
         assert.deepEqual([state?.changed, state?.after], [changed, expected.size]);
       }),
-      { numRuns: 40 },
+      { numRuns: LONG ? 500 : 20 },
     );
   });
 
