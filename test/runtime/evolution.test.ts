@@ -33,7 +33,7 @@ import { readState } from '../../src/testing/read-state.js';
 import { entriesOf, lookAt, type TakenSnapshot, take } from '../../src/testing/taken.js';
 import { archiveOf } from '../job/matrix-archive.js';
 import { diskFactory } from '../state/disk-factory.js';
-import { Driven, splitsOf } from './driving.js';
+import { Driven, failureOf, splitsOf } from './driving.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-evolution-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -325,6 +325,27 @@ describe('map keys', () => {
       heldBy(back),
       whole((n) => n),
     );
+  });
+
+  test('of another type than declared are refused where they are set', async () => {
+    const wrong = 'five' as unknown as number;
+    const setting = (where: 'map' | 'broadcast') => (job: JobBuilder) => {
+      const numbers = job.source('in', splitsOf({ a: [1] }));
+      numbers
+        .keyBy((n) => n)
+        .connect(numbers.broadcast())
+        .process('keep', {
+          state: { map: state.map<number, number>({ keys: key.int }) },
+          broadcast: { all: state.broadcast<number, number>({ keys: key.int }) },
+          onElement: (n, ctx) => where === 'map' && ctx.state.map.set(wrong, n),
+          onBroadcast: (n, ctx) => where === 'broadcast' && ctx.broadcast.all.set(wrong, n),
+        });
+    };
+    for (const where of ['map', 'broadcast'] as const) {
+      const failure = await failureOf(setting(where));
+      assert.equal(failure?.code, 'KEY_REFUSED');
+      assert.match(failure?.message ?? '', /keep|map/);
+    }
   });
 
   test('of another type are refused by name, and others are taken', async () => {
