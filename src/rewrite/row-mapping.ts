@@ -158,12 +158,17 @@ class Roles {
   }
 }
 
+const NO_CHARACTER = '\ufffd';
+
 /** How cells become tagged JSON. */
 export type ReadCell<C> = (cell: C, type: string, name: string) => unknown;
 
 /** `ours`: written by an export, which marks what is JSON. */
 export function sqlCellReader(ours: boolean, { json, text }: ColumnFlags): ReadCell<SqlValue> {
   return (cell, type, name) => {
+    // SQLite keeps any bytes as text, and its library puts this in the place of those that are none.
+    if (!ours && typeof cell === 'string' && cell.includes(NO_CHARACTER))
+      throw new TidemarkError('USAGE', `${name}: text that is no UTF-8, or has the character U+FFFD in it`);
     if (typeof cell === 'string' && text.includes(name)) return cell;
     if (typeof cell === 'string' && json.includes(name)) return parseExactJson(cell);
     if (ours) return jsonOfCell(cell, type === 'string');

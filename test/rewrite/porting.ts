@@ -41,8 +41,13 @@ export class Port {
     return port;
   }
 
+  /** Closes what it has given so far. */
+  async close(): Promise<void> {
+    for (const archive of this.#open.splice(0)) await archive.close();
+  }
+
   async remove(): Promise<void> {
-    for (const archive of this.#open) await archive.close();
+    await this.close();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
