@@ -63,7 +63,7 @@ export function renamed(old: string, now: string, formerly: readonly string[]): 
 
 /** Timers know no former names. */
 export function renamedTimer(was: Named, now: Named): string {
-  return `looks like it was renamed to ${nameOf(now)}: call it ${was.name} again, or: tidemark rewrite FILE --rename ${nameOf(was)}=${now.name} -o FILE`;
+  return `looks like it was renamed to ${nameOf(now)}: call it ${was.name} again, or: tidemark rewrite FILE --rename ${nameOf(was)}=${now.name} -o NEW.tar`;
 }
 
 /** As definitions write it: `key.tuple(key.string, key.long)`. */

@@ -110,7 +110,7 @@ test('timers have no former names', () => {
   const old = snapshot(COUNT, was('count.close', timer));
   assert.deepEqual(advice(old, graph(COUNT, is('count.shut', timer))), {
     'count.close':
-      'looks like it was renamed to count.shut: call it close again, or: tidemark rewrite FILE --rename count.close=shut -o FILE',
+      'looks like it was renamed to count.shut: call it close again, or: tidemark rewrite FILE --rename count.close=shut -o NEW.tar',
   });
 });
 
