@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { EXIT } from '../../src/base/errors.js';
+import { seededRandom } from '../../src/base/random.js';
 import type { JobRow } from '../../src/job/status.js';
 import type { UpgradeReport } from '../../src/job/upgrade-report.js';
 import { committedLines, errorOf, type Finished, miscounted, Sandbox } from './harness.js';
@@ -214,5 +215,26 @@ test('whenever the command itself is killed, --recover puts things right', () =>
     if (outcome !== 'refused') assert.equal(report.job?.id, now.id, point);
   }
   assert.equal(job.recover().code, EXIT.incompatible, 'nothing is left to be put right');
+  job.check();
+});
+
+test('killed at random moments, the same', { skip: !LONG }, async () => {
+  const job = new Counting();
+  const seed = Number(process.env['TIDEMARK_TEST_SEED'] ?? 1);
+  const random = seededRandom(seed);
+  for (let round = 0; round < 20; round++) {
+    const does = ['well', 'throws', 'kills', 'hangs'][Math.floor(random.next() * 4)] ?? 'well';
+    const args = [...job.command, '--definition', NEXT, '--param', `does=${does}`, '--timeout', '3s'];
+    const upgrade = job.sandbox.start(args);
+    const what = `seed ${seed}, round ${round}, ${does}`;
+    const timer = setTimeout(() => upgrade.process.kill('SIGKILL'), 300 + random.next() * 6_000);
+    const { signal } = await upgrade.finished;
+    clearTimeout(timer);
+    if (signal === 'SIGKILL') {
+      const { code, stderr } = job.recover();
+      assert.ok([0, EXIT.incompatible, EXIT.rolledBack].includes(code ?? -1), `${what}: ${stderr}`);
+    }
+    assert.equal(job.running().state, 'running', what);
+  }
   job.check();
 });
