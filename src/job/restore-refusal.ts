@@ -5,7 +5,7 @@ import { refusedLines, unprovenStates } from '../restore/plan-states.js';
 import { refusalFor } from './convert-hint.js';
 import type { RestoreOptions, RestorePlan } from './restore.js';
 
-type Plan = Pick<RestorePlan, 'snapshot' | 'states' | 'convert'>;
+type Plan = Pick<RestorePlan, 'snapshot' | 'states' | 'values' | 'convert'>;
 
 /**
  * The first refusal there is. A conversion answers what the archive cannot (`cannot`), but not that the definition has
@@ -44,7 +44,15 @@ function unprovenState({ states }: Plan): TidemarkError | undefined {
   );
 }
 
-function untakenState({ states }: Plan): TidemarkError | undefined {
+/** Where shapes fit, and values do not. */
+function valuesHint({ values }: Plan): string | undefined {
+  if (values.splits.length > 0) return 'give the source the input that was read, or start it anew: --drop its uid';
+  if (!values.states.some(({ refused }) => refused > 0)) return undefined;
+  return 'mend the schema or the step, and look at every value: tidemark check <definition> --against <archive> --all';
+}
+
+function untakenState(plan: Plan): TidemarkError | undefined {
+  const { states } = plan;
   const impossible = states.filter(({ action }) => action === 'impossible');
   if (impossible.length === 0) return undefined;
   const lines = refusedLines(states);
@@ -52,6 +60,7 @@ function untakenState({ states }: Plan): TidemarkError | undefined {
   return new TidemarkError('INCOMPATIBLE', `the definition does not take the state:\n${lines.join('\n')}`, {
     hint: onlyMissing
       ? "give what was renamed formerly: ['old name'], or leave it behind with --allow-non-restored-state, or one by one with --drop"
-      : 'give the operator or state another name, or restore with the old definition',
+      : (valuesHint(plan) ??
+        'give the operator or state another name, or restore with the old definition'),
   });
 }

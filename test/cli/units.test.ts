@@ -279,7 +279,7 @@ describe('completion', () => {
   const texts = (...words: string[]) => complete(words, COMMANDS, jobs).candidates.map(({ text }) => text);
 
   it('knows commands, options, values, jobs and files', () => {
-    assert.deepEqual(texts('check'), ['checkpoints', 'checkpoint']);
+    assert.deepEqual(texts('check'), ['checkpoints', 'checkpoint', 'check']);
     assert.deepEqual(texts('status', 'w'), ['word-count']);
     assert.deepEqual(texts('--home', 'x', 'status', ''), ['word-count']);
     assert.deepEqual(texts('status', 'word-count', ''), []);
