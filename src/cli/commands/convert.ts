@@ -1,12 +1,13 @@
 /** `tidemark convert <file> [-o FILE] [--force]` */
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import type { OnProgress } from '../../archive/canonicalize.js';
 import { type Converted, convertArchive } from '../../archive/convert.js';
-import { EXIT, TidemarkError } from '../../base/errors.js';
+import { EXIT } from '../../base/errors.js';
 import { realDisk } from '../../base/real-disk.js';
 import { formatBytes } from '../../base/size.js';
 import type { Context, Given } from '../context.js';
 import { signingKey } from '../keys.js';
+import { archiveOutput, checkFolder, nameArchive } from '../new-archive.js';
 import { onSignal } from '../signals.js';
 import { archiveOperand } from '../snapshot-operand.js';
 import { count } from '../text.js';
@@ -45,7 +46,7 @@ export async function run(given: Given, context: Context): Promise<number> {
       onProgress,
       signal: stop.signal,
     });
-    await settle(converted, stop.signal);
+    await nameArchive(converted, stop.signal);
     wheel.stop();
     await tell(converted, output, context);
     return EXIT.done;
@@ -59,17 +60,6 @@ export async function run(given: Given, context: Context): Promise<number> {
   }
 }
 
-/** Names it, unless a signal has come in between. */
-async function settle(converted: Converted, signal: AbortSignal): Promise<void> {
-  try {
-    signal.throwIfAborted();
-    await converted.commit();
-  } catch (error) {
-    await converted.discard();
-    throw error;
-  }
-}
-
 async function tell(converted: Converted, path: string, { printer }: Context): Promise<void> {
   const { manifest, digest, bytes, entries, provenance } = converted;
   const { kind, layout } = manifest;
@@ -80,25 +70,7 @@ async function tell(converted: Converted, path: string, { printer }: Context): P
   await printer.data(`${path}\n`);
 }
 
-/** Beside the input, unless it is said where; in a folder, by the same name. */
+/** Beside the input, unless it is said where. */
 function outputOf(option: string | undefined, input: string, cwd: string): string {
-  if (option === '') {
-    throw new TidemarkError('USAGE', '-o: the name of a file is missing', { hint: 'as in -o backup.tar' });
-  }
-  if (option === '-') {
-    throw new TidemarkError('USAGE', '-o -: convert writes a file, and nothing to stdout', {
-      hint: 'as in -o FILE.savepoint.tar && cat FILE.savepoint.tar; a file of that name is -o ./-',
-    });
-  }
-  const name = `${basename(input).replace(/(\.checkpoint)?\.tar$/, '')}.savepoint.tar`;
-  if (option === undefined) return join(dirname(input), name);
-  return option.endsWith('/') ? resolve(cwd, option, name) : resolve(cwd, option);
-}
-
-async function checkFolder(folder: string): Promise<void> {
-  const found = await realDisk.stat(folder);
-  if (found !== undefined && !found.isFile) return;
-  throw new TidemarkError('FILE_NOT_FOUND', `${folder}: there is no such folder`, {
-    hint: `make it: mkdir -p ${folder}`,
-  });
+  return archiveOutput(option ?? `${dirname(input)}/`, input, 'convert', cwd);
 }
