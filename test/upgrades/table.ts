@@ -3,8 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CASES } from '../../fixtures/upgrades/cases/all.js';
-import type { UpgradeCase, UpgradeOptions } from '../../fixtures/upgrades/upgrade-case.js';
+import type { UpgradeCase } from '../../fixtures/upgrades/upgrade-case.js';
 import { PROJECT } from '../crash/harness.js';
+import { flagsOf } from './flags.js';
 
 export const README = join(PROJECT, 'fixtures/upgrades/README.md');
 /** What stands above it is written by hand. */
@@ -29,7 +30,7 @@ function rowOf(one: UpgradeCase): readonly string[] {
     `${one.name}${one.long === true ? ' ⁺' : ''}${old.undeclared === true ? ' °' : ''}`,
     one.about,
     `${old.file}: ${old.version === to ? to : `${old.version} → ${to}`}${archive}`,
-    optionsOf(one.options ?? {}),
+    flagsOf(one.options ?? {}).join(' '),
     findingsOf(one).join('<br>'),
     String(one.exit),
     outcomeOf(one),
@@ -50,27 +51,9 @@ function findingsOf({ plan, code, exit }: UpgradeCase): readonly string[] {
   return [exit === 0 || plan.length > 0 ? 'all kept' : (code ?? '')];
 }
 
-function outcomeOf({ code, fails }: UpgradeCase): string {
-  if (code !== undefined) return `refused: ${code}`;
+function outcomeOf({ code, refused = code, fails }: UpgradeCase): string {
+  if (refused !== undefined) return `refused: ${refused}`;
   return fails === undefined ? 'goes on' : `fails: ${fails}`;
-}
-
-function optionsOf(options: UpgradeOptions): string {
-  const { allowNonRestored, drop = [], strict, all, parallelism, maxParallelism, backend, convert } = options;
-  const flags = [
-    allowNonRestored === true ? '--allow-non-restored-state' : '',
-    ...drop.map((name) => `--drop ${name}`),
-    strict === true ? '--strict' : '',
-    all === true ? '--all' : '',
-    parallelism === undefined ? '' : `-p ${parallelism}`,
-    maxParallelism === undefined ? '' : `--max-parallelism ${maxParallelism}`,
-    backend === undefined ? '' : `--backend ${backend}`,
-    convert === true ? '--convert' : '',
-    options.afterDrain === true ? '--after-drain' : '',
-    options.sinks === undefined ? '' : `--sinks ${options.sinks}`,
-    ...Object.entries(options.params ?? {}).map(([name, value]) => `--param ${name}=${value}`),
-  ];
-  return flags.filter((flag) => flag !== '').join(' ');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(README, page());

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { UpgradeCase } from '../../fixtures/upgrades/upgrade-case.js';
 import { CODES, type ErrorCode, EXIT, TidemarkError } from '../../src/base/errors.js';
-import { CHECK_ALL, CHECK_SAMPLE, type CheckDepth } from '../../src/job/check-values.js';
+import { CHECK_ALL, CHECK_SAMPLE } from '../../src/job/check-values.js';
 import { restoreConverted } from '../../src/job/own-origin.js';
 import { type PlannedRestore, planRestore, type RestoreOptions, restoreJob } from '../../src/job/restore.js';
 import type { StatePlan } from '../../src/restore/plan-states.js';
@@ -40,7 +40,7 @@ export interface Upgrade {
 
 export async function check(place: Place, upgrade: Upgrade): Promise<Said> {
   const depth = upgrade.one.options?.all === true ? CHECK_ALL : CHECK_SAMPLE;
-  return plan(place, upgrade, depth);
+  return plan(place, upgrade, { check: depth, aheadIsTold: true });
 }
 
 /**
@@ -48,7 +48,7 @@ export async function check(place: Place, upgrade: Upgrade): Promise<Said> {
  * does: that is most of what it costs.
  */
 export async function restore(place: Place, upgrade: Upgrade, ready?: PlannedRestore): Promise<Done> {
-  const said = ready === undefined ? await plan(place, upgrade, undefined) : saidOf(ready);
+  const said = ready === undefined ? await plan(place, upgrade, {}) : saidOf(ready);
   const { planned } = said;
   const refused = { ...said, prints: undefined, failed: undefined };
   if (planned === undefined) return refused;
@@ -78,9 +78,11 @@ export function traces({ catalog, folder }: Place): readonly string[] {
   return [...jobs, ...readdirSync(folder)].sort();
 }
 
-async function plan(place: Place, upgrade: Upgrade, depth: CheckDepth | undefined): Promise<Said> {
+type How = Pick<RestoreOptions, 'check' | 'aheadIsTold'>;
+
+async function plan(place: Place, upgrade: Upgrade, how: How): Promise<Said> {
   try {
-    return saidOf(await planRestore(place.home, optionsOf(place, upgrade, depth)));
+    return saidOf(await planRestore(place.home, optionsOf(place, upgrade, how)));
   } catch (error) {
     if (!(error instanceof TidemarkError)) throw error;
     const { code } = error;
@@ -91,14 +93,14 @@ async function plan(place: Place, upgrade: Upgrade, depth: CheckDepth | undefine
 function saidOf(planned: PlannedRestore): Said {
   const { states, refusal } = planned;
   const told = states.flatMap(({ message, advice, unproven }) => [message, advice, unproven]);
-  const text = [...told.filter((line) => line !== null), ...textOf(refusal)].join('\n');
+  const text = [...told.filter((line) => line !== null), ...aheadOf(planned), ...textOf(refusal)].join('\n');
   return { plan: states.map(planLine), code: refusal?.code, exit: exitOf(refusal), text, planned };
 }
 
-function optionsOf(place: Place, { one, archive, params }: Upgrade, depth: CheckDepth | undefined) {
+function optionsOf(place: Place, { one, archive, params }: Upgrade, how: How): RestoreOptions {
   const { options = {}, old, to } = one;
   const { parallelism, maxParallelism, backend, drop = [], strict = false } = options;
-  const all: RestoreOptions = {
+  return {
     archive,
     definition: Place.definition(old.file),
     name: one.name,
@@ -114,18 +116,23 @@ function optionsOf(place: Place, { one, archive, params }: Upgrade, depth: Check
     convert: options.convert ?? false,
     drop,
     strict,
-    ...(depth === undefined ? {} : { check: depth }),
+    ...how,
     cwd: place.folder,
     environment: {},
   };
-  return all;
 }
 
-function planLine({ action, name, to, versions, codecs }: StatePlan): string {
+/** What becomes of a state, as in the cases. */
+export function planLine({ action, name, to, versions, codecs }: StatePlan): string {
   const moved = to !== null && to !== name ? [`→ ${to}`] : [];
   const raised = versions === null ? [] : [`v${versions.from}→v${versions.to}`];
   const recoded = codecs === null ? [] : [`${codecs.from}→${codecs.to}`];
   return [action, name, ...moved, ...raised, ...recoded].join(' ');
+}
+
+/** What `check` warns of. */
+function aheadOf({ sinks }: PlannedRestore): readonly string[] {
+  return sinks.filter(({ ahead }) => ahead > 0).map(({ uid }) => `the target of ${uid} is ahead`);
 }
 
 /** Of `check`: whatever would refuse the restore, the answer to what was asked is no. */
@@ -133,6 +140,6 @@ function exitOf(refusal: TidemarkError | undefined): number {
   return refusal === undefined ? EXIT.done : EXIT.incompatible;
 }
 
-function textOf(error: TidemarkError | undefined): readonly string[] {
+export function textOf(error: TidemarkError | undefined): readonly string[] {
   return error === undefined ? [] : [error.message, error.details.hint ?? ''];
 }
