@@ -137,4 +137,23 @@ describe('the workflow for GitHub', () => {
     assert.equal(place.sh(blocks.get('show') ?? 'exit 1', given).status, 0);
     assert.equal(miscounted(committedLines(place.output)), '');
   });
+
+  it('goes on with a failed job once its code is mended', { skip: !LONG }, () => {
+    const place = new Checkout();
+    const options = `--param output=state/out ${PARAMS.join(' ')} --restart none`;
+    const script = `sh ci/scheduled-run.sh word-count jobs/word-count.ts 3s ${options}`;
+    place.write(
+      versionOf('throws').replace('throw new Error(`element', 'if (n > 2_000) throw new Error(`element'),
+    );
+    const failed = place.sh(script);
+    assert.equal(failed.status, EXIT.jobFailed, failed.stderr);
+    const before = place.only();
+    assert.equal(before?.state, 'failed');
+    assert.notEqual(before.lastCheckpoint, null);
+    place.write(versionOf('well'));
+    const mended = place.sh(script);
+    assert.equal(mended.status, 0, mended.stderr);
+    assert.equal(place.only()?.id, before.id);
+    assert.equal(miscounted(committedLines(place.output)), '');
+  });
 });
