@@ -37,6 +37,9 @@ const LOOK_EVERY = 25;
 /** Milliseconds after which a process that should have ended is killed, so that a test fails and does not hang. */
 const LIFETIME = process.env['TIDEMARK_TEST_LONG'] === '1' ? 1_800_000 : 180_000;
 
+/** Bytes that a command may print: on a slow machine a job has come further, and more is inspected. */
+const MAX_OUTPUT = 64 * 1024 * 1024;
+
 type Environment = Readonly<Record<string, string>>;
 
 /** A folder of its own for one test, removed at its end, with all that was started in it. */
@@ -91,6 +94,7 @@ export class Sandbox {
       env: this.#environment(environment),
       encoding: 'utf8',
       timeout: LIFETIME,
+      maxBuffer: MAX_OUTPUT,
     });
     return { code: result.status, signal: result.signal, stdout: result.stdout, stderr: result.stderr };
   }
