@@ -101,7 +101,10 @@ async function untilStopped({ catalog, clock }: OldParts, { id, name, epoch }: J
 }
 
 /** Waits for a savepoint that somebody else has asked for. */
-export async function untilSaved({ catalog, clock }: OldParts, id: string): Promise<void> {
+export async function untilSaved(
+  { catalog, clock }: Pick<OldParts, 'catalog' | 'clock'>,
+  id: string,
+): Promise<void> {
   for (;;) {
     const job = catalog.job(id);
     if (!isLive(job.state) || job.socket === undefined) return;

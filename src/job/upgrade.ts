@@ -4,7 +4,7 @@
  *
  * Invariants: the old version is stopped with a savepoint of the user's, which nothing here removes; the new one runs
  * in a process of its own, and without restarts until its first checkpoint; all that is needed to go on after a crash
- * of this process stands in the catalog, and a mark beside it says so (`recovering`).
+ * of this process stands in the catalog, and a mark beside it says so (upgrade-recovery.ts).
  */
 import { assert, present } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
@@ -12,15 +12,14 @@ import { formatDuration } from '../base/duration.js';
 import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import { failpoint } from '../base/failpoint.js';
 import type { Catalog } from '../catalog/catalog.js';
-import { isLive } from '../catalog/job-state.js';
 import type { JobRecord } from '../catalog/records.js';
 import { detach } from './detach.js';
 import { restoreJob } from './restore.js';
 import type { SavepointResult } from './savepoint.js';
-import { findUpgrade, newVersion, oldVersion, restoredVersion, upgradeReason } from './upgrade-facts.js';
+import { newVersion, oldVersion, restoredVersion, upgradeReason } from './upgrade-facts.js';
 import { UpgradeMark } from './upgrade-mark.js';
 import { endFenced, FirstCheckpoint } from './upgrade-new.js';
-import { LOOK_EVERY, removeAside, saveAside, stopWithSavepoint, untilSaved } from './upgrade-old.js';
+import { LOOK_EVERY, removeAside, saveAside, stopWithSavepoint } from './upgrade-old.js';
 import { type Known, nextOfUpgrade, type Outcome, type Step, type Wish } from './upgrade-plan.js';
 import {
   type Ending,
@@ -65,8 +64,8 @@ export interface Upgraded {
   readonly error: TidemarkError | undefined;
 }
 
-/** What is there when it begins. */
-interface Beginning {
+/** What is there when it begins: the old version, and more where another upgrade of it was left unfinished. */
+export interface Beginning {
   readonly old: JobRecord;
   readonly savepoint?: Pick<SavepointResult, 'path' | 'digest' | 'checkpointId'>;
   readonly next?: JobRecord;
@@ -106,7 +105,8 @@ export class Upgrade {
   /** The first that went wrong: the reason for whatever comes of it. */
   #cause: TidemarkError | undefined;
 
-  private constructor(parts: UpgradeParts, beginning: Beginning, options: UpgradeOptions | undefined) {
+  /** @throws JOB_BUSY when another process upgrades the job */
+  constructor(parts: UpgradeParts, beginning: Beginning, options: UpgradeOptions | undefined) {
     this.#parts = parts;
     this.#options = options;
     this.#old = beginning.old;
@@ -118,35 +118,6 @@ export class Upgrade {
     const answered = options === undefined ? 'passed' : 'open';
     this.#check = answered;
     this.#proof = answered;
-  }
-
-  static of(parts: UpgradeParts, old: JobRecord, options: UpgradeOptions): Upgrade {
-    return new Upgrade(parts, { old }, options);
-  }
-
-  /**
-   * Puts right what a killed upgrade of a job has left: the new version stays if it runs and reaches its first
-   * checkpoint, else the old one comes back. `job` is either.
-   */
-  static async recovering(parts: UpgradeParts, job: JobRecord): Promise<Upgrade> {
-    const { catalog } = parts;
-    const saving = { ...parts, onSaving: () => undefined };
-    if (isLive(job.state)) await untilSaved(saving, job.id);
-    const found = findUpgrade(catalog, catalog.job(job.id));
-    if (found === undefined) {
-      throw new TidemarkError('UPGRADE_REFUSED', `no upgrade of ${job.name} was left unfinished`, {
-        hint: `tidemark status ${job.name}`,
-      });
-    }
-    const { old, savepoint, successor, isOld } = found;
-    const begun = {
-      old,
-      ...(savepoint === undefined ? {} : { savepoint: { ...savepoint, checkpointId: savepoint.checkpoint } }),
-    };
-    if (successor === undefined) return new Upgrade(parts, { ...begun, wish: 'back' }, undefined);
-    const live = isLive(successor.state);
-    if (isOld && live) return new Upgrade(parts, { ...begun, back: successor }, undefined);
-    return new Upgrade(parts, { ...begun, next: successor, wish: live ? 'forward' : 'back' }, undefined);
   }
 
   /** Somebody wants the old version back; what is under way is finished or undone first. */

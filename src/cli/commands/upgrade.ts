@@ -9,6 +9,7 @@ import type { JobRecord } from '../../catalog/records.js';
 import { refuseBadOutput } from '../../job/check-output.js';
 import { CHECK_ALL, RESTORE_CHECK } from '../../job/check-values.js';
 import { Upgrade, type Upgraded, type UpgradeOptions, type UpgradeParts } from '../../job/upgrade.js';
+import { recoverUpgrade } from '../../job/upgrade-recovery.js';
 import type { Context, Given } from '../context.js';
 import { goOnHint } from '../end-job.js';
 import { withCatalog } from '../session.js';
@@ -29,7 +30,7 @@ export function run(given: Given, context: Context): Promise<number> {
     try {
       const parts = partsOf(given, context, catalog, view);
       const upgrade = given.flag('recover')
-        ? await Upgrade.recovering(parts, job)
+        ? await recoverUpgrade(parts, job)
         : await begun(given, context, parts, job);
       return await carryOut(upgrade, context, view);
     } finally {
@@ -67,7 +68,7 @@ async function begun(given: Given, context: Context, parts: UpgradeParts, job: J
   if (!isLive(job.state)) throw notToUpgrade(job);
   const options = optionsOf(given, context, parts.catalog.home.job(job.id).folder);
   await refuseBadOutput(options);
-  return Upgrade.of(parts, job, options);
+  return new Upgrade(parts, { old: job }, options);
 }
 
 function optionsOf(given: Given, context: Context, folder: string): UpgradeOptions {
