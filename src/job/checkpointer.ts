@@ -217,7 +217,7 @@ export class Checkpointer {
       const drain = requests.some((request) => request.drain);
       const release = requests.some((request) => request.release);
       // What a person asks for may be compared with another's: it should not tell of where batches end.
-      const settle = ASKED.has(kind);
+      const settle = requests.some((request) => ASKED.has(request.kind));
       attempt.send({ type: 'checkpoint', id, last: this.#last, drain, settle, release });
     } catch (error) {
       const refused = toTidemarkError(error);

@@ -263,7 +263,7 @@ export class Dataflow {
 
   /** The process stood still for so long, milliseconds, or did something else: no split was idle for that. */
   stalled(ms: number): void {
-    for (const source of this.compiled.sources) source.stalled(ms);
+    for (const source of this.compiled.sources) source.times.stalled(ms);
   }
 
   /** Milliseconds until there may be something to do without a source waking us. */

@@ -16,7 +16,7 @@ import { show } from './show.js';
 import { SourceHold } from './source-hold.js';
 import { orderOf, type Target } from './split-hold.js';
 import { type Opening, SplitReader } from './split-reader.js';
-import type { WatermarkRules } from './watermarks.js';
+import { SplitTimes } from './split-times.js';
 import type { Where } from './where.js';
 
 /** Elements a batch should hold at most, and how many batches a second a rate is spread over. */
@@ -61,6 +61,8 @@ export interface ReadLimit {
 export class SourceGroup {
   readonly node: SourceNode;
   readonly subtasks: readonly SourceSubtask[];
+  /** How far event time came in its splits. */
+  readonly times = new SplitTimes();
   readonly #where: Where;
   readonly #context: SourceContext;
   readonly #wake: () => void;
@@ -71,8 +73,6 @@ export class SourceGroup {
   /** Splits with something to look at, oldest first. */
   readonly #ready: SplitReader[] = [];
   #reading = 0;
-  /** Not known to be read to their end. */
-  #open: SplitReader[] = [];
   #tokens = 0;
   #tokensAt: number | undefined;
   #hold: SourceHold | undefined;
@@ -268,55 +268,6 @@ export class SourceGroup {
     }
   }
 
-  /**
-   * The least over its splits of the greatest timestamp seen in each, of those that hold event time back: not those read to
-   * their end, nor those that give nothing now, by the rules. Undefined when none does.
-   *
-   * Of splits that follow each other, one to come is no earlier than those before it, and so needs not count beside them;
-   * but where it is the first that is not read to its end, for a moment or while another subtask reads on, it holds back
-   * what it may give.
-   */
-  leastGreatest({ idle, inTurn }: WatermarkRules, monotonic: number): number | undefined {
-    let least: number | undefined;
-    let first = false;
-    let reading = false;
-    for (const reader of this.#unfinished()) {
-      const { greatest } = reader.time;
-      if (reader.state === 'waiting' && inTurn && greatest === NO_WATERMARK) {
-        first ||= least === undefined;
-        continue;
-      }
-      reading = true;
-      if (reader.state === 'reading' && isIdle(reader, idle, monotonic)) continue;
-      if (first) return NO_WATERMARK;
-      if (least === undefined || greatest < least) least = greatest;
-      if (least === NO_WATERMARK) break;
-    }
-    return least ?? (first && !reading ? NO_WATERMARK : undefined);
-  }
-
-  /** Milliseconds until the next of its splits counts as idle. */
-  idleIn(idle: number, monotonic: number): number {
-    let wait = Number.POSITIVE_INFINITY;
-    for (const reader of this.#unfinished()) {
-      if (reader.state !== 'reading' || !reader.empty || isIdle(reader, idle, monotonic)) continue;
-      wait = Math.min(wait, (reader.activeAt ?? monotonic) + idle - monotonic);
-    }
-    return wait;
-  }
-
-  /** Nobody looked for so long, milliseconds: what they gave meanwhile could not be seen. */
-  stalled(ms: number): void {
-    for (const reader of this.#unfinished()) if (reader.activeAt !== undefined) reader.activeAt += ms;
-  }
-
-  /** The splits that are not read to their end. Forgets those that are: they are many in the end. */
-  #unfinished(): readonly SplitReader[] {
-    if (this.#open.some(({ state }) => state === 'done'))
-      this.#open = this.#open.filter(({ state }) => state !== 'done');
-    return this.#open;
-  }
-
   /** A reader that does not heed its signal is left behind: it must not keep the job from ending. */
   async close(): Promise<void> {
     const closing = [...this.#owner.keys()].map((reader) => reader.close().catch(() => undefined));
@@ -364,7 +315,7 @@ export class SourceGroup {
     subtask.splits.push(reader);
     this.#owner.set(reader, subtask);
     this.#known.add(reader.id);
-    this.#open.push(reader);
+    this.times.add(reader);
     if (this.#limit?.skips(this.node.uid, reader.id) === true) reader.state = 'done';
     this.#hold?.aim(reader);
   }
@@ -423,14 +374,6 @@ export class SourceGroup {
     const element = `(reading split ${reader.id} from ${show(reader.position)})`;
     return this.#where.fail(error, this.node.id, element, 'SOURCE_FAILED');
   }
-}
-
-/** Nothing came, and nothing is at hand, for as long as that. */
-function isIdle(reader: SplitReader, idle: number | undefined, monotonic: number): boolean {
-  // One that is held gives nothing because it is not let.
-  if (idle === undefined || !reader.empty || reader.arrived) return false;
-  reader.activeAt ??= monotonic;
-  return monotonic - reader.activeAt >= idle;
 }
 
 function byCodeUnits(a: string, b: string): number {

@@ -163,7 +163,7 @@ export class Watermarks {
     for (const [id, sources] of this.#origins) {
       const node = this.#nodes[id];
       if (node?.kind !== 'assign' || node.idle === undefined) continue;
-      for (const source of sources) wait = Math.min(wait, source.idleIn(node.idle, monotonic));
+      for (const source of sources) wait = Math.min(wait, source.times.idleIn(node.idle, monotonic));
     }
     return wait;
   }
@@ -196,7 +196,7 @@ export class Watermarks {
     for (const source of present(this.#origins.get(id), 'the sources of an assign node')) {
       if (source.ended) continue;
       ended = false;
-      const greatest = source.leastGreatest(rules, monotonic);
+      const greatest = source.times.leastGreatest(rules, monotonic);
       if (greatest === undefined) continue;
       holding = true;
       least = Math.min(least, greatest);
