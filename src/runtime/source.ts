@@ -72,7 +72,8 @@ export class SourceGroup {
   readonly #known = new Set<string>();
   /** Splits with something to look at, oldest first. */
   readonly #ready: SplitReader[] = [];
-  #reading = 0;
+  /** Splits that are not known to be read to their end. */
+  #left = 0;
   #tokens = 0;
   #tokensAt: number | undefined;
   #hold: SourceHold | undefined;
@@ -122,7 +123,7 @@ export class SourceGroup {
   /** True when every split was read to its end and no others can appear. */
   get ended(): boolean {
     const more = this.node.source.rediscover !== undefined && this.#limit === undefined;
-    return !more && this.#reading === 0 && this.#ready.length === 0;
+    return !more && this.#left === 0 && this.#ready.length === 0;
   }
 
   /**
@@ -225,7 +226,7 @@ export class SourceGroup {
   }
 
   #readToEnd(reader: SplitReader, subtask: SourceSubtask): void {
-    this.#reading--;
+    this.#left--;
     this.#hold?.arrive(reader);
     this.#fill(subtask);
   }
@@ -317,6 +318,7 @@ export class SourceGroup {
     this.#known.add(reader.id);
     this.times.add(reader);
     if (this.#limit?.skips(this.node.uid, reader.id) === true) reader.state = 'done';
+    if (reader.state !== 'done') this.#left++;
     this.#hold?.aim(reader);
   }
 
@@ -338,7 +340,6 @@ export class SourceGroup {
       if (reading >= most) return;
       if (reader.state !== 'waiting' || reader.arrived) continue;
       reading++;
-      this.#reading++;
       reader.open(this.#opening(subtask, source.compare === undefined ? reader.target : undefined));
     }
   }
