@@ -40,7 +40,7 @@ The provenance of an archive is shown as it stands there, its times in milliseco
   suspend, cancel, wait  {id, name, state}
   run, restore           the row of list, when the job has ended
   savepoint, stop        {path, kind, layout, digest, bytes, checkpointId}; with -o - on stderr, since the archive is
-                         on stdout
+                         on stdout; savepoint --at: and at, the path of the archive to compare it with
   externalize, convert   {path, kind, layout, digest, bytes, checkpointId}; externalize -o - as savepoint
   externalize --dry-run  {job: {id, name}, checkpointId, layout, mode, backend, committed,
                          segments: [{name, bytes, sharedWith: [{job, checkpoint}]}], bytes: {own, shared, total}}

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { EXIT } from '../../src/base/errors.js';
 import type { JobRow } from '../../src/job/status.js';
-import { COMMAND, committed, PROJECT, Sandbox } from '../crash/harness.js';
+import { COMMAND, committed, errorOf, PROJECT, Sandbox } from '../crash/harness.js';
 import { environment } from './command.js';
 import type { Entry } from './place.js';
 
@@ -70,6 +70,15 @@ test('a new version takes over once it has come to the same state as the old one
 
   const [job, ...others] = sandbox.json<JobRow[]>(['list']);
   assert.deepEqual([job?.name, job?.state, others.length], ['count', 'running', 0]);
+  const start = sandbox.path('archives/start.tar');
+  for (const [at, code, message] of [
+    [start, 'POSITION_PASSED', /split [01].log of source lines, .* is beyond it already/],
+    ['count', 'USAGE', /expected an archive, or another job/],
+  ] as const) {
+    const refused = errorOf(await sandbox.start(['savepoint', 'count', '--at', at, '--json']).finished);
+    assert.equal(refused.code, code);
+    assert.match(refused.message, message);
+  }
   clearInterval(writer);
   // Every line once, by the one version or the other, in the order of its key.
   const found = await committed(sandbox.path('out'), lines);
