@@ -28,10 +28,10 @@ The provenance of an archive is shown as it stands there, its times in milliseco
   list                   [{id, name, state, endedBy, parallelism, startedAt, restarts,
                            lastCheckpoint: {id, completedAt, bytes} | null}]
   status                 the same, and pid, socket, definition, bundle, params, cwd, settings, error,
-                         elements, rate, droppedTimers, saving: {phase, entries, bytes} | null,
+                         elements, rate, droppedTimers, saving: {phase, entries, bytes, held?} | null,
                          operators: [{uid, kind, operatorId, maxParallelism, keyType, delivery, subtasks: [
                                      {subtask, keyGroups, in, out, stateEntries, stateBytes, timers, watermark,
-                                     lagMs, late, splits: [{id, position, state, timestamp}]}]}]
+                                     lagMs, late, splits: [{id, position, state, read, timestamp}]}]}]
   checkpoints            [{id, state, kind, layout, mode, triggeredAt, durationMs, longestSliceMs,
                            bytes: {own, shared, total}, retainedBy}]
   checkpoint             one row of checkpoints; --with-savepoint: and savepoint, as savepoint prints it
