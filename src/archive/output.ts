@@ -25,10 +25,17 @@ export interface PreparedOutput {
   discard(): Promise<void>;
 }
 
-/** Rejects with FILE_EXISTS before any work, where that is known already. */
+/** Rejects with FILE_EXISTS before any work, where that is known already. Folders and devices are never replaced. */
 export async function checkOutput(disk: Disk, output: ArchiveOutput): Promise<void> {
-  if (!('path' in output) || output.force === true) return;
-  if ((await disk.stat(output.path)) !== undefined) throw fileExists(output.path);
+  if (!('path' in output)) return;
+  const found = await disk.stat(output.path);
+  if (found === undefined) return;
+  if (!found.isFile) {
+    throw new TidemarkError('FILE_EXISTS', `${output.path} is there already, and it is no file`, {
+      hint: 'choose another with -o FILE: --force replaces files only',
+    });
+  }
+  if (output.force !== true) throw fileExists(output.path);
 }
 
 /** `onPiece` is told how many bytes are written, and may throw to stop. */

@@ -1,5 +1,6 @@
 /** Disks that fail while an archive is written: nothing under its name but a whole one, and nothing left behind. */
 import assert from 'node:assert/strict';
+import { dirname } from 'node:path';
 import { describe, test } from 'node:test';
 import { openArchive } from '../../src/archive/read.js';
 import { verifyArchive } from '../../src/archive/verify.js';
@@ -50,6 +51,13 @@ describe('a file that is there', () => {
     assert.equal(String(disk.peek(PATH)), 'mine');
     await archive.commit();
     assert.deepEqual(disk.peek(PATH), await archiveOf());
+  });
+
+  test('is not replaced by force where it is a folder, or a device', async () => {
+    const disk = await memoryDisk();
+    const output = { path: dirname(PATH), force: true };
+    await assert.rejects(writeArchive(optionsFor(disk, { output })), { code: 'FILE_EXISTS', exitCode: 5 });
+    assert.deepEqual(disk.paths(), []);
   });
 
   test('is kept also where links are not possible', async () => {
