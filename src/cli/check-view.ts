@@ -15,9 +15,11 @@ export function checkView(plan: RestorePlan, trial: TrialReport | undefined, pai
 }
 
 function valuesView({ looked, entries, states }: CheckedValues, paint: Paint): string {
-  const part = looked >= entries ? 'all' : `${count(looked)} of`;
+  const all = entries === 1 ? '1 entry' : `${count(entries)} entries`;
   const lines = [
-    `looked at ${part} ${count(entries)} entries${looked < entries ? '; --all looks at every one' : ''}\n`,
+    looked < entries
+      ? `looked at ${count(looked)} of ${all}; --all looks at every one\n`
+      : `looked at ${entries > 1 ? 'all ' : ''}${all}\n`,
   ];
   const rows = states.flatMap(({ name, shown }) =>
     shown.map((value) => [name, value.key, reasonText(value)].map(printable)),

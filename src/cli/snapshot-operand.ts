@@ -1,4 +1,5 @@
 /** What names a snapshot on the command line: `FILE | job | job@CHECKPOINT`. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { TidemarkError } from '../base/errors.js';
 
@@ -27,9 +28,7 @@ export function archiveOperand(text: string, cwd: string, hint: (job: string) =>
   throw new TidemarkError(
     'USAGE',
     `${JSON.stringify(text)} names no file: expected a path with a / or ending in .tar`,
-    {
-      hint: hint(operand.job),
-    },
+    { hint: existsSync(resolve(cwd, text)) ? `if the file is meant: ./${text}` : hint(operand.job) },
   );
 }
 

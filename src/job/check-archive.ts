@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openArchive } from '../archive/read.js';
+import { TidemarkError } from '../base/errors.js';
 import { homePaths } from '../base/home.js';
 import { realDisk } from '../base/real-disk.js';
 import { CHECK_ALL } from './check-values.js';
@@ -16,6 +17,14 @@ export interface CheckArchiveOptions
   /** Where the archive lies, and what messages call it. */
   readonly path: string;
   readonly label: string;
+}
+
+/** There is no archive yet that could be checked again. */
+function ofNoArchive({ code, message, details }: TidemarkError): TidemarkError {
+  return new TidemarkError(code, message, {
+    ...details,
+    hint: 'mend the rows, or the definition; nothing was written',
+  });
 }
 
 /**
@@ -41,7 +50,7 @@ export async function checkArchive({ path, label, ...options }: CheckArchiveOpti
     // Whether the input is there is of no matter yet, nor where.
     const states = plan.states.filter(({ kind }) => kind !== 'splits');
     const refusal = restoreRefusal(asked, { ...plan, states }, []);
-    if (refusal !== undefined) throw refusal;
+    if (refusal !== undefined) throw ofNoArchive(refusal);
   } finally {
     await archive.close();
     await rm(folder, { recursive: true, force: true });

@@ -62,11 +62,11 @@ export class ImportTarget {
   get single(): TargetState {
     const [first, second] = this.only ?? this.#states;
     if (first !== undefined && second === undefined) return first;
-    const wanted =
+    const unclear =
       this.only === undefined
         ? 'which state the rows are of'
-        : `which ${tableLabel(present(first?.table, 'a state'))}`;
-    throw new TidemarkError('USAGE', `it is not clear ${wanted} is meant`, {
+        : `which ${tableLabel(present(first?.table, 'a state'))} is meant`;
+    throw new TidemarkError('USAGE', `it is not clear ${unclear}`, {
       hint:
         this.only === undefined ? 'say it: --state uid.name' : 'import it from JSON lines that say the kind',
     });

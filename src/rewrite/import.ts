@@ -148,7 +148,8 @@ class Work {
 
   async *blocks(): AsyncGenerator<Payload, void> {
     yield* this.#imported();
-    if (this.#tallies.size === 0) this.#refuse(0, 'there are no rows, and no state is named');
+    if (this.#tallies.size === 0 && this.#problemCount === 0)
+      this.#refuse(0, 'there are no rows, and no state is named');
     this.#throwProblems();
     yield* this.#kept();
   }

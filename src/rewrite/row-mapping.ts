@@ -110,7 +110,10 @@ class Roles {
     if (keys.length === 0) {
       const absent = own.find(({ name }) => !this.#names.includes(name));
       if (absent === undefined) return [];
-      throw this.#usage(`no column ${absent.name} for the key`, 'say which it is: --key COLUMN');
+      throw this.#usage(
+        `no column ${absent.name} for the key`,
+        this.#otherDelimiter() ?? 'say which it is: --key COLUMN',
+      );
     }
     for (const key of keys) this.#demand(key, '--key');
     const [only] = own;
@@ -146,6 +149,14 @@ class Roles {
         `${option} ${name}: there is no such column`,
         'names are told apart by upper and lower case',
       );
+  }
+
+  /** One column of a name that looks like several: what spreadsheets write where the comma is in numbers. */
+  #otherDelimiter(): string | undefined {
+    const [only = '', second] = this.#names;
+    const found = second === undefined ? /[;\t|]/.exec(only)?.[0] : undefined;
+    if (found === undefined) return undefined;
+    return `if they are several: --delimiter ${found === '\t' ? "$'\\t'" : `'${found}'`}`;
   }
 
   get #label(): string {

@@ -31,7 +31,12 @@ export function sqliteData(
   flags: ColumnFlags,
   query: string | undefined,
 ): SqliteData {
-  const db = Sqlite.open(path, { create: false, busyTimeout: BUSY_TIMEOUT, what: 'data', readonly: true });
+  const db = Sqlite.open(path, {
+    create: false,
+    busyTimeout: BUSY_TIMEOUT,
+    what: 'the data',
+    readonly: true,
+  });
   try {
     const tables = db.all(TABLES).map(({ name }) => String(name));
     const ours = tables.includes(STATES_TABLE);

@@ -62,6 +62,12 @@ describe('a snapshot operand', () => {
       code(() => archiveOperand('job', '/w', (job) => `hint ${job}`)),
       'USAGE',
     );
+    const here = import.meta.url.slice(import.meta.url.lastIndexOf('/') + 1);
+    for (const [name, hint] of [
+      ['job', 'hint job'],
+      [here, `if the file is meant: ./${here}`],
+    ] as const)
+      assert.throws(() => archiveOperand(name, import.meta.dirname, (job) => `hint ${job}`), { hint });
   });
 
   it('never is anything else, whatever is typed', () => {

@@ -144,7 +144,7 @@ describe('state that leaves tidemark and comes back', () => {
     const rows = ['--definition', 'typed.ts', '--state', 'p.n', '-o', 'typed.tar'];
     writeFileSync(place.path('n.jsonl'), '{"key":"a","value":2}\n{"key":"b","value":3}\n');
     const message = await refused(place, 6, 'INCOMPATIBLE', 'import', 'n.jsonl', ...rows);
-    assert.match(message, /p\.n.*"b".*odd/s);
+    assert.match(message, /p\.n.*"b".*odd.*mend the rows/s);
     assert.deepEqual(
       readdirSync(place.cwd).filter((name) => /typed\.tar|\.tmp$/.test(name)),
       [],

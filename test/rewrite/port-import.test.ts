@@ -101,6 +101,7 @@ describe('what rows replace', () => {
     const { archive } = await lines('', { only: 'count.seen' });
     assert.deepEqual(await shown(archive, 'seen'), []);
     assert.deepEqual(await refusedWith(() => lines('\n  \n')), ['there are no rows, and no state is named']);
+    assert.deepEqual(await refusedWith(() => lines('[]\n')), ['line 1: not an object']);
   });
 
   test('of a state alone where it is named, whatever else there is', async () => {
@@ -287,7 +288,21 @@ describe('rows of others', () => {
     ];
     for (const [only, text, options, pattern] of cases)
       assert.match((await refusedWith(() => csv(`${text}1,2,3\n`, { ...options, only })))[0] ?? '', pattern);
-    assert.match((await refusedWith(() => csv('key,value\n')))[0] ?? '', /which state the rows are of/);
+    const [unclear] = await refusedWith(() => csv('key,value\n'));
+    assert.equal(unclear, 'it is not clear which state the rows are of');
+  });
+
+  test('of another delimiter are told so', async () => {
+    for (const [only, delimiter] of [
+      ['count.seen', "';'"],
+      ['auto.last', "$'\\t'"],
+    ] as const) {
+      const text = only === 'count.seen' ? 'key;value\na;1\n' : 'key\tvalue\na\t1\n';
+      await assert.rejects(
+        csv(text, { only }),
+        (error: TidemarkError) => error.details.hint === `if they are several: --delimiter ${delimiter}`,
+      );
+    }
   });
 });
 
