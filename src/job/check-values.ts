@@ -10,6 +10,9 @@
 import { keysOf } from '../archive/entries-view.js';
 import { toTagged } from '../archive/tagged.js';
 import { present } from '../base/assert.js';
+import { BytesDamaged } from '../codec/codec.js';
+import { type KeyCodec, KeyRefused } from '../codec/key.js';
+import { keyCodecById } from '../codec/keys.js';
 import { ByteReader } from '../codec/reader.js';
 import { isKeyed, type ManifestTable } from '../format/manifest.js';
 import { findOperator } from '../restore/compatible.js';
@@ -78,6 +81,7 @@ export interface RefusedValue {
 
 export interface CheckedState {
   readonly name: string;
+  readonly kind: ManifestTable['kind'];
   readonly looked: number;
   readonly entries: number;
   readonly refused: number;
@@ -130,7 +134,7 @@ export function withRefused(
 ): readonly StatePlan[] {
   return states.map((state) => {
     const reasons = [
-      ...checked.filter(({ name, refused }) => name === state.name && refused > 0).map(refusedText),
+      ...checked.filter((one) => one.refused > 0 && isOf(one, state)).map(refusedText),
       ...(state.kind === 'splits' ? splitTexts(state, splits, facts) : []),
     ];
     if (reasons.length === 0) return state;
@@ -138,12 +142,26 @@ export function withRefused(
   });
 }
 
+/** A timer and a state may have one name. */
+function isOf({ name, kind }: CheckedState, state: StatePlan): boolean {
+  return name === state.name && kind === state.kind;
+}
+
 function refusedText({ refused, looked, shown }: CheckedState): string {
   const [first] = shown;
-  const what = first === undefined ? '' : `: of key ${first.key}, ${reasonText(first)}`;
+  const what = first === undefined ? '' : `: of ${placeText(first)}, ${reasonText(first)}`;
   return refused === 1 && looked === 1
     ? `its entry is not taken${what}`
     : `${refused} of the ${looked} entries looked at are not taken${what}`;
+}
+
+/** `key "ada", map key 5`; `the value` where there is no key. */
+function placeText({ key, mapKey }: Pick<RefusedValue, 'key' | 'mapKey'>): string {
+  const parts = [
+    ...(key === '' ? [] : [`key ${key}`]),
+    ...(mapKey === undefined ? [] : [`map key ${mapKey}`]),
+  ];
+  return parts.length === 0 ? 'the value' : parts.join(', ');
 }
 
 export function reasonText({ path, reason }: Pick<RefusedValue, 'path' | 'reason'>): string {
@@ -228,22 +246,34 @@ function checkedState(
     manifest.operators.find(({ uid }) => uid === table.operator),
     'an operator',
   );
-  const codec = keysOf(table, operator);
-  const text = (bytes: Uint8Array) =>
-    codec === undefined ? '' : JSON.stringify(toTagged(codec.read(new ByteReader(Buffer.from(bytes)))));
+  const keys = keysOf(table, operator);
+  const mapKeys = table.mapKey === null ? undefined : keyCodecById(table.mapKey);
   const name = table.name === '' ? table.operator : `${table.operator}.${table.name}`;
   return {
     name,
+    kind: table.kind,
     looked,
     entries: table.entries,
     refused,
-    shown: shown.map(({ group, key, path, reason }) => ({
+    shown: shown.map(({ group, key, mapKey, path, reason }) => ({
       keyGroup: isKeyed(table.kind) ? group : null,
-      key: text(key),
+      key: keys === undefined ? '' : keyText(keys, key),
+      ...(mapKey === undefined || mapKeys === undefined ? {} : { mapKey: keyText(mapKeys, mapKey) }),
       path,
       reason,
     })),
   };
+}
+
+/** As `inspect` shows it; of bytes that are no such key, these. */
+function keyText(codec: KeyCodec, bytes: Uint8Array): string {
+  const key = Buffer.from(bytes);
+  try {
+    return JSON.stringify(toTagged(codec.read(new ByteReader(key))));
+  } catch (error) {
+    if (!(error instanceof BytesDamaged || error instanceof KeyRefused)) throw error;
+    return `0x${key.toString('hex')}`;
+  }
 }
 
 function sumOf(tables: readonly ManifestTable[]): number {

@@ -22,6 +22,8 @@ export interface Checked {
   readonly digest: string;
   readonly bundle: string;
   readonly params: Readonly<Record<string, string>>;
+  /** What was left behind by name, and so not looked at. */
+  readonly drop: readonly string[];
 }
 
 export function hasPassed(home: HomePaths, checked: Checked): boolean {
@@ -51,8 +53,10 @@ function forgetOldest(folder: string): void {
 }
 
 /** Other versions of tidemark may look closer. */
-function pathOf(home: HomePaths, { digest, bundle, params }: Checked): string {
+function pathOf(home: HomePaths, { digest, bundle, params, drop }: Checked): string {
   const sorted = Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1));
-  const hash = createHash('sha256').update(JSON.stringify([TOOL_VERSION, digest, bundle, sorted]));
+  const hash = createHash('sha256').update(
+    JSON.stringify([TOOL_VERSION, digest, bundle, sorted, [...new Set(drop)].sort()]),
+  );
   return join(home.root, FOLDER, hash.digest('hex'));
 }

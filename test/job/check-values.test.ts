@@ -208,23 +208,24 @@ describe('what is looked at', () => {
 });
 
 test('what the values do not allow is impossible, whatever the shapes say', () => {
-  const shown = [{ keyGroup: 3, key: '"k"', path: '.x', reason: 'Too big' }];
+  const shown = [{ keyGroup: 3, key: '"k"', mapKey: '5', path: '.x', reason: 'Too big' }];
   const values = {
     looked: 12,
     entries: 12,
-    states: [{ name: 'count.a', looked: 12, entries: 12, refused: 2, shown }],
+    states: [{ name: 'count.a', kind: 'map', looked: 12, entries: 12, refused: 2, shown } as const],
     splits: [{ source: 'count', split: 'f', code: 'FILE_NOT_FOUND', reason: 'it is gone' } as const],
   };
   const facts = { operators: [] };
   const states = withRefused(
-    [plan('a', 'kept'), plan('b', 'kept'), plan('', 'kept', 'splits')],
+    [plan('a', 'kept', 'map'), plan('a', 'kept', 'timer'), plan('b', 'kept'), plan('', 'kept', 'splits')],
     values,
     facts,
   );
   assert.deepEqual(
     states.map(({ action, message }) => [action, message]),
     [
-      ['impossible', '2 of the 12 entries looked at are not taken: of key "k", Too big at .x'],
+      ['impossible', '2 of the 12 entries looked at are not taken: of key "k", map key 5, Too big at .x'],
+      ['kept', null],
       ['kept', null],
       ['impossible', 'split f: it is gone'],
     ],
@@ -232,9 +233,9 @@ test('what the values do not allow is impossible, whatever the shapes say', () =
 });
 
 describe('a check that has passed', () => {
-  const checked = { digest: 'd', bundle: 'b', params: { one: '1', two: '2' } };
+  const checked = { digest: 'd', bundle: 'b', params: { one: '1', two: '2' }, drop: ['a.b', 'c'] };
 
-  test('is remembered for this snapshot, code and parameters alone', () => {
+  test('is remembered for this snapshot, code, parameters and what is left behind alone', () => {
     const root = mkdtempSync(join(tmpdir(), 'tidemark-checks-'));
     const home = homePaths(root);
     try {
@@ -243,6 +244,9 @@ describe('a check that has passed', () => {
       assert.equal(hasPassed(home, { ...checked, params: { two: '2', one: '1' } }), true);
       for (const other of [{ digest: 'e' }, { bundle: 'c' }, { params: { one: '1' } }])
         assert.equal(hasPassed(home, { ...checked, ...other }), false);
+      // What was to be left behind was not looked at.
+      assert.equal(hasPassed(home, { ...checked, drop: ['a.b'] }), false);
+      assert.equal(hasPassed(home, { ...checked, drop: ['c', 'a.b'] }), true);
       rememberPassed(home, { ...checked, digest: '' });
       assert.equal(hasPassed(home, { ...checked, digest: '' }), false);
       for (let i = 0; i < 300; i++) rememberPassed(home, { ...checked, digest: `d${i}` });

@@ -38,7 +38,7 @@ export async function run(given: Given, context: Context): Promise<number> {
       check(given, context, homePaths(folder), { operand, elements, signal }),
     );
     if (checked.interrupted) return checked.exitCode;
-    return await tell(checked.value, given.flag('all'), context);
+    return await tell(checked.value, given, context);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -130,7 +130,7 @@ async function withSnapshot<T>(
   }
 }
 
-async function tell({ plan, trial }: CheckResult, all: boolean, context: Context): Promise<number> {
+async function tell({ plan, trial }: CheckResult, given: Given, context: Context): Promise<number> {
   const { printer } = context;
   const { settings, lineage: _lineage, refusal, cwd: _cwd, ...shown } = plan;
   const failed = trial?.errors[0];
@@ -141,7 +141,7 @@ async function tell({ plan, trial }: CheckResult, all: boolean, context: Context
   } else {
     await printer.data(checkView(plan, trial, await printer.paint()));
   }
-  if (ok && all) remember(plan, context);
+  if (ok && given.flag('all')) remember(plan, given.list('drop'), context);
   warnOfTargets(plan, context);
   if (ok) return EXIT.done;
   await printer.error(
@@ -160,8 +160,12 @@ function warnOfTargets({ snapshot, sinks }: PlannedRestore, { printer }: Context
 }
 
 /** A restore into this home need not look again. A check makes no home. */
-function remember({ snapshot, bundle, params }: PlannedRestore, { home, environment, cwd }: Context): void {
+function remember(
+  { snapshot, bundle, params }: PlannedRestore,
+  drop: readonly string[],
+  { home, environment, cwd }: Context,
+): void {
   const found = findHome({ flag: home, env: environment['TIDEMARK_HOME'], cwd });
-  const checked: Checked = { digest: snapshot.digest, bundle, params };
+  const checked: Checked = { digest: snapshot.digest, bundle, params, drop };
   if (isHome(found.root)) rememberPassed(found, checked);
 }
