@@ -15,6 +15,7 @@ import type { Dataflow } from '../runtime/dataflow.js';
 import { EntryRefused } from '../runtime/entry-refused.js';
 import { matchTable, type Table, tablesOf } from '../runtime/tables.js';
 import { isUnkeyedState, unkeyedDeclarations } from '../runtime/unkeyed.js';
+import type { Where } from '../runtime/where.js';
 import { checkingBackend, checkValue, type Declared } from './checking-backend.js';
 import type { CheckedEntries, RefusedEntry } from './protocol.js';
 import { userFrame } from './user-frame.js';
@@ -44,17 +45,23 @@ function declaredValues(graph: Graph, tables: readonly Table[]): ReadonlyMap<num
 export class EntryCheck {
   readonly #dataflow: Dataflow;
   readonly #graph: Graph;
-  /** By table of the snapshot. */
-  readonly #found = new Map<number, { looked: number; refused: number; shown: RefusedEntry[] }>();
+  readonly #where: Pick<Where, 'at'>;
+  /** By table of the snapshot; `node`: of the operator that takes it. */
+  readonly #found = new Map<
+    number,
+    { readonly node: number; looked: number; refused: number; shown: RefusedEntry[] }
+  >();
 
-  constructor(dataflow: Dataflow, graph: Graph) {
+  constructor(dataflow: Dataflow, graph: Graph, where: Pick<Where, 'at'>) {
     this.#dataflow = dataflow;
     this.#graph = graph;
+    this.#where = where;
   }
 
   take(entry: Entry, tables: readonly Table[]): void {
-    const found = this.#of(entry.table);
+    const found = this.#of(entry.table, tables);
     found.looked++;
+    this.#where.at(found.node, 0);
     try {
       this.#dataflow.restore(entry, tables);
       this.#unkeyed(entry, tables[entry.table]);
@@ -67,7 +74,7 @@ export class EntryCheck {
 
   /** All that was found, and what the sources say to their positions. */
   async found(): Promise<CheckedEntries> {
-    const tables = [...this.#found].map(([table, found]) => ({ table, ...found }));
+    const tables = [...this.#found].map(([table, { node: _node, ...found }]) => ({ table, ...found }));
     return { tables, splits: await this.#dataflow.refusedSplits() };
   }
 
@@ -82,8 +89,13 @@ export class EntryCheck {
     checkValue({ schema, list: false }, codec.read(new ByteReader(entry.value)));
   }
 
-  #of(table: number) {
-    const found = this.#found.get(table) ?? { looked: 0, refused: 0, shown: [] };
+  #of(table: number, tables: readonly Table[]) {
+    const before = this.#found.get(table);
+    if (before !== undefined) return before;
+    const theirs = tables[table];
+    const ours = theirs === undefined ? undefined : matchTable(this.#graph, this.#dataflow.tables, theirs);
+    const node = this.#graph.nodes.find((one) => 'uid' in one && one.uid === ours?.operator);
+    const found = { node: node?.id ?? 0, looked: 0, refused: 0, shown: [] };
     this.#found.set(table, found);
     return found;
   }

@@ -82,7 +82,7 @@ async function main(): Promise<void> {
   const dataflow = build(graph, checking?.backendFor(graph) ?? disk?.create ?? createMemoryBackend);
   send({ type: 'described', facts: graphFacts(graph, dataflow, data.cwd) });
   const writer = new StateWriter({ dataflow, snapshots: data.snapshots, disk, send });
-  const check = checking === undefined ? undefined : new checking.EntryCheck(dataflow, graph);
+  const check = checking === undefined ? undefined : new checking.EntryCheck(dataflow, graph, where);
   const beginning = await restore(dataflow, writer, check);
   if (data.mode === 'run') await run(dataflow, writer, beginning);
   else if (data.mode === 'probe' || (data.mode === 'check' && data.liveSinks))

@@ -9,7 +9,7 @@
  */
 import { assert } from '../base/assert.js';
 import { systemClock } from '../base/clock.js';
-import { TidemarkError } from '../base/errors.js';
+import { type ErrorCode, TidemarkError } from '../base/errors.js';
 import type { JobSettings } from '../graph/settings.js';
 import type { LineageEntry, TransactionId } from '../graph/sink.js';
 import type { Table } from '../runtime/tables.js';
@@ -71,14 +71,21 @@ export class OpenDefinition {
     const byId: Table[] = [];
     for (const table of tables) byId[table.id] = table;
     this.#attempt.send({ type: 'tables', tables: byId, kept: false });
+    let ended = false;
+    const end = this.#attempt.ended.then(() => {
+      ended = true;
+    });
     let handed = 0;
     for await (const { payload, entries } of gather(blocks, RESTORE_BYTES)) {
-      await this.#attempt.restore(payload, entries);
+      await Promise.race([this.#attempt.restore(payload, entries), end]);
+      if (ended) break;
       handed += entries;
       onEntries?.(handed);
     }
     this.#attempt.send({ type: 'entries-end' });
-    return this.#unlessEnded(this.#checked);
+    return this.#unlessEnded(this.#checked).catch((error: unknown) => {
+      throw unableToTake(error);
+    });
   }
 
   /** By sink, the transactions that its target holds beyond the lineage. */
@@ -128,6 +135,19 @@ function optionsFor(
   } as const;
   return { data, heap, stepTimeout, clock: systemClock };
 }
+
+/** What ends the thread that only takes entries would end every restore of them. */
+function unableToTake(error: unknown): unknown {
+  if (!(error instanceof TidemarkError) || !ENDS_THREAD.has(error.code)) return error;
+  const { cause: _cause, hint: _hint, ...where } = error.details;
+  return new TidemarkError('INCOMPATIBLE', `the values cannot be looked at: ${error.message}`, {
+    ...where,
+    cause: error,
+    hint: 'mend what is run for each value, the steps of schemas, and codecs; or give more: --step-timeout, --heap',
+  });
+}
+
+const ENDS_THREAD: ReadonlySet<ErrorCode> = new Set(['STEP_TIMEOUT', 'USER_EXIT', 'USER_CODE', 'HEAP_FULL']);
 
 function endedEarly(): TidemarkError {
   return new TidemarkError('DEFINITION_INVALID', 'the definition ended its thread', {

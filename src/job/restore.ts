@@ -258,6 +258,9 @@ async function planWith(
   const { lineage } = provenance;
   const targets = options.sinks !== 'mute';
   const definition = await OpenDefinition.open(what, settings, lineage, { targets });
+  const { signal } = options;
+  const give = () => void definition.close();
+  signal?.addEventListener('abort', give, { once: true });
   try {
     const { facts } = definition;
     // What a native archive holds of transactions is committed: nothing becomes of it.
@@ -270,6 +273,7 @@ async function planWith(
       digest: manifest.digest,
       bundle: code.bundle,
       params,
+      drop: options.drop ?? [],
     });
     const depth = depthOf(check, { same, passed });
     const values = await checkValues(definition, snapshot, matched, depth, options);
@@ -299,7 +303,12 @@ async function planWith(
     );
     const ahead = options.aheadIsTold === true ? undefined : sinks.refusal;
     return { ...plan, refusal: restoreRefusal(options, plan, cannot) ?? ahead };
+  } catch (error) {
+    // That its thread was ended is no answer.
+    signal?.throwIfAborted();
+    throw error;
   } finally {
+    signal?.removeEventListener('abort', give);
     await definition.close();
   }
 }
