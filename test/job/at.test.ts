@@ -25,6 +25,8 @@ import definition from './at-job.js';
 import { archiveOf } from './matrix-archive.js';
 
 const FAR = 1e9;
+/** Further than a split comes before the job is asked to stand still, though what is told of it is old. */
+const AHEAD = 500;
 
 /** Looks again and again until it is so. */
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
@@ -86,6 +88,19 @@ describe('savepoint --at', () => {
     return (await callControl(socket, 'POST', '/v1/savepoint', body, 0, signal)) as SavepointResult;
   }
 
+  /** Asks for one at these positions: the archive is made while nothing is read, so that nothing is beyond it by then. */
+  async function atSoon(
+    there: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<{ readonly taken: Promise<SavepointResult> }> {
+    const missing = join(folder, `late-${archives++}.tar`);
+    const taken = at(missing, { await: true }, signal);
+    await until('it stands still', async () => (await status()).saving?.phase === 'stand');
+    // Named once it is whole, as every archive is.
+    renameSync(await archiveAt(...there), missing);
+    return { taken };
+  }
+
   /** An archive of the job with its splits at these positions. */
   async function archiveAt(...done: readonly number[]): Promise<string> {
     const job = await testJob(definition, { cwd: folder });
@@ -113,21 +128,20 @@ describe('savepoint --at', () => {
 
   test('a split that has arrived waits, while checkpoints and others go on; who goes away lets it go', async () => {
     const [first = 0] = await positions();
-    const uneven = await archiveAt(first + 400, FAR);
     const leaves = new AbortController();
-    const asked = at(uneven, {}, leaves.signal);
+    const { taken: asked } = await atSoon([first + AHEAD, FAR], leaves.signal);
     asked.catch(() => undefined);
     const held = async () => (await status()).saving?.held;
     await until('the first waits', async () => (await held())?.arrived === 1);
     assert.deepEqual(await held(), { splits: 2, arrived: 1, away: ['numbers/1'] });
-    await assert.rejects(at(uneven), { code: 'JOB_BUSY' });
+    await assert.rejects(at(join(folder, 'none.tar')), { code: 'JOB_BUSY' });
     await callControl(socket, 'POST', '/v1/checkpoint', {}, 0);
     const before = await positions();
     await until('the other goes on', async () => ((await positions())[1] ?? 0) > (before[1] ?? 0));
-    assert.equal((await positions())[0], first + 400);
+    assert.equal((await positions())[0], first + AHEAD);
     leaves.abort();
     await assert.rejects(asked);
-    await until('the first goes on', async () => ((await positions())[0] ?? 0) > first + 400);
+    await until('the first goes on', async () => ((await positions())[0] ?? 0) > first + AHEAD);
   });
 
   test('what has not come in time is named, and what is beyond is refused', async () => {
@@ -165,14 +179,9 @@ describe('savepoint --at', () => {
 
   test('it is taken exactly there, also of an archive that is only made while nothing is read', async () => {
     const [first = 0, second = 0] = await positions();
-    const there = [first + 300, second + 301];
-    const missing = join(folder, 'late.tar');
-    const asked = at(missing, { await: true });
-    await until('it stands still', async () => (await status()).saving?.phase === 'stand');
-    const archive = await archiveAt(...there);
-    // Named once it is whole, as every archive is.
-    renameSync(archive, missing);
-    const { path } = await asked;
+    const there = [first + AHEAD, second + AHEAD + 1];
+    const { taken } = await atSoon(there);
+    const { path } = await taken;
     const opened = await openArchive(realDisk, path);
     const found: unknown[] = [];
     const table = opened.manifest.tables.findIndex(({ kind }) => kind === 'splits');
