@@ -118,6 +118,16 @@ describe('a savepoint under way', () => {
     assert.equal(text({ phase: 'later', entries: 1, bytes: 0 }), 'later, 1 entries');
     for (const saving of [null, undefined, 'x']) assert.equal(text(saving), undefined);
     for (const status of [null, 'x', {}]) assert.equal(savingText(status), undefined);
+    const waiting = (held: unknown) => text({ phase: 'hold', entries: 0, bytes: 0, held });
+    assert.equal(
+      waiting({ splits: 1200, arrived: 1, away: ['in/a', 'in/b'] }),
+      'waiting for 1,199 of 1,200 splits to come to where they were: in/a, in/b, …',
+    );
+    assert.equal(
+      waiting({ splits: 2, arrived: 2, away: [] }),
+      'waiting for event time to come to where it was',
+    );
+    for (const held of [null, 5, {}]) assert.equal(waiting(held), 'waiting for its splits');
     assert.equal(text({}), 'under way');
   });
 });
