@@ -48,7 +48,7 @@ async function tryOut(one: UpgradeCase): Promise<void> {
   assert.deepEqual(traces(place), before, 'a check leaves nothing');
 
   const done = await restore(place, upgrade, LONG || looksCloser(one) ? undefined : checked.planned);
-  assert.deepEqual(done.plan, checked.plan);
+  if (one.refused === undefined) assert.deepEqual(done.plan, checked.plan, done.text);
   assert.equal(done.code, one.refused ?? checked.code, done.text);
   if (done.code !== undefined) assert.deepEqual(traces(place), before, 'what is refused leaves nothing');
   assert.equal(done.failed, one.fails);
