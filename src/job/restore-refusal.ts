@@ -46,7 +46,8 @@ function unprovenState({ states }: Plan): TidemarkError | undefined {
 
 /** Where shapes fit, and values do not. */
 function valuesHint({ values }: Plan): string | undefined {
-  if (values.splits.length > 0) return 'give the source the input that was read, or start it anew: --drop its uid';
+  if (values.splits.length > 0)
+    return 'give the source the input that was read, or start it anew: --drop its uid';
   if (!values.states.some(({ refused }) => refused > 0)) return undefined;
   return 'mend the schema or the step, and look at every value: tidemark check <definition> --against <archive> --all';
 }
@@ -60,7 +61,6 @@ function untakenState(plan: Plan): TidemarkError | undefined {
   return new TidemarkError('INCOMPATIBLE', `the definition does not take the state:\n${lines.join('\n')}`, {
     hint: onlyMissing
       ? "give what was renamed formerly: ['old name'], or leave it behind with --allow-non-restored-state, or one by one with --drop"
-      : (valuesHint(plan) ??
-        'give the operator or state another name, or restore with the old definition'),
+      : (valuesHint(plan) ?? 'give the operator or state another name, or restore with the old definition'),
   });
 }
