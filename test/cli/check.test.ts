@@ -1,13 +1,17 @@
 /** `tidemark check`: what it says of a new version, while the old one runs, and that restore then does just that. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { watch } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { CheckedValues } from '../../src/job/check-values.js';
 import type { StatePlan } from '../../src/restore/plan-states.js';
+import { Running } from './command.js';
 import { errorOf, Place } from './place.js';
 
 /** Counts by key. What a version has of its own: its state, and what it does with each number. */
 const VERSION = (state: string, set: string, more = '') => `
+    import { writeFileSync } from 'node:fs';
     import { defineJob, key, param, schema, sequence, state, fileSink, type } from 'tidemark';
     const shape = (validate) => ({ '~standard': { version: 1, vendor: 'test', validate } });
     const number = shape((value) => typeof value === 'number' ? { value } : { issues: [{ message: 'no number' }] });
@@ -44,6 +48,10 @@ const VERSIONS = {
   late: version(`total: state.value(${STEP.replace('LATE', '3999')}), last: state.value()`),
   narrow: version('total: state.value(schema(number)), last: state.value(schema(small(2000)))'),
   renamed: version('sum: state.value(schema(number)), last: state.value()'),
+  // Leaves a file to say that it is there, and stays.
+  hangs: version(
+    `total: state.value(${STEP.replace('if (', 'writeFileSync(process.env.STUCK, ""); for (;;); if (').replace('LATE', '0')})`,
+  ),
   throws: VERSION(
     'total: state.value(schema(number)), last: state.value()',
     '',
@@ -170,6 +178,32 @@ describe('check', () => {
     assert.equal(bad.document.trial?.errors[0]?.code, 'USER_CODE');
     assert.deepEqual(await readdir(place.cwd), before);
     assert.equal((await readFile(place.path('counts.tar'))).length > 0, true);
+  });
+
+  it('given up with Ctrl-C it leaves nothing, whatever the new code does; no more does a dry run', async () => {
+    const folder = place.path('given-up');
+    await mkdir(folder);
+    const signs = place.path('signs');
+    await mkdir(signs);
+    for (const args of [
+      ['check', 'hangs.ts', '--against', 'counts.tar', '--drop', 'count.last'],
+      ['restore', 'counts.tar', '--definition', 'hangs.ts', '--dry-run', '--drop', 'count.last'],
+    ]) {
+      const sign = join(signs, args[0] ?? '');
+      const stuck = new Promise<void>((resolve) => {
+        const watcher = watch(signs, () => {
+          watcher.close();
+          resolve();
+        });
+      });
+      const running = new Running(args, { cwd: place.cwd, env: { TMPDIR: folder, STUCK: sign } });
+      await stuck;
+      running.child.kill('SIGINT');
+      const { code, stderr } = await running.ended;
+      assert.equal(code, 130, stderr);
+      assert.match(stderr, /given up; nothing is left of it/);
+      assert.deepEqual(await readdir(folder), []);
+    }
   });
 
   it('is what a resume with mended code begins with, too', async () => {

@@ -57,10 +57,13 @@ function optionsOf(given: Given, context: Context): RestoreOptions {
 async function dryRun(options: RestoreOptions, context: Context): Promise<number> {
   const { printer, home: flag, environment, cwd } = context;
   const home = findHome({ flag, env: environment['TIDEMARK_HOME'], cwd });
-  const plan =
+  const looked = await interruptible(context, (signal) =>
     options.definition === undefined
-      ? await planned(home, options, context)
-      : await planAside({ ...options, remembers: home }, context);
+      ? planned(home, { ...options, signal }, context)
+      : planAside({ ...options, signal, remembers: home }, context),
+  );
+  if (looked.interrupted) return looked.exitCode;
+  const plan = looked.value;
   const { settings, lineage: _lineage, refusal, ...shown } = plan;
   if (printer.json) {
     const refused = refusal === undefined ? null : errorDocument(refusal);
