@@ -53,6 +53,10 @@ export class ArchiveDamaged extends TidemarkError {
       super('FORMAT_NEWER', `${path}: ${message}`, {
         hint: 'use the tidemark that wrote it, or a newer one',
       });
+    } else if (code === 'SIGNATURE') {
+      super('SIGNATURE_REFUSED', `${path} has a bad signature: ${message}`, {
+        hint: `it was changed after it was signed: get it anew from whoever made it; tidemark verify ${path} tells more`,
+      });
     } else {
       super('ARCHIVE_CORRUPT', `${path} is damaged${where} at byte ${offset}: ${message}`, {
         hint: `look at all that is wrong with it: tidemark verify ${path}`,

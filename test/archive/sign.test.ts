@@ -70,7 +70,7 @@ describe('a signed archive', () => {
     });
   });
 
-  test('with a signature of another archive, of another key, or none of ours is damaged', async () => {
+  test('with a signature of another archive, of another key, or none of ours is refused', async () => {
     const signed = await archiveOf({ ...small(), sign: ours.sign });
     const { at } = memberOf(signed);
     const others = [
@@ -87,7 +87,11 @@ describe('a signed archive', () => {
     ];
     for (const other of others) {
       const forged = Buffer.concat([signed.subarray(0, at), other, Buffer.alloc(END_BYTES)]);
-      await assert.rejects(open(forged), { code: 'ARCHIVE_CORRUPT' });
+      await assert.rejects(open(forged), {
+        code: 'SIGNATURE_REFUSED',
+        exitCode: 6,
+        message: /bad signature/,
+      });
       const { ok, findings } = await verifyArchive(diskWith(forged), PATH);
       assert.equal(ok, false);
       assert.deepEqual(
@@ -120,7 +124,8 @@ describe('a signed archive', () => {
     for (const copy of damaged) {
       await assert.rejects(
         open(copy),
-        (error) => error instanceof TidemarkError && error.code === 'ARCHIVE_CORRUPT',
+        (error) =>
+          error instanceof TidemarkError && ['ARCHIVE_CORRUPT', 'SIGNATURE_REFUSED'].includes(error.code),
       );
       assert.equal((await verifyArchive(diskWith(copy), PATH)).ok, false);
     }

@@ -65,6 +65,18 @@ describe('signed archives', () => {
     );
   });
 
+  it('changed with their sums have a bad signature, whoever asks', async () => {
+    const bytes = await readFile(place.path('signed.tar'));
+    const plain = await readFile(place.path('plain.tar'));
+    // The signature of the one, put behind the other.
+    const signature = bytes.subarray(bytes.indexOf('signature.json'));
+    await writeFile(place.path('forged.tar'), Buffer.concat([plain.subarray(0, -1024), signature]));
+    await refused(place, 6, 'SIGNATURE_REFUSED', 'verify', 'forged.tar');
+    const dry = ['forged.tar', '--dry-run', '--require-signature', 'ours.pub.pem'];
+    const found = await refused(place, 6, 'SIGNATURE_REFUSED', 'restore', ...dry);
+    assert.match(found, /forged\.tar has a bad signature: /);
+  });
+
   it('lose their signature when they are rewritten, unless somebody signs again', async () => {
     const rename = ['rewrite', 'signed.tar', '--rename', 'count=tally'];
     await place.json(...rename, '-o', 'renamed.tar');

@@ -1,5 +1,5 @@
 /** `tidemark verify <file>` */
-import type { Finding } from '../../archive/finding.js';
+import { ArchiveDamaged, type Finding } from '../../archive/finding.js';
 import { fingerprintOf, requireSignature } from '../../archive/sign.js';
 import { verifyArchive } from '../../archive/verify.js';
 import { EXIT, TidemarkError } from '../../base/errors.js';
@@ -43,7 +43,7 @@ function cells({ code, member, offset, message }: Finding): readonly string[] {
   return [code, member === '' ? '-' : printable(member), count(offset), printable(message)];
 }
 
-/** So that the exit code says it as well: 7, or 6 for what a newer tidemark has written. */
+/** So that the exit code says it as well: 7, or 6 for what a newer tidemark has written, or another hand. */
 function refusal(path: string, findings: readonly Finding[]): TidemarkError {
   const newer = findings.find(({ code }) => code === 'FORMAT_NEWER');
   if (newer !== undefined) {
@@ -51,6 +51,8 @@ function refusal(path: string, findings: readonly Finding[]): TidemarkError {
       hint: 'use the tidemark that wrote it, or a newer one',
     });
   }
+  const [signature] = findings.every(({ code }) => code === 'SIGNATURE') ? findings : [];
+  if (signature !== undefined) return new ArchiveDamaged(path, signature);
   return new TidemarkError('ARCHIVE_CORRUPT', `${path} is damaged: ${counted(findings.length, 'finding')}`, {
     hint: 'restore another snapshot; those taken here: tidemark snapshots',
   });
