@@ -297,11 +297,11 @@ function totals(tables: readonly ManifestTable[]): { readonly entries: number; r
 }
 
 /** A disk's errors with our codes, for all but a stream, whose errors are the caller's. */
-export async function coded<T>(act: () => Promise<T>): Promise<T> {
+export async function coded<T>(act: () => Promise<T>, doing = 'writing an archive'): Promise<T> {
   try {
     return await act();
   } catch (error) {
-    throw systemCode(error) === undefined ? error : toTidemarkError(error, 'writing an archive');
+    throw systemCode(error) === undefined ? error : toTidemarkError(error, doing);
   }
 }
 

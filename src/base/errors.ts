@@ -184,6 +184,12 @@ const ENVIRONMENT_CODES: Readonly<Record<string, ErrorCode>> = {
   EEXIST: 'FILE_EXISTS',
 };
 
+/** What to do about them, whatever was done. */
+const ENVIRONMENT_HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
+  DISK_FULL: 'free some space on that disk, then try again',
+  PERMISSION: 'check that you may read and write there',
+};
+
 /** The `code` of a Node system error, if it is one. */
 export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
@@ -196,7 +202,9 @@ export function toTidemarkError(error: unknown, doing?: string): TidemarkError {
   const text = error instanceof Error ? error.message : String(error);
   const message = doing === undefined ? text : `${doing}: ${text}`;
   if (system !== undefined && /^E[A-Z0-9]+$/.test(system)) {
-    return new TidemarkError(ENVIRONMENT_CODES[system] ?? 'DISK_ERROR', message, { cause: error });
+    const code = ENVIRONMENT_CODES[system] ?? 'DISK_ERROR';
+    const hint = ENVIRONMENT_HINTS[code];
+    return new TidemarkError(code, message, { cause: error, ...(hint === undefined ? {} : { hint }) });
   }
   const stack = error instanceof Error ? error.stack : undefined;
   return new TidemarkError('INTERNAL', message, { cause: error, ...(stack === undefined ? {} : { stack }) });

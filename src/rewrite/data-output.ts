@@ -24,8 +24,9 @@ export async function unfinishedFile(
   output: Extract<ArchiveOutput, { path: string }>,
   random: Random = systemRandom,
 ): Promise<UnfinishedFile> {
-  await coded(() => checkOutput(disk, output));
   const { path, force = false } = output;
+  const doing = `writing ${path}`;
+  await coded(() => checkOutput(disk, output), doing);
   const unique = Buffer.from(random.bytes(6)).toString('hex');
   const temporary = join(dirname(path), `.${basename(path)}.${unique}${UNFINISHED_SUFFIX}`);
   let committed = false;
@@ -36,7 +37,7 @@ export async function unfinishedFile(
         const file = await disk.create(temporary);
         await file.sync().finally(() => file.close());
         await giveName(disk, temporary, path, force);
-      });
+      }, doing);
       committed = true;
     },
     async discard() {
@@ -78,10 +79,11 @@ export async function withTextOut(
     return await out.flush();
   }
   const unfinished = await unfinishedFile(disk, output);
+  const doing = `writing ${output.path}`;
   try {
-    const file = await coded(() => disk.create(unfinished.temporary, { exclusive: true }));
+    const file = await coded(() => disk.create(unfinished.temporary, { exclusive: true }), doing);
     try {
-      const out = new TextOut((bytes) => coded(() => file.append(bytes)));
+      const out = new TextOut((bytes) => coded(() => file.append(bytes), doing));
       await act(out);
       await out.flush();
     } finally {

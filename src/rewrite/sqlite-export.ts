@@ -43,11 +43,15 @@ export async function exportSqlite(
   const unfinished = await unfinishedFile(disk, output);
   try {
     // Made by us first, so that what is wrong with the folder is said as everywhere.
-    await coded(async () => (await disk.create(unfinished.temporary, { exclusive: true })).close());
+    await coded(
+      async () => (await disk.create(unfinished.temporary, { exclusive: true })).close(),
+      `writing ${output.path}`,
+    );
     const db = Sqlite.open(unfinished.temporary, { create: false, busyTimeout: 0, what: 'export' });
     try {
-      // The file has no name yet: what would make it safe while it is written is in vain.
-      for (const pragma of ['journal_mode = OFF', 'synchronous = OFF']) db.pragma(pragma);
+      // The file has no name yet: what would make it safe while it is written is in vain, and a journal beside it would
+      // stay where the disk is full. No journal at all is refused by the library.
+      for (const pragma of ['journal_mode = MEMORY', 'synchronous = OFF']) db.pragma(pragma);
       db.exec('BEGIN');
       db.exec(CREATE_STATES);
       const names = new TableNames(work);

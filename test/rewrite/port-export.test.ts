@@ -119,6 +119,21 @@ test('ended by a signal, or where a file is, nothing new is there', async () => 
   }
 });
 
+test('beside an SQLite file that is written is no journal: on a full disk it would stay', async () => {
+  const given = work();
+  const during: string[] = [];
+  const entries: ExportWork['source']['entries'] = (table) => {
+    during.push(...readdirSync(port.folder));
+    return given.source.entries(table);
+  };
+  await exportSqlite(realDisk, { path: port.path('db') }, { ...given, source: { ...given.source, entries } });
+  assert.ok(during.some((name) => name.endsWith('.tmp')));
+  assert.deepEqual(
+    during.filter((name) => name.endsWith('-journal')),
+    [],
+  );
+});
+
 test('on a disk that fails at any point, there is all or nothing', async () => {
   const whole = new FaultyDisk();
   await whole.mkdir('/out');
@@ -135,6 +150,8 @@ test('on a disk that fails at any point, there is all or nothing', async () => {
     // A second name that cannot be removed is no failure of the export.
     if (failed !== undefined)
       assert.ok(failed instanceof TidemarkError && failed.code === 'DISK_FULL', String(failed));
+    if (failed instanceof TidemarkError)
+      assert.match(`${failed.message} ${failed.hint}`, /\/out.*free some space/s);
     const left = disk.peek('/out/a')?.toString();
     assert.ok(left === undefined || left === bytes);
   }
