@@ -6,10 +6,12 @@
  *
  * `keyGroup` may stand there and is not looked at: it follows from the key.
  */
+import { TidemarkError } from '../base/errors.js';
 import { BytesDamaged } from '../codec/codec.js';
 import { EntryWriter } from '../format/entry.js';
 import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
-import { EntryMaker, EntryRefused, type GivenEntry, writeEntry } from './entry-from-view.js';
+import { EntryMaker, EntryRefused, type GivenEntry, isTimer, writeEntry } from './entry-from-view.js';
+import { parseExactJson } from './exact-json.js';
 import type { Findings } from './findings.js';
 import { labelOf, unknownState } from './names.js';
 
@@ -88,9 +90,10 @@ export function readLine(
     findings.add('USAGE', `line ${line}: ${message}`) as undefined;
   let json: unknown;
   try {
-    json = JSON.parse(text);
-  } catch {
-    return refuse('it is no JSON');
+    json = parseExactJson(text);
+  } catch (error) {
+    if (!(error instanceof TidemarkError)) throw error;
+    return refuse(error.message);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return refuse('it is no object');
   const fields = json as Readonly<Record<string, unknown>>;
@@ -101,8 +104,6 @@ export function readLine(
   if (absent !== undefined) return refuse(`${absent} is missing`);
   const { delete: removes = false } = fields;
   if (typeof removes !== 'boolean') return refuse('delete: expected true or false');
-  if (!removes && fields['value'] === undefined)
-    return refuse('value is missing; to take the entry away: "delete": true');
   const label = `${String(fields['operator'])}.${String(fields['state'])}`;
   const named = targets.filter((target) => target.label === label);
   if (named.length === 0) {
@@ -110,6 +111,9 @@ export function readLine(
     findings.add('STATE_NOT_FOUND', `line ${line}: ${unknownState(label.slice(0, 400), tables)}`);
     return undefined;
   }
+  const valued = named.every(({ table }) => !isTimer(table.kind));
+  if (valued && !removes && fields['value'] === undefined)
+    return refuse('value is missing; to take the entry away: "delete": true');
   return encode(fields, removes, named, label, refuse);
 }
 

@@ -138,7 +138,11 @@ describe('an archive with everything in it', () => {
 describe('lines that are wrong', () => {
   const seen = { operator: 'count', state: 'seen' };
   const CASES: readonly (readonly [line: unknown, says: RegExp])[] = [
-    ['{', /it is no JSON/],
+    ['{', /not JSON: /],
+    [
+      '{"operator":"count","state":"seen","key":"a","value":9007199254740993}',
+      /9007199254740993 would be rounded/,
+    ],
     ['[]', /it is no object/],
     ['7', /it is no object/],
     ['{"__proto__":1}', /no field "__proto__"/],
@@ -246,6 +250,7 @@ test('a line for a name that a state and a timer share is for the one it fits', 
   const lines = [
     { operator: 'c', state: 's', key: 'a', value: 1 },
     { operator: 'c', state: 's', key: 'a', mapKey: 5, value: null },
+    { operator: 'c', state: 's', key: 'a', mapKey: 6 },
   ];
   await rewritten(disk, {}, { edits: lines.map((line) => JSON.stringify(line)).join('\n') });
   const found: Line[] = await linesIn(disk);
@@ -253,6 +258,7 @@ test('a line for a name that a state and a timer share is for the one it fits', 
     found.map(({ mapKey, value }) => [mapKey, value]),
     [
       [5, null],
+      [6, null],
       [undefined, 1],
     ],
   );
