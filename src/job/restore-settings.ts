@@ -29,7 +29,7 @@ export function settingsFor(
   if (Number(wanted) > maxParallelism) {
     const message = `parallelism ${wanted} is over the snapshot's maximum parallelism of ${maxParallelism}`;
     throw new TidemarkError('INCOMPATIBLE', message, {
-      hint: `give --parallelism ${maxParallelism} or less`,
+      hint: `give --parallelism ${maxParallelism} or less; more key groups: tidemark rewrite FILE -o NEW --max-parallelism ${wanted}`,
     });
   }
   const resolved = {
