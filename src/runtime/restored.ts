@@ -183,7 +183,8 @@ export class Restored {
     if (ours === undefined) {
       throw new TidemarkError(
         'INCOMPATIBLE',
-        `state ${theirs.operator}.${theirs.name} has no place in this definition`,
+        `state ${theirs.operator}.${theirs.name === '' ? theirs.kind : theirs.name} has no place in this definition`,
+        { hint: 'see what becomes of all of it: tidemark check <definition> --against <snapshot>' },
       );
     }
     const match = {

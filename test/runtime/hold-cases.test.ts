@@ -74,12 +74,13 @@ class Input {
 
 const numbers = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
 
+const timed = (job: JobBuilder, input: Input, uid = 'in') =>
+  job.source(uid, input.source()).assignTimestamps((n) => n, { outOfOrderness: 0, idle: 1000 });
+
 const counting =
   (input: Input, uid = 'in') =>
   (job: JobBuilder) =>
-    void job
-      .source(uid, input.source())
-      .assignTimestamps((n) => n, { outOfOrderness: 0, idle: 1000 })
+    void timed(job, input, uid)
       .keyBy((n) => n % 3)
       .process('count', {
         state: { seen: state.number(0), fired: state.number(0) },
@@ -186,11 +187,35 @@ describe('waiting at the positions of another', () => {
     assert.throws(() => holdAt(green, end), { code: 'DRAINED' });
     const other = await Driven.open(counting(input, 'other'));
     const foreign = await take(other.dataflow, 1);
-    assert.throws(() => holdAt(green, foreign), { code: 'INCOMPATIBLE' });
+    assert.throws(() => holdAt(green, foreign), {
+      code: 'INCOMPATIBLE',
+      message: /has a source other, which/,
+    });
     assert.equal(green.dataflow.isHeld, false);
     input.give('a', 8);
     await quiet(green);
     assert.equal(watermark(green), 7);
+  });
+
+  test('event time of operators that are not here any more is of no matter', async () => {
+    const input = new Input({ a: numbers(1, 9) });
+    input.give('a', 4);
+    const last = (uids: readonly string[]) => (job: JobBuilder) => {
+      const all = timed(job, input);
+      for (const uid of uids)
+        all
+          .keyBy((n) => n)
+          .process(uid, { state: { n: state.number(0) }, onElement: (n, ctx) => ctx.state.n.set(n) });
+    };
+    const blue = await Driven.open(last(['count', 'gone']));
+    await quiet(blue);
+    const at = await take(blue.dataflow, 1);
+    input.give('a', 9);
+    const green = await Driven.open(last(['count']));
+    holdAt(green, at);
+    await quiet(green);
+    assert.ok(green.dataflow.held?.settled);
+    assert.equal(watermark(green), watermark(blue));
   });
 
   test('a split that is not known there stays unread, one that is not known here is waited for', async () => {
