@@ -1,14 +1,29 @@
 /** The settings a restored job runs with: what is asked for, over what the snapshot says, over the definition's. Pure. */
 import { TidemarkError } from '../base/errors.js';
 import { defaultMaxParallelism } from '../base/key-groups.js';
+import type { ManifestOperator } from '../format/manifest.js';
 import { resolveSettings, type SettingsFlags } from '../graph/resolve-settings.js';
 import type { JobSettings, SettingsDeclaration } from '../graph/settings.js';
 import type { SnapshotManifest } from './planned-snapshot.js';
 import type { RestoreOptions } from './restore.js';
 
-/** Fixed at the first start of the first ancestor: state is cut into that many key groups. */
-export function maxParallelismOf(manifest: SnapshotManifest, parallelism: number): number {
-  return manifest.operators[0]?.maxParallelism ?? defaultMaxParallelism(parallelism);
+/**
+ * Fixed at the first start of the first ancestor: state is cut into that many key groups.
+ * @throws INCOMPATIBLE where operators are cut in several ways, which no job of ours is
+ */
+export function maxParallelismOf(
+  { operators }: { readonly operators: readonly Pick<ManifestOperator, 'uid' | 'maxParallelism'>[] },
+  parallelism: number,
+): number {
+  const [first] = operators;
+  if (first === undefined) return defaultMaxParallelism(parallelism);
+  const { uid, maxParallelism } = first;
+  const other = operators.find((one) => one.maxParallelism !== maxParallelism);
+  if (other === undefined) return maxParallelism;
+  const message = `the state of ${uid} is cut into ${maxParallelism} key groups, that of ${other.uid} into ${other.maxParallelism}; a job has one maximum parallelism`;
+  throw new TidemarkError('INCOMPATIBLE', message, {
+    hint: `cut all of it alike: tidemark rewrite FILE -o NEW --max-parallelism ${maxParallelism}`,
+  });
 }
 
 /** @throws INCOMPATIBLE for a parallelism that the snapshot's key groups do not allow */
