@@ -44,9 +44,7 @@ export class Hold {
     this.#compiled = compiled;
     refuseOtherSources(compiled, at.tables);
     const restored = new Restored(compiled);
-    // The event time of operators that this job does not have is of no matter.
-    const ours = new Set(at.tables.flatMap((table) => (isOurs(compiled, table) ? [table.id] : [])));
-    for (const entry of at.entries) if (ours.has(entry.table)) restored.take(entry, at.tables, false);
+    for (const entry of at.entries) restored.take(entry, at.tables, false);
     const targets = compiled.sources.map(({ node }) => restored.splits(node.uid, node.source.position));
     const levels = levelsOf(compiled, at.tables, restored, targets.flat());
     this.#splits = targets.flat().length;
@@ -96,10 +94,6 @@ export class Hold {
     for (const source of this.#compiled.sources) source.release();
     this.#compiled.watermarks.release();
   }
-}
-
-function isOurs({ graph, tables }: Compiled, theirs: Table): boolean {
-  return matchTable(graph, tables, theirs) !== undefined;
 }
 
 /** What a source gives that the snapshot has no positions of is in no comparison. */
