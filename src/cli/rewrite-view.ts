@@ -34,9 +34,10 @@ export function rewriteDocument(
   };
 }
 
-/** A row for each state, and what became of operators. */
+/** A row for each state that does not stay as it was, and what became of operators. */
 export function rewriteTable({ report }: Rewritten): string {
-  const rows = report.states.map((state) => [
+  const other = report.states.filter(isOther);
+  const rows = other.map((state) => [
     state.name ?? state.from,
     ...[state.before, state.after].map(count),
     ...[state.removed, state.changed, state.added, state.moved].map((some) =>
@@ -44,8 +45,21 @@ export function rewriteTable({ report }: Rewritten): string {
     ),
     fate(state),
   ]);
-  const operators = report.operators.flatMap(operatorLine);
-  return `${table(COLUMNS, rows)}${operators.map((line) => `${line}\n`).join('')}`;
+  const same = report.states.length - other.length;
+  const lines = [
+    ...operatorLines(report.operators),
+    ...(same === 0 ? [] : [sameLine(same, rows.length > 0)]),
+  ];
+  return `${rows.length === 0 ? '' : table(COLUMNS, rows)}${lines.map((line) => `${line}\n`).join('')}`;
+}
+
+function isOther({ name, from, removed, changed, added, moved }: StateReport): boolean {
+  return name !== from || removed + changed + added + moved > 0;
+}
+
+function sameLine(states: number, more: boolean): string {
+  const stay = states === 1 ? 'state stays as it is' : 'states stay as they are';
+  return `${count(states)} ${more ? 'more ' : ''}${stay}`;
 }
 
 function fate({ name, from }: StateReport): string {
@@ -53,8 +67,17 @@ function fate({ name, from }: StateReport): string {
   return name === from ? '' : `was ${from}`;
 }
 
-function operatorLine({ uid, from, maxParallelism }: OperatorReport): string[] {
-  if (uid === null) return [`${from}: dropped`];
-  const { from: before, to } = maxParallelism;
-  return to === null || to === before ? [] : [`${uid}: ${count(to)} key groups, were ${count(before)}`];
+/** Where all have the same number of key groups before and after, they need no names. */
+function operatorLines(operators: readonly OperatorReport[]): readonly string[] {
+  const dropped = operators.filter(({ uid }) => uid === null).map(({ from }) => `${from}: dropped`);
+  const groups = operators.flatMap(groupsOf);
+  const [first, ...others] = groups;
+  const alike = first !== undefined && others.every(({ text }) => text === first.text);
+  const all = groups.length === operators.length - dropped.length;
+  return [...dropped, ...(alike && all ? [first.text] : groups.map(({ uid, text }) => `${uid}: ${text}`))];
+}
+
+function groupsOf({ uid, maxParallelism: { from, to } }: OperatorReport) {
+  if (uid === null || to === null || to === from) return [];
+  return [{ uid, text: `${count(to)} key groups, were ${count(from)}` }];
 }
