@@ -191,7 +191,7 @@ describe('stop and restore', () => {
     assert.deepEqual(started, { id: started.id, name: 'steps', state: 'running' });
     assert.match(
       restored.stderr,
-      /restoring steps from .*first\.tar.*\n {2}at parallelism 1 → 3: 2 states kept/,
+      /restoring steps from .*first\.tar.*\n {2}at parallelism 1 → 3: 1 state kept, 1 unproven/,
     );
     const status = await place.json<StatusDocument>('status', 'steps');
     assert.equal(status.operators.find(({ uid }) => uid === 'count')?.subtasks.length, 3);
