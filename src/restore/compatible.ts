@@ -69,10 +69,16 @@ export type Fit =
 
 /** By place in the snapshot's tables. Two never go to one place. */
 export function fitsOf(old: SnapshotShape, graph: NewGraph): readonly Fit[] {
-  const fits = old.tables.map((was) => fitOf(was, old, graph));
+  const find = tableFinder(graph.tables);
+  const keyTypes = new Map(old.operators.map(({ uid, keyType }) => [uid, keyType]));
+  const fits = old.tables.map((was) => fitOf(was, keyTypes.get(was.operator) ?? null, graph, find));
   const claims = new Map<NewTable, number[]>();
-  for (const [place, fit] of fits.entries())
-    if (fit.fit === 'taken') claims.set(fit.is, [...(claims.get(fit.is) ?? []), place]);
+  for (const [place, fit] of fits.entries()) {
+    if (fit.fit !== 'taken') continue;
+    const places = claims.get(fit.is);
+    if (places === undefined) claims.set(fit.is, [place]);
+    else places.push(place);
+  }
   const refused = new Map<number, Fit>();
   for (const [is, places] of claims)
     if (places.length > 1) for (const [place, fit] of settle(is, places, old)) refused.set(place, fit);
@@ -97,17 +103,21 @@ function settle(
   });
 }
 
-function fitOf(was: SnapshotTable, old: SnapshotShape, graph: NewGraph): Fit {
+function fitOf(
+  was: SnapshotTable,
+  keyType: SnapshotOperator['keyType'],
+  graph: Pick<NewGraph, 'operators'>,
+  find: TableFinder,
+): Fit {
   const operator = findOperator(was.operator, graph.operators);
   // What a sink has prepared is committed before anything runs, and a source that is gone reads nothing more.
   if (operator === undefined)
     return missing(was, `operator ${was.operator} is not in the definition; its ${label(was)} would be lost`);
-  const is = findTable(was, operator, graph);
+  const is = find(operator.uid, was);
   if (is === undefined) {
     if (was.kind === 'watermark') return needless('event time is not used there any more');
     return missing(was, `${label(was)} is not declared any more; it would be lost`);
   }
-  const keyType = old.operators.find(({ uid }) => uid === was.operator)?.keyType ?? null;
   const wrong = keyChange(was, keyType, operator) ?? change(was, is);
   const keys = isKeyed(was) ? { from: keyType, to: operator.keyType } : { from: null, to: null };
   if (wrong === undefined) return { fit: 'taken', is, keys };
@@ -123,11 +133,26 @@ export function findOperator<O extends { readonly uid: string; readonly formerly
   return operators.find((is) => is.uid === uid) ?? operators.find((is) => is.formerly.includes(uid));
 }
 
-function findTable(was: SnapshotTable, { uid }: NewOperator, graph: NewGraph): NewTable | undefined {
-  const theirs = graph.tables.filter(({ operator, kind }) => operator === uid && sameFamily(kind, was.kind));
-  return (
-    theirs.find(({ name }) => name === was.name) ?? theirs.find(({ formerly }) => formerly.includes(was.name))
-  );
+/** The table of an operator that a snapshot's goes to: the one of its name, else the one that was called so formerly. */
+type TableFinder = (operator: string, was: Pick<SnapshotTable, 'name' | 'kind'>) => NewTable | undefined;
+
+/** Either may have thousands of tables. */
+function tableFinder(tables: readonly NewTable[]): TableFinder {
+  const [named, former] = [new Map<string, NewTable>(), new Map<string, NewTable>()];
+  const keyOf = (operator: string, name: string, kind: string) =>
+    JSON.stringify([operator, family(kind), name]);
+  const add = (to: Map<string, NewTable>, is: NewTable, name: string) => {
+    const key = keyOf(is.operator, name, is.kind);
+    if (!to.has(key)) to.set(key, is);
+  };
+  for (const is of tables) {
+    add(named, is, is.name);
+    for (const name of is.formerly) add(former, is, name);
+  }
+  return (operator, { name, kind }) => {
+    const key = keyOf(operator, name, kind);
+    return named.get(key) ?? former.get(key);
+  };
 }
 
 interface Wrong {
@@ -183,10 +208,6 @@ function needless(message: string): Fit {
 }
 
 /** Timers, positions and transactions are looked for among their own kind; state of any other kind together. */
-function sameFamily(a: string, b: string): boolean {
-  return family(a) === family(b);
-}
-
 function family(kind: string): string {
   if (isTimer({ kind })) return 'timer';
   return UNNAMED.has(kind) ? kind : 'state';
