@@ -39,7 +39,7 @@ async function codeOf(path: string): Promise<string> {
 const REFUSALS = new Set(['ARCHIVE_CORRUPT', 'FORMAT_NEWER']);
 
 test('restore refuses each of 1,000 flipped bytes and 1,000 truncations', async () => {
-  const params = ['count=4000', 'rate=2000', 'keys=500', `output=${sandbox.path('out')}`];
+  const params = ['count=60000', 'rate=2000', 'keys=500', `output=${sandbox.path('out')}`];
   const flags = params.flatMap((param) => ['--param', param]);
   sandbox.json(['run', 'fixtures/jobs/slow-count.ts', '-d', ...flags]);
   await eventually('it moves', () => sandbox.status('slow-count').elements > 600);

@@ -118,8 +118,8 @@ test('a limit on the size of files, met by the output', async () => {
   const home = new Sandbox();
   after(() => home.remove());
   const output = home.path('out');
-  const count = 80_000;
-  const params = { count, rate: 50_000, keys: KEYS, splits: 3, output };
+  const count = 120_000;
+  const params = { count, rate: 20_000, keys: KEYS, splits: 3, output };
   const given = Object.entries(params).flatMap(([param, value]) => ['--param', `${param}=${value}`]);
   // No periodic checkpoint: the one transaction that is open all the time grows beyond the limit, a MiB.
   const options = ['--name', 'limited', '--checkpoint-interval', '0', '--restart', 'none', '--json'];
