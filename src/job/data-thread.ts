@@ -11,6 +11,7 @@ import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import { realDisk, realSyncDisk } from '../base/real-disk.js';
 import { ByteReader } from '../codec/reader.js';
 import { readEntry } from '../format/entry.js';
+import type { Definition } from '../graph/definition.js';
 import type { Graph } from '../graph/node.js';
 import { resolveParams } from '../graph/param.js';
 import type { BackendFactory } from '../runtime/compile.js';
@@ -24,7 +25,7 @@ import { guardOutput } from './console-guard.js';
 import { DataLoop } from './data-loop.js';
 import { graphFacts } from './graph-facts.js';
 import { installLibrary } from './library.js';
-import { loadDefinition } from './load-definition.js';
+import { definitionError, loadDefinition } from './load-definition.js';
 import { type DataThreadData, DRAIN_CHUNKS_OUT, type FromData, type ToData } from './protocol.js';
 import { type StateOnDisk, StateWriter } from './state-writer.js';
 import { userFrame } from './user-frame.js';
@@ -75,7 +76,7 @@ async function main(): Promise<void> {
   await installLibrary();
   where.enter();
   const definition = await loadDefinition(data.bundle);
-  const graph = definition.build(resolveParams(definition.params, data.params, process.env));
+  const graph = graphOf(definition);
   where.leave();
   const disk = data.backend === 'disk' ? await stateOnDisk() : undefined;
   const checking = data.mode === 'check' ? await import('./check-entries.js') : undefined;
@@ -92,6 +93,15 @@ async function main(): Promise<void> {
   await dataflow.close();
   where.leave();
   output.close();
+}
+
+function graphOf(definition: Definition): Graph {
+  const params = resolveParams(definition.params, data.params, process.env);
+  try {
+    return definition.build(params);
+  } catch (error) {
+    throw definitionError(error, 'building its dataflow');
+  }
 }
 
 /** Loaded only by jobs that keep state on disk. */

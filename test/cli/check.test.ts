@@ -52,6 +52,7 @@ const VERSIONS = {
   hangs: version(
     `total: state.value(${STEP.replace('if (', 'writeFileSync(process.env.STUCK, ""); for (;;); if (').replace('LATE', '0')})`,
   ),
+  unbuilt: version("last: (() => { throw new Error('in a bad mood'); })()"),
   throws: VERSION(
     'total: state.value(schema(number)), last: state.value()',
     '',
@@ -214,6 +215,12 @@ describe('check', () => {
     assert.equal((await place.json<{ state: string }>('status', 'counts')).state, 'suspended');
     await place.json('resume', 'counts', '--definition', 'migrated.ts');
     await place.json('cancel', 'counts');
+  });
+
+  it('names the line where the new code does not come to a graph', async () => {
+    const { code, stderr } = await place.run('check', 'unbuilt.ts', '--against', 'counts.tar');
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /while building its dataflow at unbuilt\.ts:\d+:\d+: Error: in a bad mood/);
   });
 
   it('says what is missing on its command line', async () => {
