@@ -1,5 +1,5 @@
 /** What a check found, for people: the plan of the restore, the values that were looked at, and the trial. Pure. */
-import { type CheckedValues, reasonText } from '../job/check-values.js';
+import { type CheckedValues, type RefusedValue, reasonText } from '../job/check-values.js';
 import type { RestorePlan } from '../job/restore.js';
 import type { TrialReport } from '../job/trial.js';
 import { whereLines } from './exit.js';
@@ -22,7 +22,7 @@ function valuesView({ looked, entries, states }: CheckedValues, paint: Paint): s
       : `looked at ${entries > 1 ? 'all ' : ''}${all}\n`,
   ];
   const rows = states.flatMap(({ name, shown }) =>
-    shown.map((value) => [name, value.key, reasonText(value)].map(printable)),
+    shown.map((value) => [name, keyText(value), reasonText(value)].map(printable)),
   );
   const columns = ['STATE', 'KEY', 'WHY IT IS NOT TAKEN'].map((title) => ({ title }));
   if (rows.length > 0)
@@ -36,6 +36,11 @@ function valuesView({ looked, entries, states }: CheckedValues, paint: Paint): s
   const more = states.reduce((sum, { refused, shown }) => sum + refused - shown.length, 0);
   if (more > 0) lines.push(`and ${count(more)} more\n`);
   return lines.join('');
+}
+
+/** The key; of a map, with the key in it. */
+function keyText({ key, mapKey }: RefusedValue): string {
+  return [key, mapKey].filter((part) => part !== undefined && part !== '').join(', ');
 }
 
 /** Why a trial read no more than it did. */

@@ -82,7 +82,12 @@ const MAX_THROWN = 500;
 
 /** What was thrown, whatever it is, as part of a message. */
 export function thrown(error: unknown): string {
-  const text =
-    error instanceof Error ? (error.message === '' ? error.name : error.message) : `threw a ${typeof error}`;
+  const text = error instanceof Error ? String(error.message || error.name) : nameOf(error);
   return text.length <= MAX_THROWN ? text : `${text.slice(0, MAX_THROWN)}…`;
+}
+
+/** Of what is no error: anything can be thrown. */
+function nameOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

@@ -45,14 +45,14 @@ function declaredValues(graph: Graph, tables: readonly Table[]): ReadonlyMap<num
 export class EntryCheck {
   readonly #dataflow: Dataflow;
   readonly #graph: Graph;
-  readonly #where: Pick<Where, 'at'>;
+  readonly #where: Pick<Where, 'at' | 'enter' | 'leave'>;
   /** By table of the snapshot; `node`: of the operator that takes it. */
   readonly #found = new Map<
     number,
     { readonly node: number; looked: number; refused: number; shown: RefusedEntry[] }
   >();
 
-  constructor(dataflow: Dataflow, graph: Graph, where: Pick<Where, 'at'>) {
+  constructor(dataflow: Dataflow, graph: Graph, where: Pick<Where, 'at' | 'enter' | 'leave'>) {
     this.#dataflow = dataflow;
     this.#graph = graph;
     this.#where = where;
@@ -62,6 +62,9 @@ export class EntryCheck {
     const found = this.#of(entry.table, tables);
     found.looked++;
     this.#where.at(found.node, 0);
+    // The step timeout is that of one entry, however many come at once.
+    this.#where.leave();
+    this.#where.enter();
     try {
       this.#dataflow.restore(entry, tables);
       this.#unkeyed(entry, tables[entry.table]);
