@@ -246,7 +246,13 @@ function refuseOtherGraph({ job, chain, operators, tables }: RecoveryShape, fact
   if (changes.length === 0) return;
   const lines = changes.map((line) => `  ${line}`);
   const file = `${job}.checkpoint.tar`;
-  const convert = `tidemark externalize ${job} -o ${file} && tidemark restore ${file} --convert --definition FILE`;
+  // The job's name, and its targets, are taken until it is canceled.
+  const convert = [
+    `tidemark externalize ${job} -o ${file}`,
+    `tidemark check FILE --against ${file} --convert`,
+    `tidemark cancel ${job}`,
+    `tidemark restore ${file} --convert --definition FILE`,
+  ].join(' && ');
   throw new TidemarkError(
     'GRAPH_CHANGED',
     `an incremental checkpoint takes no other graph:\n${lines.join('\n')}`,

@@ -117,6 +117,7 @@ for (const backend of ['memory', 'disk'] as const) {
         await refused(place, 6, 'GRAPH_CHANGED', 'resume', job, '--definition', 'more.ts'),
         new RegExp(
           `tidemark externalize ${job} -o ${job}.checkpoint.tar && ` +
+            `tidemark check FILE --against ${job}.checkpoint.tar --convert && tidemark cancel ${job} && ` +
             `tidemark restore ${job}.checkpoint.tar --convert --definition FILE`,
         ),
       );
