@@ -24,6 +24,8 @@ export interface Provenance {
   readonly toolVersion: string;
   /** What the person who took it said. */
   readonly reason: string | null;
+  /** Values of it were written by no job, but by a map, by edits or by an import: nothing is known of them. */
+  readonly edited?: true | undefined;
   /** Of the archive that the job was restored from. */
   readonly parentDigest: string | null;
   readonly bundleHash: string | null;
@@ -51,6 +53,7 @@ const schema = v.strictObject({
   host: long,
   toolVersion: long,
   reason: v.nullable(long),
+  edited: v.optional(v.literal(true)),
   parentDigest: v.nullable(sha256),
   bundleHash: v.nullable(sha256),
   definitionFile: v.nullable(long),

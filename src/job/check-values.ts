@@ -7,6 +7,7 @@
  *
  * Invariants: memory does not grow with the snapshot; a state that is not restored is not looked at.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { keysOf } from '../archive/entries-view.js';
 import { toTagged } from '../archive/tagged.js';
 import { present } from '../base/assert.js';
@@ -15,6 +16,7 @@ import { type KeyCodec, KeyRefused } from '../codec/key.js';
 import { keyCodecById } from '../codec/keys.js';
 import { ByteReader } from '../codec/reader.js';
 import { isKeyed, type ManifestTable } from '../format/manifest.js';
+import type { Provenance } from '../format/provenance.js';
 import { findOperator } from '../restore/compatible.js';
 import type { StatePlan } from '../restore/plan-states.js';
 import type { RefusedSplit } from '../runtime/check-source.js';
@@ -55,6 +57,15 @@ export const CHECK_ALL: CheckDepth = { members: true, same: 'all', changed: 'all
 export interface PlanDepth {
   readonly migrated: Depth;
   readonly others: Depth;
+}
+
+/** Whether nothing but this code, with these parameters, has written the values of a snapshot. */
+export function isOfSameCode(
+  { edited, bundleHash, params }: Pick<Provenance, 'edited' | 'bundleHash' | 'params'>,
+  bundle: string,
+  given: Readonly<Record<string, string>>,
+): boolean {
+  return edited !== true && bundleHash === bundle && isDeepStrictEqual(given, params);
 }
 
 /** `same`: code and parameters are those of the snapshot; `passed`: all of it was looked at before, with this code. */

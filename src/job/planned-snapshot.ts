@@ -36,6 +36,7 @@ type Origin = Pick<
   | 'checkpointId'
   | 'lineage'
   | 'bundleHash'
+  | 'edited'
   | 'definitionFile'
   | 'gitCommit'
 >;

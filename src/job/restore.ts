@@ -7,7 +7,6 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { openArchive } from '../archive/read.js';
 import { requireSignature, type TrustedKey } from '../archive/sign.js';
 import { TidemarkError } from '../base/errors.js';
@@ -26,6 +25,7 @@ import {
   type CheckedValues,
   checkValues,
   depthOf,
+  isOfSameCode,
   RESTORE_CHECK,
   withRefused,
 } from './check-values.js';
@@ -268,7 +268,7 @@ async function planWith(
     const allowed = { allowMissing: options.allowNonRestored, drop: options.drop ?? [] };
     const fitting = planStates({ ...manifest, tables }, facts, allowed);
     const matched = await refuseOtherWindows(snapshot, facts, fitting);
-    const same = provenance.bundleHash === code.bundle && isDeepStrictEqual(params, provenance.params);
+    const same = isOfSameCode(provenance, code.bundle, params);
     const passed = hasPassed(options.remembers ?? home, {
       digest: manifest.digest,
       bundle: code.bundle,

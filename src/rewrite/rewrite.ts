@@ -179,6 +179,7 @@ function provenanceOf(archive: Archive, plan: RewritePlan, options: RewriteOptio
     toolVersion,
     reason,
     parentDigest: archive.manifest.digest,
+    ...(options.edits !== undefined || mappedTables(plan).length > 0 ? { edited: true } : {}),
     targets: provenance.targets.map(({ sink, target }) => ({ sink: plan.renames.operator(sink), target })),
   };
 }

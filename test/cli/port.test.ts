@@ -5,6 +5,8 @@ import { readdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { EntryView } from '../../src/archive/entries-view.js';
+import { openArchive } from '../../src/archive/read.js';
+import { realDisk } from '../../src/base/real-disk.js';
 import { Sqlite } from '../../src/catalog/sqlite.js';
 import type { ImportedState } from '../../src/rewrite/import.js';
 import { COMMAND, environment } from './command.js';
@@ -68,6 +70,9 @@ describe('state that leaves tidemark and comes back', () => {
         ['numbers.splits', 1, 1, 1],
       ],
     );
+    const changed = await openArchive(realDisk, place.path('changed.tar'));
+    assert.equal(changed.provenance.edited, true);
+    await changed.close();
     const more = ['--param', 'output=changed', '--param', 'rate=1000000'];
     const restored = await place.run('restore', 'changed.tar', '--name', 'changed', ...more);
     assert.equal(restored.code, 0, restored.stderr);

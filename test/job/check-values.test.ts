@@ -13,6 +13,7 @@ import {
   CHECK_SAMPLE,
   checkValues,
   depthOf,
+  isOfSameCode,
   RESTORE_CHECK,
   SAMPLE_ENTRIES,
   withRefused,
@@ -126,6 +127,15 @@ function witness() {
   };
   return { seen, check };
 }
+
+test('values are of the same code where code and parameters are, and nobody has edited them', () => {
+  const params = { one: '1', two: '2' };
+  const taken = { bundleHash: 'a', params };
+  assert.ok(isOfSameCode(taken, 'a', { two: '2', one: '1' }));
+  assert.ok(!isOfSameCode(taken, 'b', params));
+  assert.ok(!isOfSameCode(taken, 'a', { ...params, two: '3' }));
+  assert.ok(!isOfSameCode({ ...taken, edited: true }, 'a', params));
+});
 
 describe('how closely a plan is looked at', () => {
   const cases = [

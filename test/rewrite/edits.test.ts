@@ -99,7 +99,8 @@ describe('an archive with everything in it', () => {
       const plain = await diskOf();
       const digest = await digestOf(plain);
       const text = (await linesIn(plain)).map((line) => JSON.stringify(line)).join('\n');
-      const { report } = await rewritten(disk, {}, { edits: text });
+      const { report, provenance } = await rewritten(disk, {}, { edits: text });
+      assert.equal(provenance.edited, true);
       assert.equal(await digestOf(disk), digest);
       for (const { from, changed, added, removed } of report.states)
         assert.deepEqual([changed, added, removed], [0, 0, 0], from);

@@ -148,6 +148,7 @@ async function makeFrom(
       toolVersion: TOOL_VERSION,
       time: context.clock.now(),
       parentDigest: manifest.digest,
+      edited: true as const,
     };
     const snapshot = { ...manifest, provenance: { ...provenance, ...over } };
     return await make(base, snapshot, into, given, context, data, place);
