@@ -50,8 +50,8 @@ The provenance of an archive is shown as it stands there, its times in milliseco
                          bytes}, convert, definition, bundle, name, parallelism: {from, to}, maxParallelism,
                          states: [{name, operator, state, kind, entries, bytes, action, to, versions: {from, to} | null,
                                    codecs: {from, to} | null, proven, unproven, missing, message, advice}],
-                         values: {looked, entries, states: [{name, looked, entries, refused,
-                                  shown: [{keyGroup, key, path, reason}]}], splits: [{source, split, code, reason}]},
+                         values: {looked, entries, states: [{name, kind, looked, entries, refused,
+                                  shown: [{keyGroup, key, mapKey?, path, reason}]}], splits: [{source, split, code, reason}]},
                          sinks: [{uid, target, mode, ahead}], params, cwd, settings, refusal: {code, message, hint} | null}
                          action: kept, unproven, moved, migrated, new, dropped or impossible
   check                  {ok}, the same as restore --dry-run but for cwd, and trial: {splits: [{source, id, read, failed}],
