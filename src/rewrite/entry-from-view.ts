@@ -166,7 +166,16 @@ export class EntryMaker {
     }
   }
 
+  /** Whether a pane begins and ends where its windows do, the definition that has them says (`check`). */
   #namespace(given: unknown): Namespace {
+    const namespace = this.#anyNamespace(given);
+    const wanted = this.#table.window?.assign.kind === 'global' ? 'global' : 'window';
+    if (this.#table.window === undefined || namespace.kind === wanted) return namespace;
+    const form = wanted === 'global' ? '"global"' : '{"window":[start,end]}';
+    throw new EntryRefused('namespace', `the state is of windows: expected ${form}`);
+  }
+
+  #anyNamespace(given: unknown): Namespace {
     if (given === undefined || given === null) return NOWHERE;
     if (!this.#keyed)
       throw new EntryRefused('namespace', `entries of kind ${this.#table.kind} are in no window`);

@@ -5,7 +5,8 @@ import { after, before, describe, test } from 'node:test';
 import type { Archive } from '../../src/archive/read.js';
 import { TidemarkError } from '../../src/base/errors.js';
 import { Sqlite } from '../../src/catalog/sqlite.js';
-import type { GivenEntry } from '../../src/rewrite/entry-from-view.js';
+import type { ManifestWindow } from '../../src/format/manifest.js';
+import { EntryMaker, type GivenEntry } from '../../src/rewrite/entry-from-view.js';
 import { entriesOfArchive } from '../archive/archives.js';
 import { operator, PROVENANCE, table } from '../archive/blocks.js';
 import { Port, type State } from './porting.js';
@@ -142,6 +143,21 @@ describe('what rows replace', () => {
 });
 
 describe('bad rows', () => {
+  test('panes of no window', () => {
+    const makerOf = (assign: ManifestWindow['assign']) =>
+      new EntryMaker({ ...table(0, 'count', 'panes'), window: { assign } }, operator('count'));
+    const [of, key, value] = [makerOf({ kind: 'session', gap: 10 }), 'a', 1];
+    assert.equal(of.make({ key, value, namespace: { window: [0, 10] } }).namespace.kind, 'window');
+    for (const namespace of [undefined, null, 'global'])
+      assert.throws(
+        () => of.make({ key, value, namespace }),
+        /of windows: expected {"window":\[start,end\]}/,
+      );
+    const all = makerOf({ kind: 'global' });
+    assert.equal(all.make({ key, value, namespace: 'global' }).namespace.kind, 'global');
+    assert.throws(() => all.make({ key, value }), /expected "global"/);
+  });
+
   test('lines, each with its number', async () => {
     const bad: readonly (readonly [string | Buffer, RegExp])[] = [
       ['{"operator":"count","state":"seen","key":"a","value":1}', /^$/],
