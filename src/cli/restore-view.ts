@@ -79,7 +79,8 @@ function head(plan: RestorePlan, paint: Paint): readonly (readonly [string, stri
         `${what}, ${layoutText(snapshot)}${drained}, ${counted(snapshot.entries, 'state row')}, ${formatBytes(snapshot.bytes)}`,
       ),
     ],
-    ['digest', snapshot.digest],
+    // A checkpoint of a job has none before it is packed.
+    ...(snapshot.digest === '' ? [] : [['digest', snapshot.digest] as const]),
     ...(plan.convert ? [['', 'is converted to a savepoint first, in the home'] as const] : []),
     ['job', paint.bold(printable(plan.name))],
     ['definition', `${printable(plan.definition)}  bundle ${plan.bundle.slice(0, 12)}`],

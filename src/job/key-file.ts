@@ -10,7 +10,9 @@ export function readKeyFile(path: string): string {
   try {
     file = openSync(path, 'r');
   } catch (error) {
-    throw toTidemarkError(error, `cannot open ${path}`);
+    const { code, message, details } = toTidemarkError(error, `cannot open ${path}`);
+    const hint = details.hint ?? 'give the file of one ed25519 key, in PEM';
+    throw new TidemarkError(code, message, { ...details, hint });
   }
   try {
     const { size } = fstatSync(file);
