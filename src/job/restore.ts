@@ -262,6 +262,7 @@ async function planWith(
   const give = () => void definition.close();
   signal?.addEventListener('abort', give, { once: true });
   try {
+    signal?.throwIfAborted();
     const { facts } = definition;
     // What a native archive holds of transactions is committed: nothing becomes of it.
     const tables = manifest.tables.filter(({ kind }) => kind !== 'transactions');
