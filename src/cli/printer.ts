@@ -35,6 +35,21 @@ export interface Paint {
 }
 
 const plain: Brush = (text) => text;
+/** chalk's own brushes take any number of texts: what maps with them would be painted with its place and all the others. */
+function paintOf({ bold, dim, red, green, yellow, cyan }: Paint): Paint {
+  const only =
+    (brush: Brush): Brush =>
+    (text) =>
+      brush(text);
+  return {
+    bold: only(bold),
+    dim: only(dim),
+    red: only(red),
+    green: only(green),
+    yellow: only(yellow),
+    cyan: only(cyan),
+  };
+}
 const PLAIN: Paint = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain, cyan: plain };
 
 export interface Spinner {
@@ -139,7 +154,7 @@ export class Printer {
     const asked = colour && (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb';
     if (!asked || this.#options[on].isTTY !== true) return PLAIN;
     const { default: stdoutChalk, chalkStderr } = await import('chalk');
-    return on === 'stdout' ? stdoutChalk : chalkStderr;
+    return paintOf(on === 'stdout' ? stdoutChalk : chalkStderr);
   }
 
   #tell(text: string): void {

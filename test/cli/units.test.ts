@@ -84,6 +84,16 @@ describe('the printer', () => {
     });
   });
 
+  it('paints one text at a time, also where rows are mapped', async () => {
+    const paint = await printer({ terminal: true }).printer.paint();
+    for (const brush of Object.values(paint)) {
+      const painted = ['a', 'b']
+        .map(brush)
+        .map((text) => text.replaceAll(new RegExp(`${ESCAPE}\\[\\d+m`, 'g'), ''));
+      assert.deepEqual(painted, ['a', 'b']);
+    }
+  });
+
   it('colours and live lines appear only on a terminal', async () => {
     const error = new TidemarkError('USAGE', 'e');
     for (const options of [
