@@ -85,8 +85,8 @@ describe('the printer', () => {
   });
 
   it('paints one text at a time, also where rows are mapped', async () => {
-    const paint = await printer({ terminal: true }).printer.paint();
-    for (const brush of Object.values(paint)) {
+    const { bold, dim, red, green, yellow, cyan } = await printer({ terminal: true }).printer.paint();
+    for (const brush of [bold, dim, red, green, yellow, cyan]) {
       const painted = ['a', 'b']
         .map(brush)
         .map((text) => text.replaceAll(new RegExp(`${ESCAPE}\\[\\d+m`, 'g'), ''));
