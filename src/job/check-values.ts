@@ -5,7 +5,8 @@
  * SAMPLE_ENTRIES, so that it costs the same however large the state is. Of a snapshot whose entries are in no order all is
  * looked at.
  *
- * Invariants: memory does not grow with the snapshot; a state that is not restored is not looked at.
+ * Invariants: memory does not grow with the snapshot; a state that is not restored is not looked at; sources are asked
+ * about their positions even where no value is looked at, unless all would have to be read for that.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { keysOf } from '../archive/entries-view.js';
@@ -124,10 +125,13 @@ export async function checkValues(
 ): Promise<CheckedValues> {
   const tables = snapshot.manifest.tables.filter((table) => isTaken(table, states));
   const entries = sumOf(tables);
-  if (depth.migrated === 'none' && depth.others === 'none')
-    return { looked: 0, entries, states: [], splits: [] };
-  const depthOfTable = ({ operator, name, kind }: ManifestTable) =>
-    planOf(states, operator, name, kind)?.action === 'migrated' ? depth.migrated : depth.others;
+  const sourcesOnly = depth.migrated === 'none' && depth.others === 'none';
+  if (sourcesOnly && !(await snapshot.isOrdered())) return { looked: 0, entries, states: [], splits: [] };
+  const depthOfTable = ({ operator, name, kind }: ManifestTable) => {
+    // What is to be read may have changed since, whatever is known of the state.
+    if (kind === 'splits') return 'all';
+    return planOf(states, operator, name, kind)?.action === 'migrated' ? depth.migrated : depth.others;
+  };
   const blocks = chosenBlocks(snapshot, tables, depthOfTable);
   const shapes = withKeyTypes(snapshot.manifest.tables, snapshot.manifest.operators);
   const found = await definition.check(shapes, blocks, (looked) => {

@@ -182,14 +182,28 @@ describe('what is looked at', () => {
     assert.deepEqual([found.looked, found.entries], [12_800, 12_800]);
   });
 
-  test('nothing where nothing is asked for', async () => {
+  test('no value where nothing is asked for, but sources are asked all the same', async () => {
+    const states = [plan('a', 'kept'), plan('b', 'migrated')];
+    const none = { migrated: 'none', others: 'none' } as const;
+    const asked = witness();
+    const split = { source: 'count', split: 'f', code: 'FILE_NOT_FOUND', reason: 'it is gone' } as const;
+    const check = async (tables: unknown, blocks: Parameters<typeof asked.check>[1]) => ({
+      ...(await asked.check(tables, blocks)),
+      splits: [split],
+    });
+    const found = await checkValues({ check }, snapshot(100), states, none, {});
+    assert.deepEqual(found, { looked: 0, entries: 200, states: [], splits: [split] });
+    assert.equal(asked.seen.size, 0);
+  });
+
+  test('nothing at all where it would all have to be read for that', async () => {
     const check = async () => assert.fail('nobody is asked');
-    const states = [plan('a', 'kept'), plan('b', 'kept')];
+    const none = { migrated: 'none', others: 'none' } as const;
     const found = await checkValues(
       { check },
-      snapshot(100),
-      states,
-      { migrated: 'none', others: 'none' },
+      snapshot(100, false),
+      [plan('a', 'kept'), plan('b', 'kept')],
+      none,
       {},
     );
     assert.deepEqual(found, { looked: 0, entries: 200, states: [], splits: [] });
