@@ -296,6 +296,20 @@ function totals(tables: readonly ManifestTable[]): { readonly entries: number; r
   };
 }
 
+/** Gives it its name, unless a signal has come in between; whatever fails, nothing of it stays. */
+export async function nameArchive(
+  prepared: Pick<PreparedArchive, 'commit' | 'discard'>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    signal.throwIfAborted();
+    await prepared.commit();
+  } catch (error) {
+    await prepared.discard();
+    throw error;
+  }
+}
+
 /** A disk's errors with our codes, for all but a stream, whose errors are the caller's. */
 export async function coded<T>(act: () => Promise<T>, doing = 'writing an archive'): Promise<T> {
   try {

@@ -1,6 +1,5 @@
-/** Where commands that make an archive put it, and how it gets its name. */
+/** Where commands that make an archive put it. */
 import { basename, resolve } from 'node:path';
-import type { PreparedArchive } from '../archive/write.js';
 import { TidemarkError } from '../base/errors.js';
 import { realDisk } from '../base/real-disk.js';
 
@@ -26,15 +25,4 @@ export async function checkFolder(folder: string): Promise<void> {
   throw new TidemarkError('FILE_NOT_FOUND', `${folder}: there is no such folder`, {
     hint: `make it: mkdir -p ${folder}`,
   });
-}
-
-/** Gives it its name, unless a signal has come in between. */
-export async function nameArchive(prepared: PreparedArchive, signal: AbortSignal): Promise<void> {
-  try {
-    signal.throwIfAborted();
-    await prepared.commit();
-  } catch (error) {
-    await prepared.discard();
-    throw error;
-  }
 }

@@ -6,6 +6,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../base/clock.js';
+import { deferred } from '../base/deferred.js';
 import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import type { TransactionId } from '../graph/sink.js';
 import { readWhere, WHERE_BYTES } from '../runtime/where.js';
@@ -60,15 +61,10 @@ export interface AttemptEvents {
   metrics(metrics: AttemptMetrics): void;
   /** Of a hold: how far it is, or why it cannot be. */
   held?(message: Extract<FromData, { readonly type: 'holding' | 'hold-refused' }>): void;
-  /** For a probe: by sink, what its target holds beyond the lineage. */
+  /** For a check: by sink, what its target holds beyond the lineage. */
   ahead(sinks: ReadonlyMap<string, readonly TransactionId[]>): void;
   /** For a check: what the definition does not take. */
   checked?(found: CheckedEntries): void;
-}
-
-interface Deferred<T> {
-  readonly promise: Promise<T>;
-  resolve(value: T): void;
 }
 
 export class Attempt {
@@ -273,12 +269,4 @@ export class Attempt {
       ...(position === undefined ? {} : { position }),
     };
   }
-}
-
-function deferred<T>(): Deferred<T> {
-  let settle: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((resolve) => {
-    settle = resolve;
-  });
-  return { promise, resolve: (value) => settle(value) };
 }

@@ -86,7 +86,7 @@ async function main(): Promise<void> {
   const check = checking === undefined ? undefined : new checking.EntryCheck(dataflow, graph, where);
   const beginning = await restore(dataflow, writer, check);
   if (data.mode === 'run') await run(dataflow, writer, beginning);
-  else if (data.mode === 'probe' || (data.mode === 'check' && data.liveSinks))
+  else if (data.mode === 'check' && data.liveSinks)
     send({ type: 'ahead', sinks: await dataflow.aheadOfSnapshot() });
   else if (data.mode === 'commit') await dataflow.recoverSinks({ writers: false, fromOrigin: false });
   where.enter();

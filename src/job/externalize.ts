@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path';
 import type { Signer } from '../archive/sign.js';
-import { packSegments } from '../archive/write.js';
+import { nameArchive, packSegments } from '../archive/write.js';
 import type { Clock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
 import { TidemarkError } from '../base/errors.js';
@@ -139,13 +139,7 @@ async function pack(options: ExternalizeOptions, checkpoint: CheckpointRecord): 
     onProgress: ({ entries, bytes }, phase) => onProgress({ phase, entries, bytes }),
   });
   failpoint('externalize-before-name');
-  try {
-    signal.throwIfAborted();
-    await prepared.commit();
-  } catch (error) {
-    await prepared.discard();
-    throw error;
-  }
+  await nameArchive(prepared, signal);
   failpoint('externalize-named');
   const { digest, bytes } = prepared;
   const what = { kind: 'checkpoint', layout: 'native', path, digest, bytes } as const;

@@ -9,13 +9,14 @@
  */
 import { assert } from '../base/assert.js';
 import { systemClock } from '../base/clock.js';
+import { deferred } from '../base/deferred.js';
 import { type ErrorCode, TidemarkError } from '../base/errors.js';
 import type { JobSettings } from '../graph/settings.js';
 import type { LineageEntry, TransactionId } from '../graph/sink.js';
 import type { Table } from '../runtime/tables.js';
 import { Attempt } from './attempt.js';
 import { type Block, gather } from './gather.js';
-import { IGNORE } from './graph-of-bundle.js';
+import { IGNORE } from './ignore-events.js';
 import { type CheckedEntries, type DataThreadData, type GraphFacts, RESTORE_BYTES } from './protocol.js';
 
 export type DefinitionPlace = Pick<DataThreadData, 'bundle' | 'job' | 'params' | 'cwd'>;
@@ -153,12 +154,4 @@ function endedEarly(): TidemarkError {
   return new TidemarkError('DEFINITION_INVALID', 'the definition ended its thread', {
     hint: 'look for what ends it at the top level: process.exit, or a loop',
   });
-}
-
-function deferred<T>(): { readonly promise: Promise<T>; resolve(value: T): void } {
-  let settle: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((resolve) => {
-    settle = resolve;
-  });
-  return { promise, resolve: (value) => settle(value) };
 }

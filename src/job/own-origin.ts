@@ -10,6 +10,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { convertArchive } from '../archive/convert.js';
+import { nameArchive } from '../archive/write.js';
 import { TidemarkError } from '../base/errors.js';
 import { failpoint } from '../base/failpoint.js';
 import type { HomePaths } from '../base/home.js';
@@ -67,13 +68,7 @@ async function convert(
     signal,
     onProgress: ({ entries, bytes }, phase) => onProgress({ phase, entries, bytes }),
   });
-  try {
-    signal.throwIfAborted();
-    await converted.commit();
-  } catch (error) {
-    await converted.discard();
-    throw error;
-  }
+  await nameArchive(converted, signal);
   return converted.digest;
 }
 

@@ -62,11 +62,10 @@ export interface DataThreadData {
   /** Of the snapshot the job was restored from; empty when it was not. */
   readonly lineage: readonly LineageEntry[];
   /**
-   * `run`: process. `commit`: only finish the commits of the snapshot, then close. `probe`: only tell what the sink
-   * targets hold beyond the lineage. `check`: look whether the definition takes the entries that come, keeping none;
-   * then, with `liveSinks`, as `probe`.
+   * `run`: process. `commit`: only finish the commits of the snapshot, then close. `check`: look whether the definition takes
+   * the entries that come, keeping none; then, with `liveSinks`, tell what the sink targets hold beyond the lineage.
    */
-  readonly mode: 'run' | 'commit' | 'probe' | 'check';
+  readonly mode: 'run' | 'commit' | 'check';
   readonly where: SharedArrayBuffer;
   readonly backend: 'memory' | 'disk';
   /** What a snapshot of keyed state holds: all of it, or what changed. */

@@ -11,7 +11,7 @@ import type { JobRecord } from '../../src/catalog/records.js';
 import { callControl } from '../../src/control/client.js';
 import type { JobSettings } from '../../src/graph/settings.js';
 import { Attempt } from '../../src/job/attempt.js';
-import { IGNORE } from '../../src/job/graph-of-bundle.js';
+import { IGNORE } from '../../src/job/ignore-events.js';
 import type { DataThreadData } from '../../src/job/protocol.js';
 import { feed, findRecovery } from '../../src/job/recover-state.js';
 import { planRestore, restoreJob } from '../../src/job/restore.js';

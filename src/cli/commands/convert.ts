@@ -1,13 +1,15 @@
 /** `tidemark convert <file> [-o FILE] [--force]` */
+
 import { dirname } from 'node:path';
 import type { OnProgress } from '../../archive/canonicalize.js';
 import { type Converted, convertArchive } from '../../archive/convert.js';
+import { nameArchive } from '../../archive/write.js';
 import { EXIT } from '../../base/errors.js';
 import { realDisk } from '../../base/real-disk.js';
 import { formatBytes } from '../../base/size.js';
 import type { Context, Given } from '../context.js';
 import { signingKey } from '../keys.js';
-import { archiveOutput, checkFolder, nameArchive } from '../new-archive.js';
+import { archiveOutput, checkFolder } from '../new-archive.js';
 import { onSignal } from '../signals.js';
 import { archiveOperand } from '../snapshot-operand.js';
 import { count } from '../text.js';

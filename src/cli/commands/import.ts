@@ -1,7 +1,9 @@
 /** `tidemark import <data> (--into <archive> | --definition job.ts) [--state uid.name] [--merge] -o FILE` */
+
 import { createReadStream } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type Archive, openArchive } from '../../archive/read.js';
+import { nameArchive } from '../../archive/write.js';
 import { EXIT, TidemarkError } from '../../base/errors.js';
 import { systemRandom } from '../../base/random.js';
 import { realDisk } from '../../base/real-disk.js';
@@ -20,7 +22,7 @@ import type { Context, Given } from '../context.js';
 import { type DataFormat, dataFormat, type ImportFlags, importFlags, STDIN } from '../import-data.js';
 import { interruptible } from '../interruptible.js';
 import { signingKey } from '../keys.js';
-import { archiveOutput, checkFolder, nameArchive } from '../new-archive.js';
+import { archiveOutput, checkFolder } from '../new-archive.js';
 import { progressText } from '../saving-text.js';
 import { archiveOperand } from '../snapshot-operand.js';
 import { paramFlags } from '../start-options.js';

@@ -1,8 +1,10 @@
 /** `tidemark rewrite <archive> -o FILE [--rename …] [--drop …] [--max-parallelism N] [--filter …] [--map …] [--edits FILE]` */
+
 import { createReadStream } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
+import { nameArchive } from '../../archive/write.js';
 import { EXIT, TidemarkError } from '../../base/errors.js';
 import { realDisk } from '../../base/real-disk.js';
 import { formatBytes } from '../../base/size.js';
@@ -12,7 +14,7 @@ import { TOOL_VERSION } from '../../job/tool-version.js';
 import { type RewritePhase, type Rewritten, rewriteArchive } from '../../rewrite/rewrite.js';
 import type { Context, Given } from '../context.js';
 import { signingKey } from '../keys.js';
-import { archiveOutput, checkFolder, nameArchive } from '../new-archive.js';
+import { archiveOutput, checkFolder } from '../new-archive.js';
 import type { Printer, Spinner } from '../printer.js';
 import { rewriteDocument, rewriteTable } from '../rewrite-view.js';
 import { onSignal } from '../signals.js';
