@@ -15,7 +15,8 @@ const MAX_LINES = 500;
 
 /** The room of each library. One file of it imports the library; what only its types are needed for may stand elsewhere. */
 const LIBRARIES: Readonly<Record<string, string>> = {
-  'better-sqlite3': 'catalog',
+  '@platformatic/kafka': 'connectors',
+  'better-sqlite3': 'sqlite',
   chalk: 'cli',
   commander: 'cli',
   'csv-parse': 'connectors',
