@@ -1,8 +1,9 @@
 /** A row of table `checkpoints` as a record, and why it is kept. */
+
+import type { Row } from '../sqlite/sqlite.js';
 import { isOver } from './job-state.js';
 import type { CheckpointRecord, JobState } from './records.js';
 import { RowReader } from './row.js';
-import type { Row } from './sqlite.js';
 
 const STATES = ['pending', 'completed', 'failed', 'subsumed'] as const;
 const KINDS = ['periodic', 'asked', 'final', 'suspend', 'savepoint', 'stop'] as const;

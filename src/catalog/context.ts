@@ -2,7 +2,7 @@
 import type { Clock } from '../base/clock.js';
 import type { HomePaths } from '../base/home.js';
 import type { Random } from '../base/random.js';
-import type { Sqlite } from './sqlite.js';
+import type { Sqlite } from '../sqlite/sqlite.js';
 
 export interface CatalogContext {
   readonly db: Sqlite;

@@ -1,11 +1,11 @@
 /** A row of table `jobs` as a record, and the state that it means. */
 import { TidemarkError } from '../base/errors.js';
+import type { Row } from '../sqlite/sqlite.js';
 import type { CatalogContext } from './context.js';
 import { isLive, JOB_STATES, type StoredJobState } from './job-state.js';
 import { isLocked } from './lock.js';
 import type { EndedBy, JobOrigin, JobRecord } from './records.js';
 import { RowReader } from './row.js';
-import type { Row } from './sqlite.js';
 
 const STORED_STATES = JOB_STATES.filter((state): state is StoredJobState => state !== 'lost');
 const ENDED_BY = [

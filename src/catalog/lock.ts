@@ -14,7 +14,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type ErrorCode, TidemarkError, toTidemarkError } from '../base/errors.js';
-import { Sqlite } from './sqlite.js';
+import { Sqlite } from '../sqlite/sqlite.js';
 
 /** How long taking a lock waits for probes, which hold it (shared) for less than a millisecond. */
 const PROBES_MS = 500;

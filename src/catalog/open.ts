@@ -12,10 +12,10 @@ import { systemCode, TidemarkError, toTidemarkError } from '../base/errors.js';
 import { type HomePaths, homePaths } from '../base/home.js';
 import { JOB_ID } from '../base/ids.js';
 import type { Random } from '../base/random.js';
+import { Sqlite } from '../sqlite/sqlite.js';
 import { isHome, makeHome, syncFolder } from './home.js';
 import { isLocked } from './lock.js';
 import { APPLICATION_ID, MIGRATIONS } from './schema.js';
-import { Sqlite } from './sqlite.js';
 
 /** How long one writer waits for another. Catalog writes last milliseconds. */
 const BUSY_MS = 5_000;

@@ -1,6 +1,6 @@
 /** Reads one row of the catalog without believing it: what is not as the schema says is CATALOG_CORRUPT. */
 import { CODES, type ErrorCode, type ErrorRecord, TidemarkError } from '../base/errors.js';
-import type { Row } from './sqlite.js';
+import type { Row } from '../sqlite/sqlite.js';
 
 export class RowReader {
   readonly #table: string;

@@ -9,7 +9,7 @@
  * Invariant: each cell stands for one value, and `jsonOfCell(cellOf(json))` is `json`; the same for CSV.
  */
 import { type Json, toTagged } from '../archive/tagged.js';
-import type { SqlValue } from '../catalog/sqlite.js';
+import type { SqlValue } from '../sqlite/sqlite.js';
 import { parseExactJson } from './exact-json.js';
 
 const LEAST_LONG = -(2n ** 63n);

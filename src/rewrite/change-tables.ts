@@ -3,7 +3,7 @@ import { keysOf } from '../archive/entries-view.js';
 import type { Archive } from '../archive/read.js';
 import { present } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
-import type { Sqlite } from '../catalog/sqlite.js';
+import type { Sqlite } from '../sqlite/sqlite.js';
 import type { Edits } from './edits.js';
 import { Findings } from './findings.js';
 import { labelOf } from './names.js';

@@ -8,8 +8,8 @@
  * numbers; memory does not grow with the number of lines, nor with the archive; nothing stays behind.
  */
 import { present } from '../base/assert.js';
-import { Sqlite } from '../catalog/sqlite.js';
 import { EntryScan } from '../format/entry-scan.js';
+import { Sqlite } from '../sqlite/sqlite.js';
 import { type EditTarget, readLine } from './edit-line.js';
 import type { Findings } from './findings.js';
 import { BlockBuilder, type TableBlock } from './table-blocks.js';

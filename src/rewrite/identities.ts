@@ -2,7 +2,7 @@
  * Remembers which entries there were, and in which row, in bounded memory: a temporary SQLite file without a name, which
  * is gone with the process.
  */
-import { Sqlite } from '../catalog/sqlite.js';
+import { Sqlite } from '../sqlite/sqlite.js';
 
 /** KiB of pages in memory. */
 const CACHE = 16 * 1024;

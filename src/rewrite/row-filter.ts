@@ -14,10 +14,10 @@
 import { valuesOf } from '../archive/entries-view.js';
 import { toTagged } from '../archive/tagged.js';
 import { systemCode, TidemarkError } from '../base/errors.js';
-import { Sqlite, type SqlValue } from '../catalog/sqlite.js';
 import { ByteReader } from '../codec/reader.js';
 import { type Entry, readEntry } from '../format/entry.js';
 import type { ManifestOperator, ManifestTable } from '../format/manifest.js';
+import { Sqlite, type SqlValue } from '../sqlite/sqlite.js';
 import type { Findings } from './findings.js';
 import { labelOf } from './names.js';
 import { BlockBuilder, type TableBlock } from './table-blocks.js';

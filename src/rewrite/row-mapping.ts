@@ -6,7 +6,7 @@
 import { tableLabel } from '../archive/table-list.js';
 import type { Json } from '../archive/tagged.js';
 import { TidemarkError } from '../base/errors.js';
-import type { SqlValue } from '../catalog/sqlite.js';
+import type { SqlValue } from '../sqlite/sqlite.js';
 import { jsonOfCell, jsonOfCsvCell, plainJson } from './cells.js';
 import { type GivenEntry, isTimer } from './entry-from-view.js';
 import { parseExactJson } from './exact-json.js';

@@ -5,7 +5,7 @@
  * The file is opened for reading only, and nothing in it is believed: neither what it says of our states, nor its types.
  */
 import { TidemarkError } from '../base/errors.js';
-import { type Query, Sqlite, type SqlValue } from '../catalog/sqlite.js';
+import { type Query, Sqlite, type SqlValue } from '../sqlite/sqlite.js';
 import type { DataRow, ImportTarget, Place, TargetState } from './import-target.js';
 import { guarded } from './import-text.js';
 import { type ColumnFlags, isFlagged, NO_FLAGS, RowMapping, sqlCellReader } from './row-mapping.js';

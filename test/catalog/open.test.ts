@@ -16,7 +16,7 @@ import { Catalog } from '../../src/catalog/catalog.js';
 import { findHome, isHome } from '../../src/catalog/home.js';
 import { openCatalog } from '../../src/catalog/open.js';
 import { MIGRATIONS } from '../../src/catalog/schema.js';
-import { Sqlite } from '../../src/catalog/sqlite.js';
+import { Sqlite } from '../../src/sqlite/sqlite.js';
 import {
   frozen,
   HandClock,

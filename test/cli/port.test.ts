@@ -7,8 +7,8 @@ import { after, before, describe, it } from 'node:test';
 import type { EntryView } from '../../src/archive/entries-view.js';
 import { openArchive } from '../../src/archive/read.js';
 import { realDisk } from '../../src/base/real-disk.js';
-import { Sqlite } from '../../src/catalog/sqlite.js';
 import type { ImportedState } from '../../src/rewrite/import.js';
+import { Sqlite } from '../../src/sqlite/sqlite.js';
 import { COMMAND, environment } from './command.js';
 import { JOBS, KEYS, Place, refused, type Saved } from './place.js';
 

@@ -4,9 +4,9 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { chooseBuild, Sqlite } from '../../src/catalog/sqlite.js';
-import { nativeError, sqliteError } from '../../src/catalog/sqlite-errors.js';
-import { tempFolder } from './fixture.js';
+import { chooseBuild, Sqlite } from '../../src/sqlite/sqlite.js';
+import { nativeError, sqliteError } from '../../src/sqlite/sqlite-errors.js';
+import { tempFolder } from '../catalog/fixture.js';
 
 const open = (path: string) => Sqlite.open(path, { create: true, busyTimeout: 0, what: 'catalog' });
 
@@ -131,12 +131,12 @@ test('only errors of the native part are taken for such', () => {
 
 /** The compiled rooms alone in a folder, so that they find only the packages put there. */
 function loadIn(folder: string): string {
-  for (const room of ['base', 'catalog'])
+  for (const room of ['base', 'sqlite'])
     cpSync(fileURLToPath(new URL(`../../src/${room}`, import.meta.url)), join(folder, room), {
       recursive: true,
     });
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-  const script = `import { Sqlite } from './catalog/sqlite.js';
+  const script = `import { Sqlite } from './sqlite/sqlite.js';
     try { Sqlite.open('x.db', { create: true, busyTimeout: 0, what: 'catalog' }); console.log('opened'); }
     catch (error) { console.log(error.code, error.exitCode, error.hint); }`;
   writeFileSync(join(folder, 'main.js'), script);
