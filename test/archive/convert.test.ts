@@ -1,7 +1,6 @@
 /** Native archives rewritten as savepoints. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { type ConvertOptions, convertArchive } from '../../src/archive/convert.js';
 import { openArchive } from '../../src/archive/read.js';
 import { verifyArchive } from '../../src/archive/verify.js';
@@ -12,6 +11,7 @@ import { keyCodecById } from '../../src/codec/keys.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { emptyValue, timerKey } from '../../src/format/timer-key.js';
 import type { FaultyDisk } from '../helpers/faulty-disk.js';
+import fc from '../helpers/property.js';
 import { archiveOf, memoryDisk, PATH } from './archives.js';
 import { Blocks, operator, PROVENANCE, table } from './blocks.js';
 import { everything, OPERATORS, TABLES } from './everything.js';

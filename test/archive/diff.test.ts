@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { type Difference, diffArchives } from '../../src/archive/diff.js';
 import { viewEntry } from '../../src/archive/entries-view.js';
 import { openArchive } from '../../src/archive/read.js';
 import { present } from '../../src/base/assert.js';
 import { keyCodecById } from '../../src/codec/keys.js';
 import { valueCodec } from '../../src/codec/value.js';
+import fc from '../helpers/property.js';
 import { archiveOf, diskWith, PATH } from './archives.js';
 import { Blocks, operator, table } from './blocks.js';
 import { everything, TABLES } from './everything.js';

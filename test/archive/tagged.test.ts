@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { fromTagged, toTagged } from '../../src/archive/tagged.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { ByteWriter } from '../../src/codec/writer.js';
+import fc from '../helpers/property.js';
 import { value } from '../helpers/values.js';
 
 function bytesOf(of: unknown): Buffer {

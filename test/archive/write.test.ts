@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { openArchive } from '../../src/archive/read.js';
 import { verifyArchive } from '../../src/archive/verify.js';
 import { writeArchive } from '../../src/archive/write.js';
@@ -11,6 +10,7 @@ import { keyCodecById } from '../../src/codec/keys.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { ByteWriter } from '../../src/codec/writer.js';
 import type { Payload } from '../../src/store/sort-buffer.js';
+import fc from '../helpers/property.js';
 import { archiveOf, diskWith, entriesOfArchive, memoryDisk, optionsFor, PATH } from './archives.js';
 import { Blocks, operator, PROVENANCE, table } from './blocks.js';
 import { everything, TABLES } from './everything.js';

@@ -1,7 +1,6 @@
 /** The identities shared with Flink, against the tables of the design. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import {
   defaultMaxParallelism,
   keyGroupOf,
@@ -11,6 +10,7 @@ import {
 } from '../../src/base/key-groups.js';
 import { operatorId } from '../../src/base/operator-id.js';
 import { type AnyKeyType, key, keyCodec } from '../../src/codec/keys.js';
+import fc from '../helpers/property.js';
 
 const groupOf = (type: AnyKeyType, value: unknown, maxParallelism: number) =>
   keyGroupOf(keyCodec(type).hash(value), maxParallelism);

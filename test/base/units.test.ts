@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { formatDuration, parseDuration } from '../../src/base/duration.js';
 import { JOB_ID, newJobId } from '../../src/base/ids.js';
 import { seededRandom, systemRandom } from '../../src/base/random.js';
 import { formatBytes, parseSize } from '../../src/base/size.js';
+import fc from '../helpers/property.js';
 
 const usage = (setting: string) => ({ code: 'USAGE', message: new RegExp(`^${setting}: `) });
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, unlinkSync } from 'node:fs';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { AssertionFailed } from '../../src/base/assert.js';
 import { KEPT_HISTORY } from '../../src/catalog/checkpoints.js';
+import fc from '../helpers/property.js';
 import { completed, openHome, startJob, takeCheckpoint, writeSegment } from './fixture.js';
 
 const FULL = { code: 'DISK_FULL', message: 'no space' } as const;

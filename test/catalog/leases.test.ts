@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { SegmentRecord } from '../../src/catalog/records.js';
+import fc from '../helpers/property.js';
 import { openHome, startJob, type TestHome, takeCheckpoint, writeSegment } from './fixture.js';
 import { startPeer } from './peer.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { type CheckpointProgress, type CheckpointTiming, decide } from '../../src/checkpoint/decide.js';
+import fc from '../helpers/property.js';
 
 const timing: CheckpointTiming = { interval: 100, minPause: 30, timeout: 500, tolerated: 1 };
 const idle: CheckpointProgress = {

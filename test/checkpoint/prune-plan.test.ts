@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { isOver } from '../../src/catalog/job-state.js';
 import type { CheckpointRecord, JobRecord, JobState, PinRecord } from '../../src/catalog/records.js';
 import { type PruneWish, planJob, planPrune } from '../../src/checkpoint/prune-plan.js';
 import type { Survey, SurveyedJob } from '../../src/checkpoint/survey.js';
+import fc from '../helpers/property.js';
 
 const DAY = 86_400_000;
 const NOW = 100 * DAY;

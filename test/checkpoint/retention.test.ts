@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { droppedAtEnd, type RetentionCandidate, retention } from '../../src/checkpoint/retention.js';
+import fc from '../helpers/property.js';
 
 const one = (id: number, change: Partial<RetentionCandidate> = {}): RetentionCandidate => ({
   id,

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import type { EntryView } from '../../src/archive/entries-view.js';
 import { TidemarkError } from '../../src/base/errors.js';
 import { COMMANDS } from '../../src/cli/command-list.js';
@@ -16,6 +15,7 @@ import { destinationOf } from '../../src/cli/take-savepoint.js';
 import { resolveSettings } from '../../src/graph/resolve-settings.js';
 import type { RestorePlan } from '../../src/job/restore.js';
 import { archiveName } from '../../src/job/savepoint.js';
+import fc from '../helpers/property.js';
 
 const plain = (text: string) => text;
 const PAINT = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain, cyan: plain };

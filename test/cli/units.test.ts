@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import type { JobRecord, JobState } from '../../src/catalog/records.js';
 import { COMMANDS } from '../../src/cli/command-list.js';
@@ -20,6 +19,7 @@ import { onSignal } from '../../src/cli/signals.js';
 import { paramFlags, settingsFlags } from '../../src/cli/start-options.js';
 import { table } from '../../src/cli/table.js';
 import { ago } from '../../src/cli/text.js';
+import fc from '../helpers/property.js';
 
 class FakeStream implements Stream {
   text = '';

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decode } from '@msgpack/msgpack';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import { BytesDamaged, type Codec, DecodeFailed, isTyped, ValueRefused } from '../../src/codec/codec.js';
 import { archivedCodec, codec, ownCodec } from '../../src/codec/codecs.js';
@@ -12,6 +11,7 @@ import { ByteReader } from '../../src/codec/reader.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { MAX_VALUE_DEPTH } from '../../src/codec/value-tags.js';
 import { ByteWriter } from '../../src/codec/writer.js';
+import fc from '../helpers/property.js';
 import { number, text, value } from '../helpers/values.js';
 
 /** Of whatever is given to it. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { BytesDamaged } from '../../src/codec/codec.js';
 import { type Key, type KeyCodec, KeyRefused } from '../../src/codec/key.js';
 import { MAX_KEY_UNITS } from '../../src/codec/key-hash.js';
 import { type AnyKeyType, type KeyType, key, keyCodec, keyCodecById } from '../../src/codec/keys.js';
 import { ByteReader } from '../../src/codec/reader.js';
 import { ByteWriter } from '../../src/codec/writer.js';
+import fc from '../helpers/property.js';
 import { number, text } from '../helpers/values.js';
 
 function write(codec: KeyCodec, made: Key): Buffer {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decode, encode } from '@msgpack/msgpack';
-import fc from 'fast-check';
 import { BytesDamaged, ValueRefused } from '../../src/codec/codec.js';
 import { ByteReader } from '../../src/codec/reader.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { MAX_VALUE_DEPTH } from '../../src/codec/value-tags.js';
 import { ByteWriter } from '../../src/codec/writer.js';
+import fc from '../helpers/property.js';
 import { plain, value } from '../helpers/values.js';
 
 function write(made: unknown): Buffer {

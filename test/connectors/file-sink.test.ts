@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { basename } from 'node:path';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { WriteFile } from '../../src/base/disk.js';
 import { TidemarkError } from '../../src/base/errors.js';
 import { BUFFER_CHARS } from '../../src/connectors/file-sink/writer.js';
 import { fileSink } from '../../src/connectors/file-sink.js';
 import type { Transaction } from '../../src/graph/sink.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
+import fc from '../helpers/property.js';
 import { SinkRun, sinkContext, TARGET } from './sink-run.js';
 
 const LEDGER = `${TARGET}/.tidemark/ledger-out.ndjson`;

@@ -3,11 +3,11 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import fc from 'fast-check';
 import { z } from 'zod';
 import { TidemarkError } from '../../src/base/errors.js';
 import { realDisk } from '../../src/base/real-disk.js';
 import { files } from '../../src/connectors/files.js';
+import fc from '../helpers/property.js';
 import { batchesOf, contextOf, diskOf, elementsOf, shortReads, suffixes } from './reading.js';
 
 /** A line's text: no line ends; often multibyte, sometimes longer than a block. */

@@ -4,10 +4,10 @@ import { appendFile, copyFile, mkdtemp, readdir, rename, rm, truncate, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import fc from 'fast-check';
 import { realDisk } from '../../src/base/real-disk.js';
 import { type FilePosition, files } from '../../src/connectors/files.js';
 import type { SourceSpec } from '../../src/graph/source.js';
+import fc from '../helpers/property.js';
 import { Follower } from './following.js';
 import { contextOf } from './reading.js';
 

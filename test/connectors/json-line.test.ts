@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import { jsonLine } from '../../src/connectors/json-line.js';
+import fc from '../helpers/property.js';
 
 test('what JSON holds is written as JSON.stringify does', () => {
   fc.assert(

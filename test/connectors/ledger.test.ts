@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import {
   asideLine,
   type Commit,
@@ -17,6 +16,7 @@ import {
 } from '../../src/connectors/file-sink/ledger.js';
 import { partName } from '../../src/connectors/file-sink/names.js';
 import { insertRun, type Run } from '../../src/connectors/file-sink/runs.js';
+import fc from '../helpers/property.js';
 
 const id = fc.record({
   job: fc.constantFrom('a', 'b'),

@@ -1,7 +1,6 @@
 /** What is ahead of a snapshot, and runs of checkpoints, against sets of ids. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import {
   asideLine,
   asideOf,
@@ -22,6 +21,7 @@ import { partName } from '../../src/connectors/file-sink/names.js';
 import { partsIn } from '../../src/connectors/file-sink/parts.js';
 import { after, countOf, holds, insertRun, type Run, without } from '../../src/connectors/file-sink/runs.js';
 import type { LineageEntry, TransactionId } from '../../src/graph/sink.js';
+import fc from '../helpers/property.js';
 
 const ALL = Number.MAX_SAFE_INTEGER;
 const JOBS = ['a', 'b', 'c', 'd'];

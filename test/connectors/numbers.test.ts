@@ -1,11 +1,11 @@
 /** `sequence` and `fromArray`: order, splits, and a start from every position. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import { fromArray } from '../../src/connectors/from-array.js';
 import { sequence } from '../../src/connectors/sequence.js';
 import type { ReadRequest } from '../../src/graph/source.js';
+import fc from '../helpers/property.js';
 import { batchesOf, contextOf, diskOf, elementsOf, suffixes } from './reading.js';
 
 const context = contextOf(diskOf({}));

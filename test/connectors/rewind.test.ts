@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { basename } from 'node:path';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import { fileSink } from '../../src/connectors/file-sink.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
+import fc from '../helpers/property.js';
 import { type Saved, SinkRun, sinkContext, TARGET } from './sink-run.js';
 
 const LEDGER = `${TARGET}/.tidemark/ledger-out.ndjson`;

@@ -1,13 +1,13 @@
 /** A batch of every source ends where it is asked to, and positions compare as they lie. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { systemClock } from '../../src/base/clock.js';
 import { type FilePosition, files } from '../../src/connectors/files.js';
 import { fromArray } from '../../src/connectors/from-array.js';
 import { sequence } from '../../src/connectors/sequence.js';
 import type { Batch, ReadRequest, SourceContext, SourceSpec } from '../../src/graph/source.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
+import fc from '../helpers/property.js';
 
 const RECORDS = 40;
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { BytesDamaged, ValueRefused } from '../../src/codec/codec.js';
 import { keyCodecById } from '../../src/codec/keys.js';
 import { ByteReader } from '../../src/codec/reader.js';
 import { valueCodec } from '../../src/codec/value.js';
 import { ByteWriter } from '../../src/codec/writer.js';
 import { type Entry, EntryWriter, readEntry } from '../../src/format/entry.js';
+import fc from '../helpers/property.js';
 import { text, value } from '../helpers/values.js';
 
 const keys = keyCodecById('auto');

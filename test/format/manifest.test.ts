@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import { operatorId } from '../../src/base/operator-id.js';
 import {
@@ -10,6 +9,7 @@ import {
   type ManifestWindow,
   TABLE_KINDS,
 } from '../../src/format/manifest.js';
+import fc from '../helpers/property.js';
 
 const operator = (uid: string) => ({
   uid,

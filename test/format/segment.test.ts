@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
 import { keyCodecById } from '../../src/codec/keys.js';
@@ -16,6 +15,7 @@ import {
 } from '../../src/format/segment-layout.js';
 import { entriesOf, readSegment, type SegmentBlock } from '../../src/format/segment-read.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
+import fc from '../helpers/property.js';
 
 interface Block {
   readonly payload: Buffer;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
 import { BytesDamaged } from '../../src/codec/codec.js';
@@ -19,6 +18,7 @@ import {
   type SortedTail,
   TAIL_BYTES,
 } from '../../src/format/sorted-layout.js';
+import fc from '../helpers/property.js';
 import { hexOf, type Item, items, makeRun, reseal, sortedItems, sourceOf } from '../store/run-fixture.js';
 
 const LABEL = 'segment x';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { BytesDamaged } from '../../src/codec/codec.js';
 import { ByteReader } from '../../src/codec/reader.js';
 import { ByteWriter } from '../../src/codec/writer.js';
 import { timerKey } from '../../src/format/timer-key.js';
+import fc from '../helpers/property.js';
 
 function bytes(time: number): Buffer {
   const out = new ByteWriter(0);

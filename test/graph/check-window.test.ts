@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { z } from 'zod';
 import { valueCodec } from '../../src/codec/value.js';
 import { defineJob } from '../../src/graph/define.js';
@@ -9,6 +8,7 @@ import type { WindowNode } from '../../src/graph/node.js';
 import { defineTrigger, triggers } from '../../src/graph/triggers.js';
 import { isSliced, sliceLength } from '../../src/graph/window.js';
 import { MAX_WINDOWS, windows } from '../../src/graph/windows.js';
+import fc from '../helpers/property.js';
 import { findingsOf, listed, loose, out, texts, thrown } from './build.js';
 
 const reduce = (a: string) => a;

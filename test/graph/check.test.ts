@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { z } from 'zod';
 import { schema } from '../../src/codec/schema.js';
 import { refuseSharedTargets } from '../../src/graph/check.js';
@@ -11,6 +10,7 @@ import { jobNameProblem, nameProblem } from '../../src/graph/names.js';
 import type { Stream } from '../../src/graph/stream.js';
 import { triggers } from '../../src/graph/triggers.js';
 import { windows } from '../../src/graph/windows.js';
+import fc from '../helpers/property.js';
 import { committing, findings, findingsOf, listed, loose, out, texts, thrown } from './build.js';
 
 test('a right dataflow has no findings, and its nodes stand in the order they were made', () => {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { frozenSettings } from '../../src/graph/frozen-settings.js';
 import { resolveSettings, type SettingsFlags } from '../../src/graph/resolve-settings.js';
 import { parseRestart } from '../../src/graph/restart.js';
 import type { SettingsDeclaration } from '../../src/graph/settings.js';
+import fc from '../helpers/property.js';
 import { loose, thrown } from './build.js';
 
 test('defaults are those of the design', () => {

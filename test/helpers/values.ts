@@ -1,5 +1,5 @@
 /** Generators of what the value codec keeps, and of what keys are. */
-import fc from 'fast-check';
+import fc from './property.js';
 
 /** Well-formed strings, lone surrogates never: the default unit of fast-check is printable ASCII. */
 export const text = fc.oneof(

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import fc from 'fast-check';
 import { guardOutput, OUTPUT_LIMITS, OutputGuard, type StreamName } from '../../src/job/console-guard.js';
+import fc from '../helpers/property.js';
 
 interface Sent {
   readonly stream: StreamName;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { type Block, gather } from '../../src/job/gather.js';
+import fc from '../helpers/property.js';
 
 const block = fc
   .uint8Array({ minLength: 1, maxLength: 40 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { DEFAULT_RESTART, type RestartSettings } from '../../src/graph/settings.js';
 import { type AttemptFailure, boundHistory, decideRestart } from '../../src/job/restart-decision.js';
+import fc from '../helpers/property.js';
 
 /** One letter per failure, a second apart: `p` after progress, `f` without. */
 function history(letters: string): readonly AttemptFailure[] {

@@ -1,9 +1,9 @@
 /** What a snapshot's manifest allows, cell by cell of the table in the README. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { type Asked, type CapableSnapshot, incapabilities } from '../../src/restore/capable.js';
 import { graphChanges, type SameGraph, type SameTable } from '../../src/restore/graph-change.js';
+import fc from '../helpers/property.js';
 
 const COUNT: SameTable = {
   id: 0,

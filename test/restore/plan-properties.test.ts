@@ -1,12 +1,12 @@
 /** What holds of every plan, and that the data thread puts entries where the plan said. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { Graph } from '../../src/graph/node.js';
 import type { NewGraph, NewOperator, NewTable } from '../../src/restore/compatible.js';
 import { isTaken, planStates, type StatePlan } from '../../src/restore/plan-states.js';
 import { nameOf, type SnapshotShape } from '../../src/restore/shape.js';
 import { matchTable, type Table } from '../../src/runtime/tables.js';
+import fc from '../helpers/property.js';
 import { operator } from './shapes.js';
 
 const UIDS = ['a', 'b', 'c', 'd'] as const;

@@ -1,11 +1,11 @@
 /** What a change looks like: which rename, and what to write. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { NewGraph } from '../../src/restore/compatible.js';
 import { planStates, refusedLines } from '../../src/restore/plan-states.js';
 import type { SnapshotShape, SnapshotTable } from '../../src/restore/shape.js';
 import { similarity } from '../../src/restore/similarity.js';
+import fc from '../helpers/property.js';
 import { graph, is, operator, snapshot, source, was } from './shapes.js';
 
 const COUNT = [operator('count')];

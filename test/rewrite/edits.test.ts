@@ -1,12 +1,12 @@
 /** Edits against a plain Map; and lines that are wrong. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { Findings } from '../../src/rewrite/findings.js';
 import { linesOf } from '../../src/rewrite/text-lines.js';
 import { memoryDisk } from '../archive/archives.js';
 import { Blocks, operator, PROVENANCE, table } from '../archive/blocks.js';
 import { everythingTwice, packChain } from '../archive/natives.js';
+import fc from '../helpers/property.js';
 import {
   digestOf,
   diskOf,

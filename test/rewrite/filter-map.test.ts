@@ -1,7 +1,6 @@
 /** Filters against plain filters, maps against plain maps. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { fromTagged } from '../../src/archive/tagged.js';
 import { TidemarkError } from '../../src/base/errors.js';
 import { keyGroupOf } from '../../src/base/key-groups.js';
@@ -12,6 +11,7 @@ import { bytesCodec, numberCodec, stringCodec } from '../../src/codec/typed-code
 import { codec } from '../../src/index.js';
 import type { MapEntry } from '../../src/rewrite/table-map.js';
 import { Blocks, operator, table } from '../archive/blocks.js';
+import fc from '../helpers/property.js';
 import { digestOf, diskOf, type Line, linesIn, refusal, rewritten } from './rewriting.js';
 
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';

@@ -1,7 +1,6 @@
 /** The line of an entry, and the entry again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { viewEntry } from '../../src/archive/entries-view.js';
 import { toTagged } from '../../src/archive/tagged.js';
 import { present } from '../../src/base/assert.js';
@@ -10,6 +9,7 @@ import { EntryWriter, readEntry } from '../../src/format/entry.js';
 import { EntryMaker, EntryRefused, type GivenEntry, writeEntry } from '../../src/rewrite/entry-from-view.js';
 import { operator, table } from '../archive/blocks.js';
 import { everything, OPERATORS, TABLES } from '../archive/everything.js';
+import fc from '../helpers/property.js';
 import { value as anyValue } from '../helpers/values.js';
 
 const operatorOf = (uid: string) =>

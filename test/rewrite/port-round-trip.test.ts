@@ -1,7 +1,6 @@
 /** What is exported and imported again is the same state, by its digest: for every format and every kind of state. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import fc from 'fast-check';
 import { convertArchive } from '../../src/archive/convert.js';
 import type { Archive } from '../../src/archive/read.js';
 import type { TableShape } from '../../src/archive/table-list.js';
@@ -12,6 +11,7 @@ import type { GivenEntry } from '../../src/rewrite/entry-from-view.js';
 import { operator, table } from '../archive/blocks.js';
 import { everything, OPERATORS, TABLES, VALUES } from '../archive/everything.js';
 import { goldenPath } from '../archive/golden.js';
+import fc from '../helpers/property.js';
 import { value as anyValue, text } from '../helpers/values.js';
 import { type Format, Port, type State } from './porting.js';
 

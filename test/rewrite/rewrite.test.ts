@@ -1,7 +1,6 @@
 /** Renaming, dropping and re-keying, of archives of every layout. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { fromTagged } from '../../src/archive/tagged.js';
 import { present } from '../../src/base/assert.js';
 import { keyGroupOf } from '../../src/base/key-groups.js';
@@ -12,6 +11,7 @@ import { memoryDisk, PATH } from '../archive/archives.js';
 import { Blocks, operator, PROVENANCE, table } from '../archive/blocks.js';
 import { everything, OPERATORS, TABLES } from '../archive/everything.js';
 import { type Chain, everythingTwice, packChain, userChain, writeUnsorted } from '../archive/natives.js';
+import fc from '../helpers/property.js';
 import {
   digestOf,
   diskOf,

@@ -5,7 +5,6 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { ByteReader } from '../../src/codec/reader.js';
 import { schema } from '../../src/codec/schema.js';
 import { EntryWriter, readEntry } from '../../src/format/entry.js';
@@ -16,6 +15,7 @@ import type { Transaction } from '../../src/graph/sink.js';
 import { type } from '../../src/graph/type.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { type TakenSnapshot, take } from '../../src/testing/taken.js';
+import fc from '../helpers/property.js';
 import { Driven, splitsOf } from './driving.js';
 
 const SPLITS = 5;

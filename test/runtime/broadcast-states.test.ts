@@ -1,7 +1,6 @@
 /** Broadcast state by itself: a map that is changed at some times only, and what is written of it. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import type { Key } from '../../src/codec/key.js';
 import { ByteReader } from '../../src/codec/reader.js';
@@ -9,6 +8,7 @@ import { valueCodec } from '../../src/codec/value.js';
 import { type Entry, EntryWriter, readEntry } from '../../src/format/entry.js';
 import { BroadcastStates } from '../../src/runtime/broadcast-state.js';
 import type { Table } from '../../src/runtime/tables.js';
+import fc from '../helpers/property.js';
 
 function make() {
   const codec = { id: valueCodec.id, version: valueCodec.version };

@@ -1,7 +1,6 @@
 /** Broadcast streams and state in a dataflow: rules that change while elements flow, and a restore in between. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { z } from 'zod';
 import { TidemarkError } from '../../src/base/errors.js';
 import { schema } from '../../src/codec/schema.js';
@@ -11,6 +10,7 @@ import type { JobBuilder } from '../../src/graph/define.js';
 import { type } from '../../src/graph/type.js';
 import { windows } from '../../src/graph/windows.js';
 import { entriesOf, type TakenSnapshot, take } from '../../src/testing/taken.js';
+import fc from '../helpers/property.js';
 import { Driven, failureOf, splitsOf } from './driving.js';
 
 /** One step of a history: a rule that is set or taken away, or an event. */

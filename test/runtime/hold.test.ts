@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { z } from 'zod';
 import { schema } from '../../src/codec/schema.js';
 import { collect } from '../../src/connectors/collect.js';
@@ -12,6 +11,7 @@ import type { JobBuilder } from '../../src/graph/define.js';
 import { defineSource } from '../../src/graph/define-source.js';
 import { state, type, windows } from '../../src/index.js';
 import { entriesOf, type TakenSnapshot, take } from '../../src/testing/taken.js';
+import fc from '../helpers/property.js';
 import { Driven } from './driving.js';
 
 interface Element {

@@ -1,13 +1,13 @@
 /** Keys that are given a type: which are taken, where they go, and that none becomes another. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { Key } from '../../src/codec/key.js';
 import { keyCodecById } from '../../src/codec/keys.js';
 import { ByteWriter } from '../../src/codec/writer.js';
 import { collect, defineJob, fromArray, key, state } from '../../src/index.js';
 import { wayOfKeys } from '../../src/runtime/key-way.js';
 import { testJob } from '../../src/testing.js';
+import fc from '../helpers/property.js';
 
 const TYPES = ['string', 'int', 'long', 'double', 'boolean', 'tuple(string,long)'] as const;
 

@@ -1,7 +1,6 @@
 /** List and union state by itself: what subtasks hold, what is written of it, and who is given what after a restore. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import { ByteReader } from '../../src/codec/reader.js';
 import { valueCodec } from '../../src/codec/value.js';
@@ -14,6 +13,7 @@ import type {
 import { dealRuns } from '../../src/runtime/deal-runs.js';
 import { copyChanges, OperatorStateStore } from '../../src/runtime/operator-state.js';
 import type { Table } from '../../src/runtime/tables.js';
+import fc from '../helpers/property.js';
 
 const KINDS: readonly OperatorStateKind[] = ['operator-list', 'operator-union'];
 

@@ -1,7 +1,6 @@
 /** State of custom sinks and sources in a dataflow: what a snapshot has of it, and what a restore makes of it. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { z } from 'zod';
 import { TidemarkError } from '../../src/base/errors.js';
 import { keyCodecById } from '../../src/codec/keys.js';
@@ -15,6 +14,7 @@ import { defineSink } from '../../src/graph/define-sink.js';
 import { defineSource } from '../../src/graph/define-source.js';
 import type { Transaction } from '../../src/graph/sink.js';
 import { entriesOf, type TakenSnapshot, take } from '../../src/testing/taken.js';
+import fc from '../helpers/property.js';
 import { Driven, failureOf, splitsOf } from './driving.js';
 
 const places = keyCodecById('tuple(long,long)');

@@ -1,7 +1,6 @@
 /** Panes of other windows than those of the definition are refused, and its own never are. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import type { Namespace } from '../../src/format/entry.js';
 import type { AssignerDescription } from '../../src/graph/describe-window.js';
@@ -11,6 +10,7 @@ import { type Stream, triggers, windows } from '../../src/index.js';
 import { alignDown, windowsOf } from '../../src/runtime/window/assigning.js';
 import { isOwnWindow, type WindowShape } from '../../src/runtime/window/own-window.js';
 import { testOperator } from '../../src/testing.js';
+import fc from '../helpers/property.js';
 
 const spec = (assign: AssignerDescription, slice?: number): WindowShape =>
   slice === undefined ? { assign } : { assign, slice };

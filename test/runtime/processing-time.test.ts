@@ -1,9 +1,9 @@
 /** Processing time against clocks that jump. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { systemClock } from '../../src/base/clock.js';
 import { ProcessingTime } from '../../src/runtime/processing-time.js';
+import fc from '../helpers/property.js';
 
 /** A wall clock that shows whatever it is set to. */
 function wallClock() {

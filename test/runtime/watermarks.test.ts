@@ -1,12 +1,12 @@
 /** How far event time has come: by splits, sources, operators in a row, and across a restore. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { present } from '../../src/base/assert.js';
 import type { JobBuilder } from '../../src/graph/define.js';
 import type { Stream } from '../../src/graph/stream.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { take } from '../../src/testing/taken.js';
+import fc from '../helpers/property.js';
 import { Feed } from '../time/feed.js';
 import { Driven } from './driving.js';
 import { lateOf, NONE, timed, watermark } from './timed.js';

@@ -1,7 +1,6 @@
 /** Which windows and slices a timestamp is in, and when they are due. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { sliceLength } from '../../src/graph/window.js';
 import { AlignedWindows } from '../../src/runtime/window/aligned-windows.js';
 import {
@@ -15,6 +14,7 @@ import {
 } from '../../src/runtime/window/assigning.js';
 import { cleanupTime, paneDue, sliceDue } from '../../src/runtime/window/dues.js';
 import { join } from '../../src/runtime/window/sessions.js';
+import fc from '../helpers/property.js';
 import { windowsBySearch } from './window-plain.js';
 
 const NEVER = Number.POSITIVE_INFINITY;

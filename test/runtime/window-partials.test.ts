@@ -1,8 +1,8 @@
 /** What slices are worth together, kept between panes, against putting them together each time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { Partials } from '../../src/runtime/window/partials.js';
+import fc from '../helpers/property.js';
 
 const LENGTH = 5;
 const join = (a: unknown, b: unknown) => `${a}${b}`;

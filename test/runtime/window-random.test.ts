@@ -1,21 +1,17 @@
 /** Window operators under the default trigger against a plain computation, over random streams. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { WindowAssigner } from '../../src/graph/window.js';
 import { sliceLength } from '../../src/graph/window.js';
 import { alignDown, lastPaneEnd } from '../../src/runtime/window/assigning.js';
+import fc from '../helpers/property.js';
 import { PlainWindows, windowsBySearch } from './window-plain.js';
 import { WindowRun } from './window-run.js';
 import { type Shown, specOf, WAYS, type Way } from './window-specs.js';
 import { assigners, type Step, sliding, streams } from './window-streams.js';
 
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
-const seed = process.env['TIDEMARK_TEST_SEED'];
-const runs = (few: number) => ({
-  numRuns: LONG ? few * 20 : few,
-  ...(seed === undefined ? {} : { seed: Number(seed) }),
-});
+const runs = (few: number) => ({ numRuns: LONG ? few * 20 : few });
 
 const lateness = fc.oneof(fc.constant(0), fc.nat(25));
 const ways = fc.constantFrom(...WAYS);

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { WindowAssigner } from '../../src/graph/window.js';
+import fc from '../helpers/property.js';
 import { WindowRun } from './window-run.js';
 import { type Shown, specOf, type Way } from './window-specs.js';
 

@@ -1,6 +1,7 @@
 /** Random streams for windows: elements of several keys, not in the order of their times, and watermarks between them. */
-import fc from 'fast-check';
+
 import type { WindowAssigner } from '../../src/graph/window.js';
+import fc from '../helpers/property.js';
 
 export type Step =
   | { readonly kind: 'element'; readonly key: string; readonly id: number; readonly timestamp: number }

@@ -1,7 +1,6 @@
 /** Windows with triggers: of the library, and of one's own. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { defineTrigger, triggers } from '../../src/graph/triggers.js';
 import type {
   AnyTrigger,
@@ -10,6 +9,7 @@ import type {
   TriggerResult,
   WindowAssigner,
 } from '../../src/graph/window.js';
+import fc from '../helpers/property.js';
 import { WindowRun } from './window-run.js';
 import { type Shown, specOf, type Way } from './window-specs.js';
 import { assigners, streams } from './window-streams.js';

@@ -1,10 +1,10 @@
 /** The hash table of the memory backend against a Map, with hashes that spread, repeat and collide. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import type { Key } from '../../src/codec/key.js';
 import { keyCodecById } from '../../src/codec/keys.js';
 import { Bucket, NO_ROW } from '../../src/state/memory/bucket.js';
+import fc from '../helpers/property.js';
 
 const keys = keyCodecById('auto');
 const COLUMNS = 2;

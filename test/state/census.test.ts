@@ -1,8 +1,8 @@
 /** How entries are counted that expire unseen: never too few, and too many by those of one span. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { Census, NEVER } from '../../src/state/disk/census.js';
+import fc from '../helpers/property.js';
 
 const TTLS = [1, 10, 100, 1000, 64_000, 10_000_000];
 

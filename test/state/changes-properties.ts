@@ -1,7 +1,7 @@
 /** All kept drains of changes together are the model, whatever was lost, aborted and restored between. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import fc from 'fast-check';
+import fc from '../helpers/property.js';
 import { keyBytes, lines, Recording, type Setup, snapshot } from './harness.js';
 import { drainSteps, KEYS, type Step, settleSteps, steps } from './steps.js';
 import { World } from './world.js';

@@ -1,7 +1,6 @@
 /** State that is kept by other codecs than that of values: as a plain Map would have it, on both backends, in every kind. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { Codec } from '../../src/codec/codec.js';
 import { codec } from '../../src/codec/codecs.js';
 import { jsonCodec } from '../../src/codec/json.js';
@@ -9,6 +8,7 @@ import { keyCodecById } from '../../src/codec/keys.js';
 import type { Entry } from '../../src/format/entry.js';
 import type { ListHandle, MapHandle, PanesHandle, ValueHandle } from '../../src/state/backend.js';
 import { createMemoryBackend } from '../../src/state/memory/backend.js';
+import fc from '../helpers/property.js';
 import { diskFactory } from './disk-factory.js';
 import { collector } from './disk-files.js';
 import { ALL, type BackendFactory, groupOf, keys, MAX_PARALLELISM } from './harness.js';

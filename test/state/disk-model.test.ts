@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { present } from '../../src/base/assert.js';
 import type { Key } from '../../src/codec/key.js';
 import type { BackendOptions } from '../../src/state/backend.js';
+import fc from '../helpers/property.js';
 import { type DiskSetup, Kept } from './disk-factory.js';
 import { merged } from './disk-files.js';
 import {

@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { present } from '../../src/base/assert.js';
 import { valueCodec } from '../../src/codec/value.js';
 import type { Entry } from '../../src/format/entry.js';
 import type { BackendOptions, MapHandle, StateTable, ValueHandle } from '../../src/state/backend.js';
+import fc from '../helpers/property.js';
 import { type DiskSetup, Kept } from './disk-factory.js';
 import { collector, identityOf, merged } from './disk-files.js';
 import { ALL, entryOf, groupOf, keyBytes, keys, lines, MAX_PARALLELISM, valueBytes } from './harness.js';

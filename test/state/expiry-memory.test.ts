@@ -1,9 +1,9 @@
 /** How the memory backend lets go of what expires, and what it makes of what was kept under another time to live. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { createMemoryBackend } from '../../src/state/memory/backend.js';
 import { ExpiryHeap, type Lease, OUTSIDE } from '../../src/state/memory/expiry.js';
+import fc from '../helpers/property.js';
 import {
   AFTER,
   adopt,

@@ -1,8 +1,8 @@
 /** A backend is as its model, with freezes, slices and aborts at any place, and after a restore. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import fc from 'fast-check';
 import { rangeOf, subtaskOf } from '../../src/base/key-groups.js';
+import fc from '../helpers/property.js';
 import { adopt, lines, liveEntries, MAX_PARALLELISM, type Setup, snapshot, subject } from './harness.js';
 import { TIMES } from './model.js';
 import { drainSteps, settleSteps, steps } from './steps.js';

@@ -3,8 +3,8 @@
  * user code should not: that may reach the state, so they set them too where only changes are written.
  */
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import type { Key } from '../../src/codec/key.js';
+import fc from '../helpers/property.js';
 import {
   FADING_MAPS,
   FADING_VALUES,

@@ -1,11 +1,11 @@
 /** The order of timers, against a list that is sorted: whatever is set, taken out and fired between. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { Bucket } from '../../src/state/memory/bucket.js';
 import { slotOf } from '../../src/state/memory/slot-cell.js';
 import { TimerCell, TimerHeap } from '../../src/state/memory/timer-heap.js';
 import type { TimerColumn } from '../../src/state/memory/timers.js';
+import fc from '../helpers/property.js';
 
 /** Neither is looked at here. */
 const COLUMN = undefined as unknown as TimerColumn;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { AssertionFailed } from '../../src/base/assert.js';
 import { TidemarkError } from '../../src/base/errors.js';
 import { segmentPath } from '../../src/format/segment.js';
 import { RunReader } from '../../src/store/run-reader.js';
+import fc from '../helpers/property.js';
 import {
   type Change,
   change,

@@ -3,7 +3,7 @@
  *
  * Tables 1, 2 and 300 are keyed, 2 with map keys; 0 and 7 are not.
  */
-import fc from 'fast-check';
+
 import type { ByteWriter } from '../../src/codec/writer.js';
 import { EntryWriter } from '../../src/format/entry.js';
 import { EntryScan } from '../../src/format/entry-scan.js';
@@ -14,6 +14,7 @@ import { RunReader } from '../../src/store/run-reader.js';
 import { RunWriter, type WrittenRun } from '../../src/store/run-writer.js';
 import type { SortLimits } from '../../src/store/sort-buffer.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
+import fc from '../helpers/property.js';
 
 export const FOLDER = '/segments';
 export const UNKEYED: ReadonlySet<number> = new Set([0, 7]);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { TidemarkError } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
 import { segmentPath } from '../../src/format/segment.js';
 import { MergeCursor } from '../../src/store/merge-cursor.js';
 import { pickMerge } from '../../src/store/pick-merge.js';
+import fc from '../helpers/property.js';
 import {
   type Change,
   change,

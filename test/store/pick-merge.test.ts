@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import fc from 'fast-check';
 import { type Random, seededRandom } from '../../src/base/random.js';
 import {
   HARD_RUNS,
@@ -11,6 +10,7 @@ import {
   pickMerge,
   type RunSize,
 } from '../../src/store/pick-merge.js';
+import fc from '../helpers/property.js';
 import { type Changes, StoreModel } from './store-model.js';
 
 const KIB = 1024;

@@ -1,6 +1,5 @@
 /** Entries as data, runs made of them in memory, and an oracle of what is in them. */
 import { crc32 } from 'node:zlib';
-import fc from 'fast-check';
 import { seededRandom } from '../../src/base/random.js';
 import { ByteWriter } from '../../src/codec/writer.js';
 import { EntryScan } from '../../src/format/entry-scan.js';
@@ -8,6 +7,7 @@ import type { RunCursor } from '../../src/store/run-cursor.js';
 import type { RunSource } from '../../src/store/run-source.js';
 import { RunWriter, type WrittenRun } from '../../src/store/run-writer.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
+import fc from '../helpers/property.js';
 
 export interface Item {
   readonly table: number;

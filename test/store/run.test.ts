@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { seededRandom } from '../../src/base/random.js';
 import { EntryScan } from '../../src/format/entry-scan.js';
 import { SegmentWriter } from '../../src/format/segment.js';
@@ -10,6 +9,7 @@ import { encodeTail, TAIL_BYTES } from '../../src/format/sorted-layout.js';
 import { RunReader } from '../../src/store/run-reader.js';
 import { RunWriter } from '../../src/store/run-writer.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
+import fc from '../helpers/property.js';
 import {
   encodeItem,
   entriesOfCursor,

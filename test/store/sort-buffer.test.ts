@@ -1,9 +1,9 @@
 /** Sorting by bytes of any value, the greatest included. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { EntryWriter } from '../../src/format/entry.js';
 import { type EntryPlace, SortBuffer } from '../../src/store/sort-buffer.js';
+import fc from '../helpers/property.js';
 
 const raw = { write: (bytes: Buffer, out: { raw(bytes: Buffer): void }) => out.raw(bytes) };
 

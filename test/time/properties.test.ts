@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { SourceContext, SourceSpec } from '../../src/graph/source.js';
 import { difference } from '../crash/harness.js';
+import fc from '../helpers/property.js';
 import { splitsOf } from '../runtime/driving.js';
 import { everything, type Shape, sorted } from './everything.js';
 import { arrivalsOf, assertMainAndLate, expected, unseen } from './expected.js';
@@ -14,7 +14,6 @@ import { type Event, History, type Saved, type Storage, type Target } from './hi
 import { type Element, type StreamOptions, streamsOf } from './stream.js';
 
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
-const SEED = process.env['TIDEMARK_TEST_SEED'];
 const MAX_PARALLELISM = 8;
 
 const storage: fc.Arbitrary<Storage> = fc.constantFrom('memory', 'memory, changes', 'disk');
@@ -83,11 +82,7 @@ const runs: fc.Arbitrary<Run> = fc.record({
 const ELEMENTS = 160;
 const NEW_SPLITS = 2;
 const numRuns = LONG ? 1_500 : 10;
-const parameters = {
-  numRuns,
-  includeErrorInReport: true,
-  ...(SEED === undefined ? {} : { seed: Number(SEED) }),
-};
+const parameters = { numRuns, includeErrorInReport: true };
 
 interface Result {
   readonly elements: readonly Element[];
