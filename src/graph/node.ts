@@ -3,6 +3,7 @@
  * made, so inputs always precede their users; `id` is the place in that order and is never stored.
  */
 import type { KeyCodec } from '../codec/key.js';
+import type { AsyncMapSpec } from './async-map.js';
 import type { ProcessSpec } from './process.js';
 import type { SinkSpec } from './sink.js';
 import type { SourceSpec } from './source.js';
@@ -75,6 +76,28 @@ export interface ProcessNode extends NodeBase, Named {
   readonly spec: ProcessSpec<unknown, unknown>;
   /** The stream that is broadcast to it; then the spec has `broadcast` and `onBroadcast`. */
   readonly broadcast?: number;
+  /**
+   * The second keyed stream, a `keyBy` node with the same type of keys, maybe `input` itself; then the spec has `onLeft`
+   * and `onRight` in the place of `onElement`.
+   */
+  readonly right?: number;
+  /** What the operator was made of, where it is more than a `process`: for `plan`. */
+  readonly join?: JoinDescription;
+}
+
+/** Lengths are milliseconds. */
+export interface JoinDescription {
+  readonly kind: 'interval';
+  readonly type: 'inner' | 'left';
+  readonly lower: number;
+  readonly upper: number;
+}
+
+/** Calls to what answers later; its elements in flight are state. */
+export interface AsyncMapNode extends NodeBase, Named {
+  readonly kind: 'asyncMap';
+  readonly input: number;
+  readonly spec: AsyncMapSpec<unknown, unknown>;
 }
 
 export interface WindowNode extends NodeBase, Named {
@@ -106,6 +129,7 @@ export type GraphNode =
   | UnionNode
   | KeyByNode
   | ProcessNode
+  | AsyncMapNode
   | WindowNode
   | SideNode
   | SinkNode;
@@ -118,6 +142,7 @@ export interface Graph {
 export function inputsOf(node: GraphNode): readonly number[] {
   if (node.kind === 'source') return [];
   if (node.kind === 'union') return node.inputs;
-  if (node.kind === 'process' && node.broadcast !== undefined) return [node.input, node.broadcast];
+  if (node.kind === 'process')
+    return [node.input, node.broadcast, node.right].filter((id) => id !== undefined);
   return [node.input];
 }

@@ -132,6 +132,20 @@ export interface BroadcastProcessSpec<
   };
 }
 
+/** An operator that two keyed streams reach (Flink's `KeyedCoProcessFunction`): both see the same state and timers of a key. */
+export interface ConnectedProcessSpec<
+  L,
+  R,
+  K,
+  S extends StateDeclarations = StateDeclarations,
+  M extends TimerDeclarations = TimerDeclarations,
+  D extends SideDeclarations = SideDeclarations,
+  O = unknown,
+> extends Omit<ProcessSpec<L, K, S, M, D, O>, 'onElement'> {
+  onLeft(element: L, context: ProcessContext<K, S, M, D, O>): void;
+  onRight(element: R, context: ProcessContext<K, S, M, D, O>): void;
+}
+
 export interface ProcessSpec<
   T,
   K,

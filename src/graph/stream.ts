@@ -7,6 +7,7 @@
  */
 import type { Key } from '../codec/key.js';
 import { type AnyKeyType, type KeyType, key, keyCodec } from '../codec/keys.js';
+import { type AsyncContext, type AsyncMapOptions, readAsyncMap } from './async-map.js';
 import { isBag, unknownNames } from './bag.js';
 import type { GraphBuilder, UidOptions } from './builder.js';
 import { KeyedStream } from './keyed-stream.js';
@@ -90,6 +91,31 @@ export class Stream<T> {
       input,
       apply: apply as (value: unknown) => Iterable<U>,
     }));
+  }
+
+  /**
+   * One result for each element, which comes later: for lookups and calls to the outside (Flink's `AsyncDataStream`).
+   * `uid` names it for good: elements that are asked about are part of each snapshot, and asked about again after a
+   * recovery or a restore. So `call` may be made more than once for an element; its result counts once.
+   *
+   * With `ordered` (the default) results leave in the order of the elements, per subtask. Event time waits for them. A
+   * call that fails or takes longer than `timeout` is tried again as `retries` say; then the job fails, unless there is a
+   * `fallback`. `assignTimestamps` stands before it.
+   * @example
+   * orders.asyncMap('customer', async (order, { signal }) => {
+   *   const answer = await fetch(`http://crm.local/customers/${order.customer}`, { signal });
+   *   return { ...order, customer: Customer.parse(await answer.json()) };
+   * }, { capacity: 50, timeout: '5s', retries: { attempts: 3 } })
+   */
+  asyncMap<U>(
+    uid: string,
+    call: (element: T, context: AsyncContext) => Promise<U>,
+    options: AsyncMapOptions<T, NoInfer<U>> = {},
+  ): Stream<U> {
+    const { spec, findings } = readAsyncMap(call, options);
+    for (const finding of findings) this.#graph.find(`asyncMap ${show(uid)}: ${finding}`);
+    const formerly = options?.formerly ?? [];
+    return this.#then<U>((id, input) => ({ id, kind: 'asyncMap', uid, formerly, input, spec }));
   }
 
   /**
