@@ -4,7 +4,8 @@
  *     {"operator":"count","state":"seen","key":"whale","value":3}
  *     {"operator":"count","state":"seen","key":"whale","delete":true}
  *
- * `keyGroup` may stand there and is not looked at: it follows from the key.
+ * `keyGroup` may stand there and is not looked at: it follows from the key. `kind`, which an export adds where a state and a
+ * timer share a name, says which of them is meant.
  */
 import { TidemarkError } from '../base/errors.js';
 import { BytesDamaged } from '../codec/codec.js';
@@ -65,6 +66,7 @@ export interface Edit {
 const FIELDS = [
   'operator',
   'state',
+  'kind',
   'keyGroup',
   'key',
   'namespace',
@@ -105,7 +107,10 @@ export function readLine(
   const { delete: removes = false } = fields;
   if (typeof removes !== 'boolean') return refuse('delete: expected true or false');
   const label = `${String(fields['operator'])}.${String(fields['state'])}`;
-  const named = targets.filter((target) => target.label === label);
+  const { kind } = fields;
+  const named = targets.filter(
+    ({ table, label: own }) => own === label && (kind === undefined || kind === table.kind),
+  );
   if (named.length === 0) {
     const tables = targets.map(({ table }) => table);
     findings.add('STATE_NOT_FOUND', `line ${line}: ${unknownState(label.slice(0, 400), tables)}`);
@@ -138,7 +143,7 @@ function encode(
   const [bytes, another] = fitting;
   if (bytes === undefined) return refuse(`${label}: ${reason}`);
   if (another !== undefined)
-    return refuse(`a state and a timer are called ${label}, and it may be of either`);
+    return refuse(`a state and a timer are called ${label}, and it may be of either: add "kind"`);
   return { bytes, remove, shown: shownEntry(label, fields) };
 }
 

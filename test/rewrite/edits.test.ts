@@ -241,7 +241,7 @@ describe('lines that are wrong', () => {
   });
 });
 
-test('a line for a name that a state and a timer share is for the one it fits', async () => {
+test('a line for a name that a state and a timer share is for the one it fits, or that its kind names', async () => {
   const shapes = [table(0, 'c', 's'), table(1, 'c', 's', 'timer')];
   const disk = await diskOf({
     tables: shapes,
@@ -252,14 +252,18 @@ test('a line for a name that a state and a timer share is for the one it fits', 
     { operator: 'c', state: 's', key: 'a', value: 1 },
     { operator: 'c', state: 's', key: 'a', mapKey: 5, value: null },
     { operator: 'c', state: 's', key: 'a', mapKey: 6 },
+    { operator: 'c', state: 's', kind: 'timer', key: 'b', mapKey: 7, value: null },
+    { operator: 'c', state: 's', kind: 'value', key: 'b', value: 2 },
   ];
   await rewritten(disk, {}, { edits: lines.map((line) => JSON.stringify(line)).join('\n') });
   const found: Line[] = await linesIn(disk);
   assert.deepEqual(
     found.map(({ mapKey, value }) => [mapKey, value]),
     [
+      [7, null],
       [5, null],
       [6, null],
+      [undefined, 2],
       [undefined, 1],
     ],
   );
