@@ -7,6 +7,7 @@
 // It hands `node --test` a list of files, because what it makes of folders and globs differs between Node 20, 22 and
 // 24. Each run has a temporary folder of its own, removed with all that tests left there.
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
@@ -69,6 +70,10 @@ function run(options, files) {
   // More certificates cost Node 20 three times its start; tests that need them (test/package) take them from here.
   if (env.NODE_EXTRA_CA_CERTS !== undefined) env.TIDEMARK_TEST_CERTIFICATES = env.NODE_EXTRA_CA_CERTS;
   delete env.NODE_EXTRA_CA_CERTS;
+  if (env.TIDEMARK_TEST_SEED === 'random') {
+    env.TIDEMARK_TEST_SEED = String(randomInt(2 ** 31));
+    process.stdout.write(`TIDEMARK_TEST_SEED=${env.TIDEMARK_TEST_SEED}\n`);
+  }
   const node = ['--test', `--test-concurrency=${CONCURRENCY}`, ...reporter(options), ...options, ...files];
   const child = spawn(process.execPath, node, { cwd: PROJECT, env, stdio: 'inherit' });
   // The terminal sends these to the tests as well; here they only must not leave the folder behind.

@@ -8,11 +8,11 @@ import { packSegments } from '../../src/archive/write.js';
 import { TidemarkError } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
 import { SegmentWriter } from '../../src/format/segment.js';
+import { SEED } from '../helpers/seed.js';
 import { archiveOf, diskWith, memoryDisk, PATH } from './archives.js';
 import { Blocks, operator, PROVENANCE, table } from './blocks.js';
 import { everything, OPERATORS, TABLES } from './everything.js';
 
-const SEED = Number(process.env['TIDEMARK_TEST_SEED'] ?? 1);
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
 
 /** Which member's header, content or padding lies at each offset; '' for the end of the file. */

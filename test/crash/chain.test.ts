@@ -11,11 +11,11 @@ import { existsSync, statSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import { EXIT } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
+import { SEED } from '../helpers/seed.js';
 import { DeedsJob } from './deeds-job.js';
 import { eventually, type Finished } from './harness.js';
 
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
-const SEED = Number(process.env['TIDEMARK_TEST_SEED'] ?? 1);
 /** Kills at any moment, for each way to keep state. */
 const RANDOM_KILLS = LONG ? 200 : 1;
 /** How often each named point is the place of a kill. */

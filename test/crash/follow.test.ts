@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { EXIT } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
+import { SEED } from '../helpers/seed.js';
 import type { WriterMessage } from './definitions/log-writer.js';
 import { committed, committedLines, type Running, Sandbox } from './harness.js';
 
@@ -52,10 +53,9 @@ async function kill(running: Running): Promise<void> {
 }
 
 test('every line of a rotated and truncated log once, over six kills', async () => {
-  const seed = process.env['TIDEMARK_TEST_SEED'] ?? '1';
-  const random = seededRandom(Number(seed));
+  const random = seededRandom(SEED);
   const script = join(import.meta.dirname, 'definitions/log-writer.js');
-  writer = fork(script, [sandbox.path('app.log'), seed]);
+  writer = fork(script, [sandbox.path('app.log'), String(SEED)]);
   let rotations = 0;
   for (let n = 1; n <= KILLS; n++) {
     const running = sandbox.start([...ARGS, ...PARAMS]);

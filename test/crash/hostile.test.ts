@@ -19,6 +19,7 @@ import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { CODES, type ErrorCode, EXIT } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
+import { SEED } from '../helpers/seed.js';
 import { committed, committedLines, errorOf, miscounted, Sandbox } from './harness.js';
 
 /** Longer than a Unix socket's path may be. */
@@ -125,7 +126,7 @@ describe('a catalog', () => {
   }
 
   test('with any byte flipped never crashes a command', () => {
-    const random = seededRandom(Number(process.env['TIDEMARK_TEST_SEED'] ?? 1));
+    const random = seededRandom(SEED);
     restore();
     const { size } = statSync(catalog);
     for (let i = 0; i < 8; i++) {
@@ -168,7 +169,7 @@ describe('a frozen definition', () => {
 });
 
 describe('a segment', () => {
-  const random = seededRandom(Number(process.env['TIDEMARK_TEST_SEED'] ?? 1));
+  const random = seededRandom(SEED);
 
   test('with one byte flipped, wherever it is: resume names it with exit 7 and starts nothing', () => {
     restore();

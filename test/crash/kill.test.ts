@@ -10,6 +10,7 @@ import { systemClock } from '../../src/base/clock.js';
 import { homePaths } from '../../src/base/home.js';
 import { seededRandom, systemRandom } from '../../src/base/random.js';
 import { Catalog } from '../../src/catalog/catalog.js';
+import { SEED } from '../helpers/seed.js';
 import { committedLines, countedLines, difference, eventually, type Finished, Sandbox } from './harness.js';
 
 /** With `TIDEMARK_TEST_LONG=1`, many more kills; chain.test.ts kills as well. */
@@ -73,7 +74,7 @@ function whenOf(kill: number): When {
 }
 
 test('kill -9 at any moment loses nothing and doubles nothing', { timeout: SECONDS * 1000 * 5 }, async () => {
-  const seeded = seededRandom(Number(process.env['TIDEMARK_TEST_SEED'] ?? 1));
+  const seeded = seededRandom(SEED);
   const random = () => seeded.next();
   let afterNew = 0;
   let atNamed = 0;

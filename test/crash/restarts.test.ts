@@ -5,6 +5,7 @@ import { after, describe, test } from 'node:test';
 import { EXIT } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
 import type { JobRow } from '../../src/job/status.js';
+import { SEED } from '../helpers/seed.js';
 import { committedLines, countedLines, difference, Sandbox } from './harness.js';
 
 /** With `TIDEMARK_TEST_LONG=1`, more. */
@@ -40,7 +41,7 @@ describe('a job that is stopped again and again', { concurrency: 2 }, () => {
   });
 
   test('by SIGTERM at random moments: run --resume goes on, and each line is committed once', async () => {
-    const random = seededRandom(Number(process.env['TIDEMARK_TEST_SEED'] ?? 1));
+    const random = seededRandom(SEED);
     const count = 20_000;
     const output = sandbox.path('stopped-out');
     const params = { count, rate: 1_000, keys: KEYS, splits: 4, output };

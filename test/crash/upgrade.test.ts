@@ -7,6 +7,7 @@ import { EXIT } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
 import type { JobRow } from '../../src/job/status.js';
 import type { UpgradeReport } from '../../src/job/upgrade-report.js';
+import { SEED } from '../helpers/seed.js';
 import { committedLines, errorOf, type Finished, miscounted, Sandbox } from './harness.js';
 
 const NEXT = 'test/crash/definitions/next-count.ts';
@@ -220,13 +221,12 @@ test('whenever the command itself is killed, --recover puts things right', () =>
 
 test('killed at random moments, the same', { skip: !LONG }, async () => {
   const job = new Counting();
-  const seed = Number(process.env['TIDEMARK_TEST_SEED'] ?? 1);
-  const random = seededRandom(seed);
+  const random = seededRandom(SEED);
   for (let round = 0; round < 20; round++) {
     const does = ['well', 'throws', 'kills', 'hangs'][Math.floor(random.next() * 4)] ?? 'well';
     const args = [...job.command, '--definition', NEXT, '--param', `does=${does}`, '--timeout', '3s'];
     const upgrade = job.sandbox.start(args);
-    const what = `seed ${seed}, round ${round}, ${does}`;
+    const what = `seed ${SEED}, round ${round}, ${does}`;
     const timer = setTimeout(() => upgrade.process.kill('SIGKILL'), 300 + random.next() * 6_000);
     const { signal } = await upgrade.finished;
     clearTimeout(timer);

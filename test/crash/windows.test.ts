@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { seededRandom } from '../../src/base/random.js';
+import { SEED } from '../helpers/seed.js';
 import { sorted } from '../time/everything.js';
 import { arrivalsOf, assertMainAndLate, expected, unseen } from '../time/expected.js';
 import { streamsOf } from '../time/stream.js';
@@ -85,7 +86,7 @@ describe('windows in a job that is killed', { concurrency: 2 }, () => {
     }, async () => {
       const sandbox = new Sandbox();
       after(() => sandbox.remove());
-      const killed = new Killed(sandbox, Number(process.env['TIDEMARK_TEST_SEED'] ?? 1));
+      const killed = new Killed(sandbox, SEED);
       const [before = 0, later = 0] = KILLS;
       const common = ['--checkpoint-interval', '150ms', '--quiet'];
       const params = { elements: ELEMENTS, rate: RATE, output: killed.output };

@@ -16,6 +16,7 @@ import { StoreTask } from '../../src/job/store-task.js';
 import { liveBlocks } from '../../src/store/live-blocks.js';
 import { RunReader } from '../../src/store/run-reader.js';
 import { openHome, startJob, type TestHome } from '../catalog/fixture.js';
+import { SEED } from '../helpers/seed.js';
 
 const CHUNK = 4096;
 const TABLE = 0;
@@ -144,8 +145,7 @@ test('a run that is written again while the equal one is released stays leased',
 });
 
 test('whatever comes in between, the list holds the state of the last delta, and nothing leaks', async (t) => {
-  const seed = Number(process.env['TIDEMARK_TEST_SEED'] ?? 1);
-  const random = seededRandom(seed);
+  const random = seededRandom(SEED);
   const below = (n: number) => Math.floor(random.next() * n);
   const chained = new Chained(t);
   const { chain } = chained;
@@ -179,7 +179,7 @@ test('whatever comes in between, the list holds the state of the last delta, and
     if (below(3) === 0) await soon();
     chained.assertSafe();
     const content = [...(await chained.content())].sort();
-    assert.deepEqual(content, [...model].sort(), `seed ${seed}, step ${step}`);
+    assert.deepEqual(content, [...model].sort(), `seed ${SEED}, step ${step}`);
   }
   assert.ok(chained.merges > 0);
   await chain.close();

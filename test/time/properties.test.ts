@@ -42,7 +42,7 @@ const events: fc.Arbitrary<Event[]> = fc.array(
 const shapes: fc.Arbitrary<Shape> = fc
   .record({
     bound: fc.integer({ min: 0, max: 40 }),
-    lateness: fc.constantFrom(0, 0, 1, 15, 60),
+    lateness: fc.constantFrom(0, 1, 15, 60, 60, 120),
     size: fc.integer({ min: 1, max: 60 }),
     slides: fc.integer({ min: 1, max: 6 }),
     odd: fc.boolean(),
