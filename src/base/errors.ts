@@ -43,6 +43,8 @@ export const CODES = {
   USER_CODE: EXIT.jobFailed,
   USER_PROMISE: EXIT.jobFailed,
   USER_EXIT: EXIT.jobFailed,
+  /** A call of `asyncMap` was not answered in time. */
+  ASYNC_TIMEOUT: EXIT.jobFailed,
   KEY_REFUSED: EXIT.jobFailed,
   TIMESTAMP_REFUSED: EXIT.jobFailed,
   VALUE_REFUSED: EXIT.jobFailed,
@@ -117,6 +119,8 @@ export const CODES = {
   PERMISSION: EXIT.environment,
   DISK_ERROR: EXIT.environment,
   NATIVE_MODULE: EXIT.environment,
+  /** An optional package that the definition needs is not installed. */
+  PACKAGE_MISSING: EXIT.environment,
   NO_SOCKET: EXIT.environment,
 } as const satisfies Record<string, number>;
 
