@@ -12,7 +12,7 @@ interface Reach {
   readonly untimed: ReadonlySet<string>;
   /** Those by which a path passes one. */
   readonly timed: ReadonlySet<string>;
-  /** Keyed operators on the way. */
+  /** Keyed operators, and such with elements in flight, on the way. */
   readonly operators: ReadonlySet<string>;
 }
 
@@ -48,7 +48,7 @@ function after(node: GraphNode, reach: Reach): Reach {
   if (node.kind === 'source') return { ...reach, untimed: new Set([node.uid]) };
   if (node.kind === 'assign')
     return { ...reach, untimed: new Set(), timed: union([reach.timed, reach.untimed]) };
-  if (node.kind === 'process' || node.kind === 'window')
+  if (node.kind === 'process' || node.kind === 'window' || node.kind === 'asyncMap')
     return { ...reach, operators: new Set([...reach.operators, node.uid]) };
   return reach;
 }
@@ -59,7 +59,7 @@ function assignFindings(reach: Reach, assigned: Set<string>): string[] {
   for (const source of sources) assigned.add(source);
   if (reach.operators.size > 0)
     return [
-      `assignTimestamps stands after ${list('operator', reach.operators)}: it belongs before the first keyed operator`,
+      `assignTimestamps stands after ${list('operator', reach.operators)}: it belongs before the first keyed operator, and before asyncMap`,
     ];
   if (reach.timed.size > 0)
     return [

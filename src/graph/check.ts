@@ -11,6 +11,7 @@ import { timeFindings } from './check-time.js';
 import { graphInvalid } from './graph-invalid.js';
 import { nameProblem, show } from './names.js';
 import {
+  type AsyncMapNode,
   type Graph,
   type GraphNode,
   inputsOf,
@@ -20,7 +21,7 @@ import {
   type WindowNode,
 } from './node.js';
 
-type NamedNode = SourceNode | ProcessNode | WindowNode | SinkNode;
+type NamedNode = SourceNode | ProcessNode | AsyncMapNode | WindowNode | SinkNode;
 
 /** Findings, in the order of the graph; empty when the graph can run. */
 export function checkGraph(graph: Graph): string[] {
@@ -45,8 +46,10 @@ function label(node: NamedNode): string {
 function specFindings(node: NamedNode): string[] {
   if (node.kind === 'source') return sourceFindings(node.source);
   if (node.kind === 'sink') return sinkFindings(node.sink);
-  // What a window was given is read, and found wrong, where it is given: read-window.ts.
-  return node.kind === 'window' ? [] : processFindings(node.spec, node.broadcast !== undefined);
+  // What these were given is read, and found wrong, where it is given: read-window.ts, async-map.ts.
+  return node.kind === 'window' || node.kind === 'asyncMap'
+    ? []
+    : processFindings(node.spec, node.broadcast !== undefined);
 }
 
 function uidFindings(named: readonly NamedNode[]): string[] {

@@ -3,6 +3,7 @@ import { operatorId } from '../base/operator-id.js';
 import { describePanes, describeWindow, type WindowDescription } from './describe-window.js';
 import {
   type AssignNode,
+  type AsyncMapNode,
   type Graph,
   type GraphNode,
   inputsOf,
@@ -44,6 +45,8 @@ export interface NodeDescription {
   /** The one of `inputs` that is broadcast to it. */
   readonly broadcast?: number;
   readonly window?: WindowDescription;
+  /** Of an `asyncMap`. */
+  readonly async?: AsyncDescription;
   /** Of an `assign`: how elements get their timestamps. */
   readonly time?: TimeDescription;
   /** Which output of its input a `side` node is. */
@@ -54,7 +57,7 @@ export interface NodeDescription {
 
 export interface StateDescription {
   readonly name: string;
-  readonly kind: StateKind | 'broadcast' | OperatorStateKind;
+  readonly kind: StateKind | 'broadcast' | 'in-flight' | OperatorStateKind;
   readonly codec: string;
   /** Of the schema; 1 where there is none. */
   readonly version: number;
@@ -63,6 +66,16 @@ export interface StateDescription {
   readonly mapKey?: string;
   /** Absent: entries do not expire. */
   readonly ttl?: Ttl;
+}
+
+/** How calls are made; lengths are milliseconds. */
+export interface AsyncDescription {
+  readonly ordered: boolean;
+  readonly capacity: number;
+  readonly timeout: number;
+  /** Tries in all. */
+  readonly attempts: number;
+  readonly fallback: boolean;
 }
 
 /** Lengths are milliseconds. */
@@ -120,6 +133,8 @@ function describeNode(node: GraphNode, graph: Graph): NodeDescription {
         window: describeWindow(node),
         states: describePanes(node.spec),
       };
+    case 'asyncMap':
+      return { ...base, ...named(node), ...describeAsync(node) };
     case 'assign':
       return { ...base, time: describeTime(node) };
     case 'keyBy':
@@ -131,7 +146,7 @@ function describeNode(node: GraphNode, graph: Graph): NodeDescription {
   }
 }
 
-function named(node: SourceNode | ProcessNode | WindowNode | SinkNode) {
+function named(node: SourceNode | ProcessNode | AsyncMapNode | WindowNode | SinkNode) {
   return { name: node.uid, uid: node.uid, operatorId: operatorId(node.uid), formerly: node.formerly };
 }
 
@@ -150,6 +165,16 @@ function describeSink({ sink }: SinkNode): SinkDescription {
     ...(sink.describe === undefined ? {} : { describe: sink.describe }),
     delivery: sink.committer === undefined ? 'at-least-once' : 'exactly-once',
     ...(sink.target === undefined ? {} : { target: sink.target }),
+  };
+}
+
+/** Its elements in flight are a state without a name. */
+function describeAsync({ spec }: AsyncMapNode): Pick<NodeDescription, 'async' | 'states'> {
+  const { ordered, capacity, timeout, retries, fallback, kept } = spec;
+  const version = kept.schema?.version ?? 1;
+  return {
+    async: { ordered, capacity, timeout, attempts: retries.attempts, fallback: fallback !== undefined },
+    states: [{ name: '', kind: 'in-flight', codec: kept.codec.id, version, formerly: [] }],
   };
 }
 

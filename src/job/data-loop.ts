@@ -220,7 +220,7 @@ export class DataLoop {
   }
 
   #isDue(asked: Asked | undefined): boolean {
-    if (asked?.drain === true) return this.#quiet;
+    if (asked?.drain === true) return this.#quiet && this.#options.dataflow.inFlight === 0;
     return asked?.settle !== true || this.#options.dataflow.advanced;
   }
 

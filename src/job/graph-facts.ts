@@ -51,10 +51,10 @@ export function windowOf(graph: Graph, { operator, name, kind }: Table): { reado
 }
 
 function operatorFacts(graph: Graph, node: GraphNode): readonly OperatorFacts[] {
-  if (node.kind !== 'source' && node.kind !== 'sink' && !isKeyed(node)) return [];
+  if (!('uid' in node)) return [];
   const { uid, formerly } = node;
   const keyed = isKeyed(node);
-  const kind = keyed ? 'process' : node.kind;
+  const kind = node.kind === 'source' || node.kind === 'sink' ? node.kind : 'process';
   const inputs = feedersOf(graph, node);
   return [{ uid, formerly, kind, keyType: keyed ? keyType(graph, node.input) : null, inputs }];
 }

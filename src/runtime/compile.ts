@@ -9,6 +9,7 @@ import { rangeOf } from '../base/key-groups.js';
 import { listCodec } from '../codec/list.js';
 import { valueCodec } from '../codec/value.js';
 import {
+  type AsyncMapNode,
   type Graph,
   type GraphNode,
   inputsOf,
@@ -22,6 +23,8 @@ import type { OperatorStateDeclarations } from '../graph/operator-state.js';
 import type { SourceContext } from '../graph/source.js';
 import type { BackendOptions, KeyedBackend, StateTable, StepTime } from '../state/backend.js';
 import { AssignOperator } from './assign.js';
+import { AsyncGroup } from './async-group.js';
+import { AsyncGroups } from './async-groups.js';
 import { BroadcastInput } from './broadcast-input.js';
 import { BroadcastStates } from './broadcast-state.js';
 import { EventTime, NO_WATERMARK, type OperatorTime } from './event-time.js';
@@ -76,6 +79,8 @@ export interface Compiled {
   /** Those of `keyed` of which something may expire. */
   readonly expiring: readonly KeyedOperator[];
   readonly watermarks: Watermarks;
+  /** Undefined where there is no `asyncMap`. */
+  readonly asyncs: AsyncGroups | undefined;
   /** By node and subtask. */
   readonly instances: ReadonlyMap<number, readonly Counted[]>;
   /** What a node offers to those that feed it, by node and subtask: where a test pushes elements. */
@@ -131,6 +136,7 @@ class Compiler {
   readonly #eventTime = new EventTime();
   readonly #sources: SourceGroup[] = [];
   readonly #sinks: SinkGroup[] = [];
+  readonly #asyncs: AsyncGroup[] = [];
 
   constructor(options: CompileOptions) {
     this.#options = options;
@@ -153,6 +159,7 @@ class Compiler {
     const has = (node: KeyedNode, kind: Table['kind']) =>
       this.#tables.some((table) => table.operator === node.uid && table.kind === kind);
     const sources = this.#sources.reverse();
+    const asyncs = this.#asyncs.reverse();
     return {
       graph,
       parallelism,
@@ -165,7 +172,8 @@ class Compiler {
       keyed: operatorsOf(keyedNodes),
       timed: operatorsOf(keyedNodes.filter((node) => has(node, 'timer'))),
       expiring: operatorsOf(keyedNodes.filter(expires)),
-      watermarks: new Watermarks({ graph, sources, keyed: this.#times }),
+      watermarks: new Watermarks({ graph, sources, keyed: this.#times, asyncs }),
+      asyncs: asyncs.length === 0 ? undefined : new AsyncGroups(asyncs),
       instances: this.#instances,
       inputs: this.#inputs,
       eventTime: this.#eventTime,
@@ -202,6 +210,8 @@ class Compiler {
           node.id,
           (i) => new AssignOperator(node, i, where, this.#eventTime, this.#outputOf(node.id, i)),
         );
+      case 'asyncMap':
+        return this.#asyncMap(node);
       case 'union':
       case 'side':
         this.#inputs.set(
@@ -236,6 +246,24 @@ class Compiler {
     const operators = this.#each(make);
     this.#inputs.set(id, operators);
     this.#instances.set(id, operators);
+  }
+
+  #asyncMap(node: AsyncMapNode): void {
+    const { parallelism, where, wake, context } = this.#options;
+    const parts = this.#each((subtask) => ({
+      subtask,
+      parallelism,
+      eventTime: this.#eventTime,
+      where,
+      next: this.#outputOf(node.id, subtask),
+      log: context.log,
+      wake,
+    }));
+    const group = new AsyncGroup(node, this.#tables, parts);
+    this.#asyncs.push(group);
+    this.#unkeyed.set(node.uid, group);
+    this.#inputs.set(node.id, group.operators);
+    this.#instances.set(node.id, group.operators);
   }
 
   #source(node: SourceNode): void {

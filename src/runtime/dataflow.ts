@@ -13,6 +13,7 @@ import type { Graph } from '../graph/node.js';
 import type { SinkContext, Transaction, TransactionId } from '../graph/sink.js';
 import type { SourceContext } from '../graph/source.js';
 import type { BackendOptions, StepTime } from '../state/backend.js';
+import { type AsyncGroups, NO_FLOOR } from './async-groups.js';
 import { type RefusedSplit, refusedSplits } from './check-source.js';
 import type { BackendFactory } from './compile.js';
 import { type Compiled, compile } from './compile.js';
@@ -117,6 +118,8 @@ export class Dataflow {
       await operator.open();
       where.leave();
     }
+    this.compiled.asyncs?.begin();
+    await this.compiled.asyncs?.open(where);
     for (const source of this.compiled.sources) {
       where.at(source.node.id, 0);
       where.enter();
@@ -173,22 +176,50 @@ export class Dataflow {
     where.enter();
     this.#stepTime.now = this.time.now();
     for (const { backend } of this.compiled.expiring) backend.expire(EXPIRED_A_STEP);
-    const fired = this.compiled.watermarks.advance(monotonic, TIMERS_A_STEP);
-    this.#advanced = fired === 0 && this.compiled.watermarks.settled;
-    const worked =
-      this.#hold?.advanced(fired) === true ||
-      fired > 0 ||
-      this.#fireTimers() ||
-      (!this.#draining && !this.#pausing && !this.#standing && this.#readBatch(monotonic));
+    const { asyncs } = this.compiled;
+    const worked = asyncs === undefined ? this.#stepAll(monotonic) : this.#stepBehind(asyncs, monotonic);
     if (worked) for (const group of this.compiled.sinks) for (const sink of group.operators) sink.flush();
     if (where.failure !== undefined) throw where.failure;
     where.leave();
     return worked;
   }
 
-  /** Every source was read to its end. */
+  #stepAll(monotonic: number): boolean {
+    const fired = this.compiled.watermarks.advance(monotonic, TIMERS_A_STEP, NO_FLOOR);
+    this.#advanced = fired === 0 && this.compiled.watermarks.settled;
+    return (
+      this.#hold?.advanced(fired) === true || fired > 0 || this.#fireTimers() || this.#mayRead(monotonic)
+    );
+  }
+
+  /** As `stepAll`, where elements are in flight: results go first, and where one is blocked only what lies behind it moves. */
+  #stepBehind(asyncs: AsyncGroups, monotonic: number): boolean {
+    asyncs.look(monotonic);
+    const { floor } = asyncs;
+    const fired = this.compiled.watermarks.advance(monotonic, TIMERS_A_STEP, floor);
+    this.#advanced = false;
+    if (fired > 0) return true;
+    const delivered = asyncs.deliver(floor);
+    if (!delivered && asyncs.inFlight === 0) {
+      this.#advanced = this.compiled.watermarks.settled;
+      if (this.#hold?.advanced(fired) === true) return true;
+    }
+    const free = floor === NO_FLOOR && asyncs.floor === NO_FLOOR;
+    return (free && (this.#fireTimers() || this.#mayRead(monotonic))) || delivered;
+  }
+
+  #mayRead(monotonic: number): boolean {
+    return !this.#draining && !this.#pausing && !this.#standing && this.#readBatch(monotonic);
+  }
+
+  /** Every source was read to its end, and nothing is in flight. */
   get ended(): boolean {
-    return this.compiled.sources.every((source) => source.ended);
+    return this.compiled.sources.every((source) => source.ended) && this.inFlight === 0;
+  }
+
+  /** Elements whose results have not left their `asyncMap` yet. */
+  get inFlight(): number {
+    return this.compiled.asyncs?.inFlight ?? 0;
   }
 
   /**
@@ -263,11 +294,20 @@ export class Dataflow {
 
   /** The process stood still for so long, milliseconds, or did something else: no split was idle for that. */
   stalled(ms: number): void {
+    this.compiled.asyncs?.stalled(ms);
     for (const source of this.compiled.sources) source.times.stalled(ms);
   }
 
   /** Milliseconds until there may be something to do without a source waking us. */
   waitMs(monotonic: number): number {
+    const { asyncs } = this.compiled;
+    const answer = asyncs?.waitMs(monotonic) ?? Number.POSITIVE_INFINITY;
+    // Until results leave nothing else may move, even where it is due.
+    if (asyncs !== undefined && asyncs.floor !== NO_FLOOR) return answer;
+    return Math.min(answer, this.#waitMs(monotonic));
+  }
+
+  #waitMs(monotonic: number): number {
     let wait = this.compiled.watermarks.waitMs(monotonic);
     for (const source of this.compiled.sources) wait = Math.min(wait, source.waitMs(monotonic));
     const next = this.#nextTimer();
@@ -310,6 +350,7 @@ export class Dataflow {
   async close(): Promise<void> {
     await this.closeSources();
     for (const operator of this.compiled.keyed) await operator.close();
+    await this.compiled.asyncs?.close();
     for (const group of this.compiled.sinks) await group.close();
   }
 

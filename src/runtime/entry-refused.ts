@@ -6,12 +6,14 @@ import { keyCodecById } from '../codec/keys.js';
 import { ByteReader } from '../codec/reader.js';
 import { StepFailed, stepName } from '../codec/schema.js';
 import type { Entry } from '../format/entry.js';
+import { IN_FLIGHT_KEY } from '../format/in-flight.js';
 import type { Graph } from '../graph/node.js';
 import { shownKey } from '../state/refused.js';
 import { isKeyed } from './compile.js';
 import type { Table } from './tables.js';
 
 const places = keyCodecById('tuple(long,long)');
+const flights = keyCodecById(IN_FLIGHT_KEY);
 const anyKeys = keyCodecById('auto');
 /** Bytes of a key that are shown where it cannot be read. */
 const MAX_HEX_BYTES = 32;
@@ -65,6 +67,7 @@ export function entryRefused(
 export function nameEntry({ key, mapKey, namespace }: Entry, ours: Table, graph: Graph): string {
   if (ours.kind === 'operator-list' || ours.kind === 'operator-union')
     return `[subtask, place] ${show(places, key)}`;
+  if (ours.kind === 'in-flight') return `[subtask, place, timestamp] ${show(flights, key)}`;
   const keys = keysOf(graph, ours.operator);
   const parts = [
     ...(key.length === 0 ? [] : [`key ${keys === undefined ? hex(key) : show(keys, key)}`]),

@@ -1,4 +1,6 @@
-/** State that belongs to no key: broadcast state of keyed operators, list and union state of sources and sinks. */
+/** State that belongs to no key: broadcast state of keyed operators, list and union state of sources and sinks, elements in flight. */
+import type { Codec } from '../codec/codec.js';
+import type { Schema } from '../codec/schema.js';
 import type { Entry, EntryWriter } from '../format/entry.js';
 import type { TableKind } from '../format/manifest.js';
 import type { GraphNode } from '../graph/node.js';
@@ -14,18 +16,31 @@ export interface UnkeyedStates {
 }
 
 /** Kinds of table that hold such state. */
-const KINDS: ReadonlySet<TableKind> = new Set(['broadcast', 'operator-list', 'operator-union']);
+const KINDS: ReadonlySet<TableKind> = new Set(['broadcast', 'operator-list', 'operator-union', 'in-flight']);
 
 export function isUnkeyedState(kind: TableKind): boolean {
   return KINDS.has(kind);
 }
 
-type UnkeyedDeclaration = OperatorStateDeclaration | BroadcastDeclaration<never, unknown>;
+/** How elements in flight are kept; one without a name. */
+interface InFlightDeclaration {
+  readonly kind: 'in-flight';
+  readonly codec: Codec<unknown>;
+  readonly schema: Schema<unknown> | undefined;
+  readonly was?: readonly Codec<unknown>[] | undefined;
+  readonly formerly: readonly string[];
+}
+
+type UnkeyedDeclaration =
+  | OperatorStateDeclaration
+  | BroadcastDeclaration<never, unknown>
+  | InFlightDeclaration;
 
 /** What a node declares of it, by name. */
 export function unkeyedDeclarations(node: GraphNode): Readonly<Record<string, UnkeyedDeclaration>> {
   if (node.kind === 'source') return node.source.state ?? {};
   if (node.kind === 'sink') return node.sink.state ?? {};
+  if (node.kind === 'asyncMap') return { '': { kind: 'in-flight', formerly: [], ...node.spec.kept } };
   return broadcastDeclarations(node);
 }
 

@@ -11,6 +11,7 @@
  */
 import { present } from '../base/assert.js';
 import { type Graph, type GraphNode, inputsOf } from '../graph/node.js';
+import type { AsyncGroup } from './async-group.js';
 import { END_OF_TIME, NO_WATERMARK, type OperatorTime } from './event-time.js';
 import type { KeyedOperator } from './operator.js';
 import type { SourceGroup } from './source.js';
@@ -26,6 +27,8 @@ export interface WatermarkParts {
   readonly sources: readonly SourceGroup[];
   /** By node: the time of each keyed operator, and its subtasks. */
   readonly keyed: ReadonlyMap<number, KeyedTime>;
+  /** Operators with elements in flight, in the order of the graph. */
+  readonly asyncs: readonly AsyncGroup[];
 }
 
 export interface KeyedTime {
@@ -46,6 +49,7 @@ export class Watermarks {
   readonly #origins: ReadonlyMap<number, readonly SourceGroup[]>;
   readonly #keyed: WatermarkParts['keyed'];
   readonly #timestamped: ReadonlySet<number>;
+  readonly #asyncs: ReadonlyMap<number, AsyncGroup>;
   /** Where event time has been declared to be, whatever the sources have left; undefined: they decide. */
   #held: number | undefined = undefined;
   /** The last advance was cut short: some operator has timers to fire at or before its watermark. */
@@ -57,11 +61,12 @@ export class Watermarks {
   /** It is to come there whatever the sources say: what is idle says nothing. */
   #atLevels = false;
 
-  constructor({ graph, sources, keyed }: WatermarkParts) {
+  constructor({ graph, sources, keyed, asyncs }: WatermarkParts) {
     this.#nodes = graph.nodes;
     this.#flows = graph.nodes.map(() => ({ watermark: NO_WATERMARK, idle: false }));
     this.#sources = new Map(sources.map((source) => [source.node.id, source]));
     this.#keyed = keyed;
+    this.#asyncs = new Map(asyncs.map((group) => [group.node.id, group]));
     this.#timestamped = reachedByAssign(graph);
     this.#inputs = graph.nodes.map((node) => timeInputs(node, this.#timestamped));
     this.#origins = new Map(
@@ -78,19 +83,25 @@ export class Watermarks {
       this.#cut ||= timed && anyDue(operators, time.watermark);
   }
 
-  /** Lets event time advance as far as the sources have come; fires at most `most` timers, and says how many. */
-  advance(monotonic: number, most: number): number {
+  /**
+   * Lets event time advance as far as the sources have come; fires at most `most` timers, and says how many. What stands before
+   * node `floor` stays where it is.
+   */
+  advance(monotonic: number, most: number, floor: number): number {
     if (!this.active) return 0;
     let fired = 0;
     const goesOn = this.#cut;
-    this.#cut = false;
+    // What stays where it is may have timers to fire.
+    this.#cut = goesOn && floor > 0;
     for (const node of this.#nodes) {
+      if (node.id < floor) continue;
       const flow = present(this.#flows[node.id], 'a flow of every node');
       if (node.kind === 'source') this.#ofSource(node.id, flow);
       else if (node.kind === 'assign') {
         // What is known by now has to wait: an operator before the one that has timers to fire would give it elements.
         if (!goesOn) this.#assigned(node.id, node, monotonic, flow);
-      } else {
+      } else if (node.kind === 'asyncMap') this.#awaiting(node.id, flow);
+      else {
         this.#merged(node.id, flow);
         this.#bound(node.id, flow);
         const keyed = this.#keyed.get(node.id);
@@ -112,6 +123,7 @@ export class Watermarks {
     this.#held = undefined;
     this.#cut = false;
     for (const flow of this.#flows) flow.watermark = NO_WATERMARK;
+    for (const group of this.#asyncs.values()) group.recede();
     for (const [id, { time }] of this.#keyed) {
       time.furthest = Math.max(time.furthest, time.watermark);
       time.watermark = this.#before.get(id) ?? NO_WATERMARK;
@@ -222,13 +234,29 @@ export class Watermarks {
     if (!idle && least > flow.watermark) flow.watermark = least;
   }
 
+  /** What is in flight holds event time where it was when the oldest came. */
+  #awaiting(id: number, flow: Flow): void {
+    const group = present(this.#asyncs.get(id), 'an operator with elements in flight');
+    this.#merged(id, group.arriving);
+    const { arriving, holds } = group;
+    flow.idle = arriving.idle && holds === undefined;
+    const reached = Math.min(arriving.watermark, holds ?? END_OF_TIME);
+    if (reached > flow.watermark) flow.watermark = reached;
+    group.released = flow.watermark;
+  }
+
   #bound(id: number, flow: Flow): void {
     const level = this.#levels?.get(id);
     if (level === undefined) return;
     // What an operator before it has still to fire reaches it before its own level does.
-    const reaches = this.#atLevels && !this.#cut;
+    const reaches = this.#atLevels && !this.#cut && !this.#anyInFlight();
     flow.watermark = reaches ? level : Math.min(flow.watermark, level);
     if (reaches) flow.idle = false;
+  }
+
+  #anyInFlight(): boolean {
+    for (const { inFlight } of this.#asyncs.values()) if (inFlight > 0) return true;
+    return false;
   }
 
   /** Raises an operator's watermark and fires what is due; hands on only what it has wholly come to. */
