@@ -5,60 +5,14 @@ import { describe, test } from 'node:test';
 import type { WriteFile } from '../../src/base/disk.js';
 import { TidemarkError } from '../../src/base/errors.js';
 import { BUFFER_CHARS } from '../../src/connectors/file-sink/writer.js';
-import { fileSink } from '../../src/connectors/file-sink.js';
+import { type FileTransaction, fileSink } from '../../src/connectors/file-sink.js';
 import type { Transaction } from '../../src/graph/sink.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
 import fc from '../helpers/property.js';
+import { again, complete, consume, fail, operationsOf, play, SCRIPT, type Step, write } from './play.js';
 import { SinkRun, sinkContext, TARGET } from './sink-run.js';
 
 const LEDGER = `${TARGET}/.tidemark/ledger-out.ndjson`;
-
-type Step = (run: SinkRun) => Promise<void>;
-const write =
-  (count: number): Step =>
-  (run) =>
-    run.write(count);
-const complete: Step = (run) => run.checkpoint(true);
-const fail: Step = (run) => run.checkpoint(false);
-const consume: Step = (run) => run.consume();
-const again: Step = (run) => run.commitAgain();
-
-const SCRIPT: readonly Step[] = [
-  ...[write(5), complete, write(4), fail, write(3), complete, consume, again, complete, complete],
-  ...[write(2), fail, fail, consume, write(1), complete, write(6)],
-];
-
-/** Runs the steps; when one fails, a new attempt begins and the step is tried again. */
-async function play(run: SinkRun, steps: readonly Step[], afterFailure: () => void): Promise<void> {
-  const restart = async (error: unknown) => {
-    assert.ok(error instanceof TidemarkError ? error.code !== 'TARGET_CORRUPT' : true, String(error));
-    afterFailure();
-    run.check();
-    await run.close();
-    await run.start();
-    run.check();
-  };
-  for (const step of [(r: SinkRun) => r.start(), ...steps, complete]) {
-    run.check();
-    await step(run).catch(restart);
-  }
-  run.disk.heal();
-  // What failed in the background of the last step shows only now.
-  await complete(run).catch(async (error: unknown) => {
-    await restart(error);
-    await complete(run);
-  });
-  run.check();
-  assert.equal(run.output().length, run.snapshot.position);
-  await run.close();
-  assert.deepEqual(run.hidden(), [], 'nothing is left behind');
-}
-
-async function operationsOf(steps: readonly Step[]): Promise<string[]> {
-  const disk = new FaultyDisk();
-  await play(new SinkRun(disk), steps, () => assert.fail('nothing fails here'));
-  return disk.operations;
-}
 
 describe('committed output is exactly once', () => {
   for (const errno of ['ENOSPC', 'EIO']) {
@@ -321,7 +275,9 @@ describe('a target', () => {
     const sink = fileSink('out');
     assert.equal(sink.target, 'out');
     const good = { pending: '.pending-a', part: 'part-a', bytes: 1, lines: 1 };
-    assert.deepEqual(sink.transaction?.check(good), good);
+    assert.deepEqual(sink.transaction?.check({ files: [good] }), { files: [good] });
+    assert.deepEqual(sink.transaction?.upgrade(good, 1), { files: [good] }, 'as version 1 had it');
+    assert.throws(() => sink.transaction?.check({ files: [] }));
     for (const bad of [
       { pending: '.pending-/../../x' },
       { pending: 'x' },
@@ -329,7 +285,11 @@ describe('a target', () => {
       { part: '.x' },
       { bytes: '1' },
     ]) {
-      assert.throws(() => sink.transaction?.check({ ...good, ...bad }), JSON.stringify(bad));
+      assert.throws(
+        () => sink.transaction?.check({ files: [good, { ...good, ...bad }] }),
+        JSON.stringify(bad),
+      );
+      assert.throws(() => sink.transaction?.upgrade({ ...good, ...bad }, 1), JSON.stringify(bad));
     }
     for (const make of [
       () => fileSink(''),
@@ -364,13 +324,15 @@ describe('a writer', () => {
     });
     await writer.write(['a', 'ü']);
     const value = await writer.prepare?.(7);
-    assert.deepEqual(value, {
-      pending: '.pending-job0-0001-out-000-000000',
-      part: 'shout-job0-0001-out-000-00000007.jsonl',
-      bytes: 5,
-      lines: 2,
-    });
-    assert.equal(String(disk.peek(`${TARGET}/${value?.pending}`)), 'A\nÜ\n');
+    assert.deepEqual(value?.files, [
+      {
+        pending: '.pending-job0-0001-out-000-000000',
+        part: 'shout-job0-0001-out-000-00000007.jsonl',
+        bytes: 5,
+        lines: 2,
+      },
+    ]);
+    assert.equal(String(disk.peek(`${TARGET}/.pending-job0-0001-out-000-000000`)), 'A\nÜ\n');
   });
 
   test('refuses what JSON has not, and prepares nothing after that', async () => {
@@ -434,8 +396,9 @@ describe('a writer', () => {
       });
       await writer.write([1]);
       const value = await writer.prepare?.(1);
-      assert.match(value?.part ?? '', /^[A-Za-z0-9_.%~-]{1,200}$/);
-      names.add(value?.part ?? '');
+      const name = value?.files[0]?.part ?? '';
+      assert.match(name, /^[A-Za-z0-9_.%~-]{1,200}$/);
+      names.add(name);
     }
     assert.equal(names.size, uids.length);
   });
@@ -447,13 +410,14 @@ test('a ledger that grew long is folded, and forgets nothing', async () => {
   const committer = await fileSink<number>('out').committer?.(sinkContext(disk));
   assert.ok(committer !== undefined);
   await committer.recover([]);
-  const all: Transaction<{ pending: string; part: string; bytes: number; lines: number }>[] = [];
+  const all: Transaction<FileTransaction>[] = [];
   let longest = 0;
   for (let checkpoint = 1; checkpoint <= 3000; checkpoint++) {
     if (checkpoint % 10 === 0) continue;
-    const value = { pending: `.pending-${checkpoint}`, part: `part-${checkpoint}`, bytes: 0, lines: 0 };
-    const transaction = { id: { job: 'job0', attempt: 1, sink: 'out', subtask: 0, checkpoint }, value };
-    disk.plant(`${TARGET}/${value.pending}`, Buffer.alloc(0));
+    const file = { pending: `.pending-${checkpoint}`, part: `part-${checkpoint}`, bytes: 0, lines: 0 };
+    const id = { job: 'job0', attempt: 1, sink: 'out', subtask: 0, checkpoint };
+    const transaction = { id, value: { files: [file] } };
+    disk.plant(`${TARGET}/${file.pending}`, Buffer.alloc(0));
     await committer.commit([transaction]);
     all.push(transaction);
     longest = Math.max(longest, disk.peek(LEDGER)?.length ?? 0);

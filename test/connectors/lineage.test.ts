@@ -17,7 +17,7 @@ import {
   withCommitted,
 } from '../../src/connectors/file-sink/ledger.js';
 import { aheadOf, idsOf, lackingOf } from '../../src/connectors/file-sink/lineage.js';
-import { partName } from '../../src/connectors/file-sink/names.js';
+import { partName, prefixOf } from '../../src/connectors/file-sink/names.js';
 import { partsIn } from '../../src/connectors/file-sink/parts.js';
 import { after, countOf, holds, insertRun, type Run, without } from '../../src/connectors/file-sink/runs.js';
 import type { LineageEntry, TransactionId } from '../../src/graph/sink.js';
@@ -203,18 +203,22 @@ test('parts are found by their whole names, those of other prefixes, uids and jo
   ];
   const parsed = parseLedger(foldedText(withCommitted(emptyLedger, mine)));
   assert.ok(parsed.ok);
+  // Several files of one transaction, and what a consumer compressed where it lay.
+  const shapes = ['-00001.jsonl', '-00002.jsonl', '.jsonl.gz', '.csv', '-10000.csv.gz'].map(
+    (rest) => `part-a-0001-out-000-00000004${rest}`,
+  );
   const names = [
     ...mine.slice(0, 2).map(({ part }) => part),
     ...['', '0', 'taken-'].map((before) => `${before}part-a-0001-out-000-00000005.jsonl`),
     ...['done-part', 'part-b', 'part-a-0001'].map((stem) => `${stem}-a-0001-out-000-00000004.jsonl`),
     'part-a-0001-out-000-000000004.jsonl',
-    'part-a-0001-out-000-00000004.jsonl.gz',
+    'part-a-0001-out-000-00000004.jsonl.zst',
+    'part-a-0001-out-000-00000004-0001.jsonl',
+    ...shapes,
     '.aside-part-a-0001-a-1-out-0-000-00000004.jsonl',
   ];
   const { parts, missing } = partsIn(names, [...parsed.ledger.committed.values()]);
-  assert.deepEqual(
-    parts,
-    mine.slice(0, 2).map(({ part }) => part),
-  );
+  assert.deepEqual(parts, [...mine.slice(0, 2).map(({ part }) => part), ...shapes]);
+  for (const part of shapes) assert.equal(prefixOf(part, commit({})), 'part', part);
   assert.deepEqual(keysOf(idsOf(missing, ALL)), ['a/1/a-1-out-0/0/4', 'a/1/out/7/4']);
 });

@@ -5,12 +5,15 @@
  */
 import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { systemClock } from '../../src/base/clock.js';
+import { csv } from '../../src/connectors/csv-format.js';
 import { type FileTransaction, fileSink } from '../../src/connectors/file-sink.js';
 import type {
   LineageEntry,
   SinkCommitter,
   SinkContext,
+  SinkSpec,
   SinkWriter,
   Transaction,
   TransactionId,
@@ -19,6 +22,46 @@ import type { FaultyDisk } from '../helpers/faulty-disk.js';
 
 export const TARGET = '/home/out';
 const SUBTASKS = 2;
+
+/** How the sink of a run writes its numbers, and how a reader gets them back. */
+export interface Shape {
+  sink(): SinkSpec<number, FileTransaction>;
+  numbers(bytes: Buffer): number[];
+}
+
+const lines = (bytes: Buffer) => String(bytes).trimEnd().split('\n').map(Number);
+
+export const JSON_LINES: Shape = { sink: () => fileSink<number>('out'), numbers: lines };
+
+/** Two numbers a part, at most. */
+export const SMALL_PARTS: Shape = {
+  sink: () => fileSink<number>('out', { part: { size: 4 } }),
+  numbers: lines,
+};
+
+/** The same as compressed CSV. */
+export const GZIP_CSV_PARTS: Shape = {
+  sink: () => {
+    const options = { format: csv({ columns: ['n'] }), gzip: { level: 1 }, part: { size: 8 } };
+    const { open, ...rest } = fileSink<{ readonly n: number }>('out', options);
+    return {
+      ...rest,
+      async open(context) {
+        const writer = await open(context);
+        return {
+          write: (numbers) => writer.write(numbers.map((n) => ({ n }))),
+          prepare: async (checkpoint) => writer.prepare?.(checkpoint),
+          close: async () => writer.close?.(),
+        };
+      },
+    };
+  },
+  numbers: (bytes) => {
+    const [header, ...rows] = String(gunzipSync(bytes)).trimEnd().split('\n');
+    assert.equal(header, 'n');
+    return rows.map(Number);
+  },
+};
 
 interface Snapshot {
   readonly position: number;
@@ -66,7 +109,10 @@ export class SinkRun {
   #writers: SinkWriter<number, FileTransaction>[] = [];
   #committer: SinkCommitter<FileTransaction> | undefined;
 
-  constructor(disk: FaultyDisk, job = 'job0', origin?: Saved) {
+  readonly #shape: Shape;
+
+  constructor(disk: FaultyDisk, job = 'job0', origin?: Saved, shape = JSON_LINES) {
+    this.#shape = shape;
     this.disk = disk;
     this.job = job;
     this.#origin = origin;
@@ -80,7 +126,7 @@ export class SinkRun {
    * holds beyond its snapshot, as `--sinks rewind` does.
    */
   async start(): Promise<void> {
-    const sink = fileSink<number>('out');
+    const sink = this.#shape.sink();
     const context = this.#context(++this.#attempt);
     this.settled = false;
     this.#prepared = [];
@@ -140,7 +186,7 @@ export class SinkRun {
   /** What a committer that is only asked says of the target. */
   async ahead(): Promise<readonly TransactionId[]> {
     const context = this.#context(0);
-    return (await (await fileSink<number>('out').committer?.(context))?.ahead?.(context.lineage)) ?? [];
+    return (await (await this.#shape.sink().committer?.(context))?.ahead?.(context.lineage)) ?? [];
   }
 
   #context(attempt: number): SinkContext {
@@ -174,8 +220,8 @@ export class SinkRun {
   output(): number[] {
     const own = new RegExp(`^(taken-)?part-${this.job}-`);
     const seen = this.disk.paths().filter((path) => own.test(basename(path)));
-    const lines = seen.flatMap((path) => String(this.disk.peek(path)).trimEnd().split('\n'));
-    return lines.map(Number).sort((a, b) => a - b);
+    const numbers = seen.flatMap((path) => this.#shape.numbers(this.disk.peek(path) ?? Buffer.alloc(0)));
+    return numbers.sort((a, b) => a - b);
   }
 
   /** Output is what the input up to the last complete checkpoint gives: less only while commits are due. */

@@ -24,7 +24,7 @@ import type {
 import type { Commit, Ledger, WriterRuns } from './ledger.js';
 import { LedgerFile, readTarget, TARGET_FOLDER } from './ledger-file.js';
 import { aheadOf, idsOf, lackingOf } from './lineage.js';
-import { asideName, isPendingOf, partName } from './names.js';
+import { asideName, isPendingOf, transactionStem } from './names.js';
 import { partsIn } from './parts.js';
 import { countOf } from './runs.js';
 import type { FileTransaction } from './transaction.js';
@@ -124,7 +124,7 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
     const names = await this.#disk.list(this.#folder);
     const { parts, missing } = partsIn(names, writers);
     await ledger.setAside(writers, parts);
-    this.#logGone(namesOf(missing), totalOf(missing));
+    this.#logMissing(missing);
     await this.#hide(parts);
     await ledger.fold();
   }
@@ -133,7 +133,8 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
     const ledger = present(this.#ledger, 'the ledger');
     const commits = unique(transactions);
     const fresh = commits.filter((commit) => !ledger.has(commit));
-    const lengths = new Map(transactions.map(({ value }) => [value.pending, value.bytes]));
+    const files = transactions.flatMap(({ value }) => value.files);
+    const lengths = new Map(files.map(({ pending, bytes }) => [pending, bytes]));
     for (const commit of fresh) await this.#check(commit, lengths.get(commit.pending));
     if (fresh.length > 0) await ledger.append(fresh);
     const known = commits.filter((commit) => !fresh.includes(commit));
@@ -141,7 +142,7 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
     await ledger.foldIfLong();
   }
 
-  /** Refuses a transaction whose file is not what was prepared. */
+  /** Refuses a file that is not what was prepared. */
   async #check({ pending, part }: Commit, bytes: number | undefined): Promise<void> {
     const stat = await this.#disk.stat(join(this.#folder, pending));
     const path = join(this.#folder, pending);
@@ -166,7 +167,7 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
     for (const part of parts) {
       if ((await this.#disk.stat(join(this.#folder, part))) !== undefined) visible.push(part);
       else if ((await this.#disk.stat(join(this.#folder, asideName(part)))) === undefined)
-        this.#logGone([part]);
+        this.#logGone('1 file was', [part]);
     }
     return visible;
   }
@@ -178,20 +179,24 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
         await this.#disk.rename(join(this.#folder, part), join(this.#folder, asideName(part)));
       } catch (error) {
         if (systemCode(error) !== 'ENOENT') throw error;
-        this.#logGone([part]);
+        this.#logGone('1 file was', [part]);
       }
     }
     await this.#disk.syncFolder(this.#folder);
   }
 
-  /** Says which files a consumer took before a rewind: what they hold will be written again. */
-  #logGone(parts: readonly string[], total = parts.length): void {
+  #logMissing(missing: readonly WriterRuns[]): void {
+    const total = totalOf(missing);
     if (total === 0) return;
-    const named = `${parts.slice(0, MAX_LOGGED).join(', ')}${total > MAX_LOGGED ? ', …' : ''}`;
-    const what = total === 1 ? '1 file was' : `${total} files were`;
+    const what = total === 1 ? 'the files of 1 transaction were' : `the files of ${total} transactions were`;
+    this.#logGone(what, [...namesOf(missing), ...(total > MAX_LOGGED ? ['…'] : [])]);
+  }
+
+  /** Says which files a consumer took before a rewind: what they hold will be written again. */
+  #logGone(what: string, parts: readonly string[]): void {
     this.#context.log(
       `sink ${this.#context.sink}: ${what} moved out of ${this.#folder} before a rewind could set them aside, ` +
-        `and what they hold will be written again: ${named}`,
+        `and what they hold will be written again: ${parts.join(', ')}`,
     );
   }
 
@@ -233,17 +238,19 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
   }
 }
 
-/** Each transaction once. */
+/** Each file of each transaction once. */
 function unique(transactions: readonly Transaction<FileTransaction>[]): Commit[] {
-  const commits = transactions.map(({ id, value }) => ({
-    job: id.job,
-    attempt: id.attempt,
-    sink: id.sink,
-    subtask: id.subtask,
-    checkpoint: id.checkpoint,
-    pending: value.pending,
-    part: value.part,
-  }));
+  const commits = transactions.flatMap(({ id, value }) =>
+    value.files.map(({ pending, part }) => ({
+      job: id.job,
+      attempt: id.attempt,
+      sink: id.sink,
+      subtask: id.subtask,
+      checkpoint: id.checkpoint,
+      pending,
+      part,
+    })),
+  );
   return [...new Map(commits.map((commit) => [commit.pending, commit])).values()];
 }
 
@@ -251,10 +258,12 @@ function totalOf(writers: readonly WriterRuns[]): number {
   return writers.reduce((sum, { ranges }) => sum + countOf(ranges), 0);
 }
 
-/** What the files of the newest of these transactions are called. */
+/** What the names of the files of the newest of these transactions begin with. */
 function namesOf(writers: readonly WriterRuns[]): string[] {
   return writers
-    .flatMap((writer) => idsOf([writer], MAX_LOGGED).map((id) => partName(writer.prefix ?? '', id)))
+    .flatMap((writer) =>
+      idsOf([writer], MAX_LOGGED).map((id) => `${transactionStem(writer.prefix ?? '', id)}*`),
+    )
     .slice(0, MAX_LOGGED);
 }
 

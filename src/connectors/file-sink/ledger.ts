@@ -11,7 +11,7 @@
  *     {"crc":"…","aside":[{"job":"…","attempt":1,"sink":"out","subtask":0,"ranges":[[6,7]]}],"parts":["part-…"]}
  *
  * `crc` is over the line's JSON without the `crc` property, eight hex digits. A `commit` line is one commit: all
- * of it or, when it is torn, nothing. A `committed` line is older ones folded: exactly those ids, as runs of
+ * of it or, when it is torn, nothing; each item is a file, and a transaction may have several. A `committed` line is older ones folded: exactly those ids, as runs of
  * checkpoints. A `begun` line is a job that goes on from a snapshot, and the snapshot's lineage; it stands before
  * the job's first commit. An `aside` line with `parts` is one rewind: all of it or nothing; `parts` are files that
  * may still have their visible names.
@@ -43,7 +43,7 @@ export interface WriterRuns extends Writer {
   readonly ranges: readonly Run[];
 }
 
-/** A committed transaction whose file may still wait for its final name. */
+/** A file of a committed transaction, which may still wait for its final name. */
 export interface Commit extends TransactionId {
   readonly pending: string;
   readonly part: string;

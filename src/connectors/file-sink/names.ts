@@ -2,11 +2,13 @@
  * How the files of a target are named.
  *
  *     .pending-<job>-<attempt>-<uid>-<subtask>-<seq>                 being written, or prepared
- *     part-<job>-<attempt>-<uid>-<subtask>-<checkpoint>.jsonl        committed
+ *     part-<job>-<attempt>-<uid>-<subtask>-<checkpoint>.jsonl        committed; also .csv, and either with .gz
+ *     part-<job>-<attempt>-<uid>-<subtask>-<checkpoint>-<n>.jsonl    the same, where a checkpoint may have several
  *     .aside-part-…                                                  committed, and set aside by a rewind
  *
  * Numbers are padded, so that names sort by job, attempt, sink, subtask and time. A job's id stands in full: a
- * shortened one could meet another's. Only the uid may hold a dash; the two numbers after it are the last two.
+ * shortened one could meet another's. Only the uid may hold a dash; the numbers after it are told apart by their
+ * digits: 3 or more of the subtask, 8 or more of the checkpoint, 5 of n, which counts from 1.
  */
 import { createHash } from 'node:crypto';
 import type { TransactionId } from '../../graph/sink.js';
@@ -15,7 +17,18 @@ import type { TransactionId } from '../../graph/sink.js';
 const MAX_UID_CHARS = 80;
 const HASH_CHARS = 16;
 
-const EXTENSION = '.jsonl';
+/** Digits of a part's number in its checkpoint: fewer than a checkpoint has. */
+const NUMBER_DIGITS = 5;
+const EXTENSIONS = ['.jsonl', '.csv', '.jsonl.gz', '.csv.gz'] as const;
+/** What comes after the stem: checkpoint, number, extension. */
+const REST = /^(.+)-(\d{8,16})(?:-(\d{5}))?(?:\.jsonl|\.csv)(?:\.gz)?$/;
+
+/** What of a part's name does not come from its transaction. */
+export interface PartKind {
+  /** Its place among the files of its transaction, from 1; undefined where there is only one. */
+  readonly number: number | undefined;
+  readonly extension: (typeof EXTENSIONS)[number];
+}
 
 /** Who wrote a transaction: one subtask of one attempt. */
 export type Writer = Omit<TransactionId, 'checkpoint'>;
@@ -30,8 +43,18 @@ export function pendingName({ job, attempt, sink, subtask }: Writer, seq: number
   return `.pending-${safe(job)}-${padded(attempt, 4)}-${safe(sink)}-${padded(subtask, 3)}-${padded(seq, 6)}`;
 }
 
-export function partName(prefix: string, id: TransactionId): string {
-  return `${partStem(prefix, id)}-${padded(id.checkpoint, 8)}${EXTENSION}`;
+export function partName(
+  prefix: string,
+  id: TransactionId,
+  { number, extension }: PartKind = { number: undefined, extension: '.jsonl' },
+): string {
+  const nth = number === undefined ? '' : `-${padded(number, NUMBER_DIGITS)}`;
+  return `${transactionStem(prefix, id)}${nth}${extension}`;
+}
+
+/** What the names of all parts of one transaction begin with. */
+export function transactionStem(prefix: string, id: TransactionId): string {
+  return `${partStem(prefix, id)}-${padded(id.checkpoint, 8)}`;
 }
 
 /** What the names of all parts of one writer begin with. */
@@ -41,14 +64,16 @@ export function partStem(prefix: string, { job, attempt, sink, subtask }: Writer
 
 /** The prefix of a part of this transaction; undefined for a name of another kind. */
 export function prefixOf(part: string, id: TransactionId): string | undefined {
-  const rest = partName('', id);
-  const prefix = part.slice(0, -rest.length);
-  return part.endsWith(rest) && isPrefix(prefix) ? prefix : undefined;
+  const split = splitPart(part);
+  const rest = partStem('', id);
+  if (split?.checkpoint !== id.checkpoint || !split.stem.endsWith(rest)) return undefined;
+  const prefix = split.stem.slice(0, -rest.length);
+  return isPrefix(prefix) ? prefix : undefined;
 }
 
 /** The stem and the checkpoint of a name that may be a part's. */
 export function splitPart(name: string): { readonly stem: string; readonly checkpoint: number } | undefined {
-  const [, stem, digits] = /^(.+)-(\d{8,16})\.jsonl$/.exec(name) ?? [];
+  const [, stem, digits] = REST.exec(name) ?? [];
   if (stem === undefined || digits === undefined) return undefined;
   const checkpoint = Number(digits);
   return padded(checkpoint, 8) === digits ? { stem, checkpoint } : undefined;

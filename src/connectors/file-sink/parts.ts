@@ -22,7 +22,9 @@ export function partsIn(names: readonly string[], writers: readonly WriterRuns[]
     return true;
   });
   const missing = wanted.flatMap(({ writer, found }) => {
-    const taken = found.sort((a, b) => a - b).map((checkpoint): Run => [checkpoint, checkpoint]);
+    // A transaction may have several files; one that is there stands for all of them.
+    const there = [...new Set(found)].sort((a, b) => a - b);
+    const taken = there.map((checkpoint): Run => [checkpoint, checkpoint]);
     const ranges = without(writer.ranges, taken);
     return ranges.length > 0 ? [{ ...writer, ranges }] : [];
   });
