@@ -20,6 +20,7 @@ const LIBRARIES: Readonly<Record<string, string>> = {
   chalk: 'cli',
   commander: 'cli',
   'csv-parse': 'connectors',
+  'csv-stringify': 'connectors',
   esbuild: 'job',
   ora: 'cli',
   tar: 'format',
