@@ -21,10 +21,15 @@ export class ManualClock implements Clock {
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const sleeper = { at: this.#now + ms, wake: () => this.#wake(sleeper, resolve) };
+      const wake = () => {
+        this.#sleepers.delete(sleeper);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      const sleeper = { at: this.#now + ms, wake };
       if (ms <= 0 || signal?.aborted) return resolve();
       this.#sleepers.add(sleeper);
-      signal?.addEventListener('abort', sleeper.wake, { once: true });
+      signal?.addEventListener('abort', wake);
     });
   }
 
@@ -40,10 +45,5 @@ export class ManualClock implements Clock {
   advance(by: number | string): void {
     this.#now += typeof by === 'number' ? by : parseDuration(by, 'advance');
     for (const sleeper of [...this.#sleepers]) if (sleeper.at <= this.#now) sleeper.wake();
-  }
-
-  #wake(sleeper: { readonly at: number; wake(): void }, resolve: () => void): void {
-    this.#sleepers.delete(sleeper);
-    resolve();
   }
 }
