@@ -55,6 +55,13 @@ export class StepFailed extends ValueRefused {
   }
 }
 
+/** What a part of a value was refused for, as a refusal of the value: `path` leads to the part. */
+export function refusedWithin(error: unknown, path: string): unknown {
+  if (error instanceof StepFailed) return new StepFailed(error.from, error.cause, `${path}${error.path}`);
+  if (!(error instanceof ValueRefused)) return error;
+  return new ValueRefused(error.reason, `${path}${error.path}`, error.cause);
+}
+
 /** How messages call the step from a version to the next. */
 export function stepName(from: number): string {
   return `v${from}→v${from + 1}`;

@@ -1,6 +1,10 @@
 /** Keyed streams: the operators that keep state per key. Each method adds a node to the graph under construction. */
 import type { GraphBuilder } from './builder.js';
+import { ConnectedStream } from './connected.js';
+import { readIntervalJoin } from './interval-join.js';
+import type { IntervalJoin, JoinType, WindowJoin } from './join.js';
 import { show } from './names.js';
+import type { GraphNode } from './node.js';
 import type {
   BroadcastDeclarations,
   BroadcastProcessSpec,
@@ -10,20 +14,30 @@ import type {
   TimerDeclarations,
 } from './process.js';
 import { readWindow } from './read-window.js';
-import { BroadcastStream, type Nothing, ProcessStream, WindowStream } from './stream.js';
+import { BroadcastStream, JoinStream, type Nothing, ProcessStream, WindowStream } from './stream.js';
 import type { AggregateWindow, ApplyWindow, ReduceWindow } from './window.js';
+import { readWindowJoin } from './window-join.js';
 
 declare const sees: unique symbol;
+declare const keyedBy: unique symbol;
 
 /** Elements of type `T` by their key `K`; all elements of one key meet in one place. Made by `keyBy`. */
 export class KeyedStream<T, K> {
   readonly #graph: GraphBuilder;
   readonly #node: number;
 
+  /** A stream of wider keys cannot stand for one of narrower: who is connected to it would see others. */
+  declare readonly [keyedBy]?: K;
+
   /** Made by `Stream.keyBy` only. */
   constructor(graph: GraphBuilder, node: number) {
     this.#graph = graph;
     this.#node = node;
+  }
+
+  /** The node in this graph; undefined for what is no keyed stream of it. For what two of them meet in. */
+  static nodeOf(stream: unknown, graph: GraphBuilder): number | undefined {
+    return stream instanceof KeyedStream && stream.#graph === graph ? stream.#node : undefined;
   }
 
   /**
@@ -115,13 +129,97 @@ export class KeyedStream<T, K> {
   }
 
   /**
-   * Lets an operator see a broadcast stream beside this one.
-   * @example events.keyBy((e) => e.user).connect(rules.broadcast()).process('match', { … })
+   * Lets an operator see another stream beside this one: a keyed one, by the same keys, or a broadcast one.
+   * @example
+   * bids.keyBy((b) => b.auction).connect(auctions.keyBy((a) => a.id)).process('winner', { … })
+   * events.keyBy((e) => e.user).connect(rules.broadcast()).process('match', { … })
    */
-  connect<R>(broadcast: BroadcastStream<R>): BroadcastConnectedStream<T, R, K> {
-    const node = BroadcastStream.nodeOf(broadcast, this.#graph);
-    if (node === undefined) this.#graph.find(`connect ${notBroadcast(broadcast)}`);
-    return new BroadcastConnectedStream<T, R, K>(this.#graph, this.#node, node ?? this.#node);
+  connect<R>(right: KeyedStream<R, K>): ConnectedStream<T, R, K>;
+  connect<R>(broadcast: BroadcastStream<R>): BroadcastConnectedStream<T, R, K>;
+  connect(other: unknown): ConnectedStream<T, never, K> | BroadcastConnectedStream<T, never, K> {
+    const right = KeyedStream.nodeOf(other, this.#graph);
+    if (right !== undefined) return new ConnectedStream(this.#graph, this.#node, right);
+    const broadcast = BroadcastStream.nodeOf(other, this.#graph);
+    if (broadcast === undefined) this.#graph.find(`connect ${notConnectable(other)}`);
+    return new BroadcastConnectedStream(this.#graph, this.#node, broadcast ?? this.#node);
+  }
+
+  /**
+   * Pairs each element with those of another stream that have the same key and are near in time (Flink's
+   * `KeyedStream.intervalJoin`): `right.time` is in [`left.time + lower`, `left.time + upper`]. `uid` names it for good:
+   * what it keeps is found by it after an upgrade, which may change the bounds, too.
+   *
+   * Each pair is given to `join` once, when the second of the two comes; its result has the later of their timestamps. With
+   * `type: 'left'`, an element of this stream without a partner gives `join(left, undefined, …)` once the watermark has
+   * passed `left.time + upper`; the timestamp of that is `left.time + max(upper, 0)`. Results come in no particular order.
+   *
+   * Elements are kept as long as a partner may come, and no longer. One that comes at or behind the watermark is late: it
+   * is not joined, is counted, and goes to `late.left` or `late.right`. Both streams need timestamps.
+   * @example
+   * const paid = orders.keyBy((o) => o.id).intervalJoin('paid', payments.keyBy((p) => p.order), {
+   *   between: ['-5m', '1h'],
+   *   type: 'left',
+   *   join: (order, payment) => ({ order: order.id, paid: payment?.amount ?? 0 }),
+   * });
+   * paid.late.right.sink('late-payments', fileSink('out/late'));
+   */
+  intervalJoin<R, O, const J extends JoinType = 'inner'>(
+    uid: string,
+    right: KeyedStream<R, K>,
+    spec: IntervalJoin<T, R, K, J, O>,
+  ): JoinStream<O, T, R> {
+    const read = readIntervalJoin(spec);
+    const node = this.#join('intervalJoin', uid, right, read, (parts) => ({
+      ...parts,
+      kind: 'process',
+      spec: read.spec,
+      join: read.description,
+    }));
+    return new JoinStream<O, T, R>(this.#graph, node);
+  }
+
+  /**
+   * Pairs each element with those of another stream that have the same key and fall into the same window (Flink's
+   * `JoinedStreams.window`). `uid` names it for good: its panes are found by it after an upgrade.
+   *
+   * Once the watermark has passed the end of a window, `join` is given every pair of its pane, those of an element together;
+   * with `type: 'left'`, an element of this stream without a partner as `join(left, undefined, …)`. Results have the
+   * timestamp `window.end - 1`. With `lateness`, each element that comes up to so much later gives all results of its pane
+   * again; what comes later still is counted, and goes to `late.left` or `late.right`. Both streams need timestamps.
+   * @example
+   * const hourly = clicks.keyBy((c) => c.ad).windowJoin('hourly', views.keyBy((v) => v.ad), {
+   *   assign: windows.tumbling('1h'),
+   *   join: (click, view, window) => ({ ad: window.key, hour: window.start, click: click.id, view: view.id }),
+   * });
+   */
+  windowJoin<R, O, const J extends JoinType = 'inner'>(
+    uid: string,
+    right: KeyedStream<R, K>,
+    spec: WindowJoin<T, R, K, J, O>,
+  ): JoinStream<O, T, R> {
+    const read = readWindowJoin(spec);
+    const node = this.#join('windowJoin', uid, right, read, (parts) => ({
+      ...parts,
+      kind: 'window',
+      spec: read.spec,
+      join: { type: read.type },
+    }));
+    return new JoinStream<O, T, R>(this.#graph, node);
+  }
+
+  #join(
+    what: string,
+    uid: string,
+    other: unknown,
+    { findings, formerly }: { readonly findings: readonly string[]; readonly formerly: readonly string[] },
+    make: (parts: JoinParts) => GraphNode,
+  ): number {
+    const right = KeyedStream.nodeOf(other, this.#graph);
+    const all = right === undefined ? [...findings, notKeyed(other)] : findings;
+    for (const finding of all) this.#graph.find(`${what} ${show(uid)}: ${finding}`);
+    return this.#graph.add((id) =>
+      make({ id, uid, formerly, input: this.#node, right: right ?? this.#node }),
+    );
   }
 
   /** Hands the keyed stream to a function and returns what that returns. */
@@ -130,10 +228,25 @@ export class KeyedStream<T, K> {
   }
 }
 
-function notBroadcast(given: unknown): string {
-  if (given instanceof BroadcastStream) return 'expects a stream of this job, found one of another';
-  const found = given instanceof KeyedStream ? 'a keyed stream, which cannot be connected yet' : show(given);
-  return `expects a broadcast stream, such as rules.broadcast(), found ${found}`;
+/** What the nodes of both joins have. */
+interface JoinParts {
+  readonly id: number;
+  readonly uid: string;
+  readonly formerly: readonly string[];
+  readonly input: number;
+  readonly right: number;
+}
+
+const OF_ANOTHER = 'expects a stream of this job, found one of another';
+
+function notConnectable(given: unknown): string {
+  if (given instanceof BroadcastStream || given instanceof KeyedStream) return OF_ANOTHER;
+  return `expects a keyed stream, or a broadcast one such as rules.broadcast(), found ${show(given)}`;
+}
+
+function notKeyed(given: unknown): string {
+  if (given instanceof KeyedStream) return OF_ANOTHER;
+  return `expects a keyed stream to join with, such as payments.keyBy((p) => p.order), found ${show(given)}`;
 }
 
 /** A keyed stream and a broadcast one, for one operator to see both. Made by `KeyedStream.connect`. */

@@ -17,15 +17,31 @@ export function readLength(value: unknown, least: 0 | 1): number | string {
 
 /** Less than `limit` milliseconds to either side, `'-1h'` and `-3_600_000` too; or what is wrong with it. */
 export function readOffset(value: unknown, limit: number): number | string {
+  const ms = signed(value);
+  if (ms === undefined) return notSigned(value);
+  if (Math.abs(ms) >= limit)
+    return `expected less than the ${limit} ms from one window to the next, found ${show(value)}`;
+  return ms;
+}
+
+/** A length to either side, `'-5m'` and `-300_000` too; or what is wrong with it. */
+export function readBound(value: unknown): number | string {
+  const ms = signed(value);
+  if (ms === undefined) return notSigned(value);
+  if (Math.abs(ms) > MAX_LENGTH) return `expected at most 100 years, found ${show(value)}`;
+  return ms;
+}
+
+function notSigned(value: unknown): string {
+  return `expected a length of time such as '5m' or '-5m', or whole milliseconds, found ${show(value)}`;
+}
+
+function signed(value: unknown): number | undefined {
   const minus = typeof value === 'string' ? /^\s*-/.test(value) : typeof value === 'number' && value < 0;
   const size = milliseconds(
     !minus ? value : typeof value === 'string' ? value.replace('-', '') : -Number(value),
   );
-  if (size === undefined)
-    return `expected a length of time such as '5m' or '-5m', or whole milliseconds, found ${show(value)}`;
-  if (size >= limit)
-    return `expected less than the ${limit} ms from one window to the next, found ${show(value)}`;
-  return minus && size > 0 ? -size : size;
+  return minus && size !== undefined && size > 0 ? -size : size;
 }
 
 function milliseconds(value: unknown): number | undefined {

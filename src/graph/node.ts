@@ -4,6 +4,7 @@
  */
 import type { KeyCodec } from '../codec/key.js';
 import type { AsyncMapSpec } from './async-map.js';
+import type { JoinType } from './join.js';
 import type { ProcessSpec } from './process.js';
 import type { SinkSpec } from './sink.js';
 import type { SourceSpec } from './source.js';
@@ -81,14 +82,14 @@ export interface ProcessNode extends NodeBase, Named {
    * and `onRight` in the place of `onElement`.
    */
   readonly right?: number;
-  /** What the operator was made of, where it is more than a `process`: for `plan`. */
-  readonly join?: JoinDescription;
+  /** What the operator was made of, where it is more than a `process`: then both inputs need timestamps. */
+  readonly join?: IntervalDescription;
 }
 
 /** Lengths are milliseconds. */
-export interface JoinDescription {
+export interface IntervalDescription {
   readonly kind: 'interval';
-  readonly type: 'inner' | 'left';
+  readonly type: JoinType;
   readonly lower: number;
   readonly upper: number;
 }
@@ -102,9 +103,15 @@ export interface AsyncMapNode extends NodeBase, Named {
 
 export interface WindowNode extends NodeBase, Named {
   readonly kind: 'window';
-  /** A `keyBy` node. Its late output is a `side` node of the side `late`. */
+  /** A `keyBy` node. Its late output is a `side` node of the side `late`; of a join, there is one for each side. */
   readonly input: number;
   readonly spec: WindowSpec;
+  /**
+   * The second keyed stream of a join, as `ProcessNode.right`. Then the functions of the spec see elements of both as
+   * `Tagged`: see join.ts.
+   */
+  readonly right?: number;
+  readonly join?: { readonly type: JoinType };
 }
 
 /** A side output of a process or window node. */
@@ -144,5 +151,6 @@ export function inputsOf(node: GraphNode): readonly number[] {
   if (node.kind === 'union') return node.inputs;
   if (node.kind === 'process')
     return [node.input, node.broadcast, node.right].filter((id) => id !== undefined);
+  if (node.kind === 'window' && node.right !== undefined) return [node.input, node.right];
   return [node.input];
 }

@@ -10,6 +10,7 @@ import { type AnyKeyType, type KeyType, key, keyCodec } from '../codec/keys.js';
 import { type AsyncContext, type AsyncMapOptions, readAsyncMap } from './async-map.js';
 import { isBag, unknownNames } from './bag.js';
 import type { GraphBuilder, UidOptions } from './builder.js';
+import { LATE } from './join.js';
 import { KeyedStream } from './keyed-stream.js';
 import { readLength } from './lengths.js';
 import { show } from './names.js';
@@ -275,6 +276,22 @@ export class WindowStream<O, T> extends Stream<O> {
     super(graph, node);
     const late = graph.add((id) => ({ id, kind: 'side', input: node, side: 'late' }));
     this.late = new Stream<T>(graph, late);
+  }
+}
+
+/** The results of a join. */
+export class JoinStream<O, L, R> extends Stream<O> {
+  /** The elements of each side that came too late for any result. Those that nobody uses are dropped; they are counted anyway. */
+  readonly late: { readonly left: Stream<L>; readonly right: Stream<R> };
+
+  /** Made by `KeyedStream.intervalJoin` and `KeyedStream.windowJoin` only. */
+  constructor(graph: GraphBuilder, node: number) {
+    super(graph, node);
+    const late = (side: string) => graph.add((id) => ({ id, kind: 'side', input: node, side }));
+    this.late = {
+      left: new Stream<L>(graph, late(LATE.left)),
+      right: new Stream<R>(graph, late(LATE.right)),
+    };
   }
 }
 

@@ -10,7 +10,7 @@
 import { BytesDamaged, type Codec, type CodecId, ValueRefused } from '../codec/codec.js';
 import { listCodec } from '../codec/list.js';
 import { ByteReader } from '../codec/reader.js';
-import { StepFailed } from '../codec/schema.js';
+import { refusedWithin } from '../codec/schema.js';
 import { ByteWriter } from '../codec/writer.js';
 import type { Entry } from '../format/entry.js';
 import type { KeptAs } from './kept-as.js';
@@ -79,15 +79,9 @@ export function each(
     try {
       return upgraded(element);
     } catch (error) {
-      throw inElement(error, i);
+      throw refusedWithin(error, `[${i}]`);
     }
   });
-}
-
-function inElement(error: unknown, index: number): unknown {
-  if (error instanceof StepFailed) return new StepFailed(error.from, error.cause, `[${index}]${error.path}`);
-  if (!(error instanceof ValueRefused)) return error;
-  return new ValueRefused(error.reason, `[${index}]${error.path}`, error.cause);
 }
 
 /** Every map key of a declared type has one encoding, also under `auto`; what changes is which are taken. */

@@ -305,8 +305,6 @@ export function broadcast(flights: Stream<Flight>) {
   same<typeof matched.side.odd, Stream<Rule>>(true);
   // @ts-expect-error not broadcast
   keyed.connect(rules);
-  // @ts-expect-error two keyed streams cannot be connected
-  keyed.connect(keyed);
   // @ts-expect-error flights are not keyed
   flights.connect(rules.broadcast());
 }
