@@ -24,6 +24,7 @@ export { fromArray } from './connectors/from-array.js';
 export { sequence } from './connectors/sequence.js';
 export { stdout } from './connectors/stdout.js';
 export type { UidOptions } from './graph/builder.js';
+export type { ConnectedStream } from './graph/connected.js';
 export {
   type BroadcastOptions,
   type InitialOptions,
@@ -41,6 +42,7 @@ export {
 } from './graph/define-sink.js';
 export { defineSource, type SourceDefinition } from './graph/define-source.js';
 export type { Definition } from './graph/definition.js';
+export type { IntervalJoin, JoinContext, JoinType, Partner, WindowJoin } from './graph/join.js';
 export type { BroadcastConnectedStream, KeyedStream } from './graph/keyed-stream.js';
 export type {
   OperatorState,
@@ -52,6 +54,7 @@ export type {
   BroadcastDeclaration,
   BroadcastProcessSpec,
   BroadcastState,
+  ConnectedProcessSpec,
   OpenContext,
   ProcessContext,
   ProcessSpec,
@@ -84,6 +87,7 @@ export type {
 } from './graph/state.js';
 export type {
   BroadcastStream,
+  JoinStream,
   ProcessStream,
   SideStreams,
   Sink,
