@@ -40,6 +40,12 @@ interface CommonOptions {
    * read only if the pattern matches its new name, too: follow `app.log*` rather than `app.log` where that matters.
    */
   readonly follow?: boolean;
+  /**
+   * Whether a file is gzip: `'auto'` looks at its first two bytes, so that a pattern may match both kinds. What it
+   * inflates to is read as if it were the file, in bounded memory; a job that goes on inflates again what it has read.
+   * With `follow` files are taken as they are. Default `'auto'`.
+   */
+  readonly gzip?: boolean | 'auto';
   /** Elements per second over all files together. */
   readonly rate?: number;
   /** The longest line allowed, in bytes; a longer one fails the job. Default 16 MiB. */
@@ -87,10 +93,15 @@ type FilesOptions = LineFiles | JsonFiles | CheckedJsonFiles<unknown> | CsvFiles
  * Reads a file, or all files that match a pattern (`logs/*.jsonl`), as UTF-8. Relative paths are relative to
  * where the job was first started. Exactly-once: after a failure it goes on at the byte it had come to.
  *
- * Elements are lines without their ends (`\n` or `\r\n`), JSON documents, or CSV rows as objects by column name.
+ * Elements are lines without their ends (`\n` or `\r\n`), JSON documents, or CSV rows as objects by column name. Files
+ * may be compressed by gzip; byte offsets are of what they inflate to then, and one that is cut off or damaged is
+ * SOURCE_DATA once that is seen, after the elements before.
+ *
  * Errors: FILE_NOT_FOUND when nothing matches (files that were read to their ends may be deleted, and the job
  * restarts, resumes or is restored without them); SOURCE_DATA for a line that cannot be read, with file and byte
  * offset; SOURCE_CHANGED when a file is resumed whose beginning is no longer what was read.
+ * @example
+ * job.source('flights', files('flights/*.csv.gz', { format: 'csv' }));
  */
 export function files<T>(pattern: string, options: CheckedJsonFiles<T>): SourceSpec<T, FilePosition>;
 export function files<T>(pattern: string, options: CheckedCsvFiles<T>): SourceSpec<T, FilePosition>;
@@ -170,17 +181,17 @@ async function onlySplit(
 }
 
 function formatOf(options: FilesOptions): Format<unknown> {
-  const maxLine = options.maxLine ?? DEFAULT_MAX_LINE;
+  const common = { maxLine: options.maxLine ?? DEFAULT_MAX_LINE, gzip: options.gzip ?? 'auto' };
   switch (options.format) {
     case 'json':
       return {
-        maxLine,
+        ...common,
         ends: () => new LineEnds(),
         decoder: (name) => new JsonDecoder(name, options.schema),
       };
     case 'csv':
       return {
-        maxLine,
+        ...common,
         ends: () => new CsvEnds(),
         decoder: (name, header) =>
           new CsvDecoder({
@@ -191,7 +202,7 @@ function formatOf(options: FilesOptions): Format<unknown> {
           }),
       };
     default:
-      return { maxLine, ends: () => new LineEnds(), decoder: () => lineDecoder };
+      return { ...common, ends: () => new LineEnds(), decoder: () => lineDecoder };
   }
 }
 
@@ -202,6 +213,14 @@ function checkOptions(pattern: string, options: FilesOptions): void {
   if (typeof pattern !== 'string' || pattern === '') wrong('the path is a non-empty string');
   if (!['lines', 'json', 'csv', undefined].includes(options.format)) {
     wrong(`the format is 'lines', 'json' or 'csv', not ${JSON.stringify(options.format)}`);
+  }
+  if (![true, false, 'auto', undefined].includes(options.gzip)) {
+    wrong(`gzip is true, false or 'auto', not ${JSON.stringify(options.gzip)}`);
+  }
+  if (options.gzip === true && options.follow === true) {
+    wrong(
+      'gzip cannot be followed: there is no way to go on inside it; follow the file before it is compressed',
+    );
   }
   for (const name of ['rate', 'maxLine'] as const) {
     const value = options[name];

@@ -3,12 +3,15 @@ import type { Disk, FileStat, ReadFile } from '../../base/disk.js';
 import { systemCode, toTidemarkError } from '../../base/errors.js';
 import type { Batch } from '../../graph/source.js';
 import type { Decoder } from './decoder.js';
+import type { GzipMode } from './gunzip.js';
 import { type FilePosition, Fingerprint } from './position.js';
 import { type RecordEnds, RecordReader } from './record-reader.js';
 
 /** How the bytes of a file become elements. */
 export interface Format<T> {
   readonly maxLine: number;
+  /** Of files that are read once. */
+  readonly gzip: GzipMode;
   ends(): RecordEnds;
   /** `header`: the column names a position brought along. */
   decoder(name: string, header: readonly string[] | undefined): Decoder<T>;

@@ -21,7 +21,7 @@ export const TAIL_BYTES = 4096;
 export interface FilePosition {
   /** Relative to the source's base folder; where the file was last seen. */
   readonly path: string;
-  /** Bytes from the start of the file. */
+  /** Bytes from the start of the file; of what it inflates to, where it is gzip. */
   readonly offset: number;
   readonly head: number;
   readonly tail: number;

@@ -1,7 +1,8 @@
-/** Reads a file from a position to its end, once. */
+/** Reads a file from a position to its end, once; what it inflates to, where it is gzip. */
 import { join } from 'node:path';
 import { TidemarkError } from '../../base/errors.js';
 import type { Batch, ReadRequest } from '../../graph/source.js';
+import { inflated } from './gunzip.js';
 import { type Format, OpenFile, openIfThere } from './open-file.js';
 import { type FilePosition, Fingerprint } from './position.js';
 
@@ -12,18 +13,21 @@ export async function* readOnce<T>(
 ): AsyncGenerator<Batch<T, FilePosition>, void, undefined> {
   const { disk, position, signal } = request;
   const name = join(base, position.path);
-  const file = await openIfThere(disk, name);
-  if (file === undefined) {
+  const plain = await openIfThere(disk, name);
+  if (plain === undefined) {
     throw new TidemarkError('FILE_NOT_FOUND', `${name} is gone; it was read up to byte ${position.offset}`, {
       hint: 'put the file back, or start a new job',
     });
   }
+  const file = await inflated(plain, name, format.gzip).catch(async (error: unknown) => {
+    await plain.close();
+    throw error;
+  });
   try {
     const print = await Fingerprint.resume(file, position);
     if (print === undefined)
       throw changed(name, position.offset, 'what stands before it is not what was read');
-    const { size } = await file.stat();
-    if (print.endsInsideLine && size > position.offset) {
+    if (print.endsInsideLine && (await file.read(Buffer.alloc(1), position.offset)) > 0) {
       throw changed(name, position.offset, 'the last line had no end then and goes on now');
     }
     const open = new OpenFile({
