@@ -65,7 +65,8 @@ export class EntryCheck {
     else if (this.#mapKeys !== undefined) {
       if (mapKey === undefined) throw new BytesDamaged('no map key', 0);
       readAll(this.#mapKeys, mapKey);
-    } else if (mapKey !== undefined && !(kind === 'list' && mapKey.length === CHUNK_BYTES))
+    } else if (kind === 'in-flight' && mapKey !== undefined) readAll(timerKey, mapKey);
+    else if (mapKey !== undefined && !(kind === 'list' && mapKey.length === CHUNK_BYTES))
       throw new BytesDamaged('a map key where its table has none', 0);
   }
 

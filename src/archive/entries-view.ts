@@ -17,6 +17,8 @@ import { fromTagged, type Json, toTagged } from './tagged.js';
 const stringKeys = keyCodecById('string');
 const longKeys = keyCodecById('long');
 const placeKeys = keyCodecById('tuple(long,long)');
+/** Kinds whose map key is a time. */
+const TIMED: ReadonlySet<string> = new Set(['timer', 'event-timer', 'in-flight']);
 
 export interface EntryView {
   readonly operator: string;
@@ -29,7 +31,7 @@ export interface EntryView {
   /** Null, 'global', {"window":[start,end]} or {"value":…}. */
   readonly namespace: Json;
   readonly value: Json;
-  /** Only for rows of maps, and timers, whose map key is their time. */
+  /** Only for rows of maps; and for timers and elements in flight, whose map key is their time. */
   readonly mapKey?: Json;
   /** Only where the entry expires: when, in milliseconds. */
   readonly expires?: Json;
@@ -106,7 +108,7 @@ function viewKey(bytes: Buffer, table: ManifestTable, operator: ManifestOperator
 }
 
 function viewMapKey(bytes: Buffer, table: ManifestTable): Json {
-  if (table.kind === 'timer' || table.kind === 'event-timer') return toTagged(readAll(timerKey, bytes));
+  if (TIMED.has(table.kind)) return toTagged(readAll(timerKey, bytes));
   if (table.mapKey !== null) return toTagged(readAll(keyCodecById(table.mapKey), bytes));
   // The chunk of a list.
   return bytes.length === 4 ? bytes.readUInt32BE(0) : raw('key', bytes);

@@ -88,8 +88,9 @@ export class EntryCursor {
     return this.#payload.compare(other.#payload, its.identityEnd, its.end, own.identityEnd, own.end) === 0;
   }
 
-  /** The bytes of the entry's value, as a string of them. */
+  /** The bytes of the entry's value, and of its map key, as a string of them. */
   value(): string {
-    return this.#payload.toString('latin1', this.#scan.valueAt, this.#scan.end);
+    const mapKey = this.#scan.mapKey(this.#payload)?.toString('latin1') ?? '';
+    return this.#payload.toString('latin1', this.#scan.valueAt, this.#scan.end) + mapKey;
   }
 }

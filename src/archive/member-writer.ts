@@ -214,7 +214,7 @@ export class MemberWriter {
     this.#scan.scan(this.#block, this.#identityAt - 1 - varintBytes(this.#group?.group ?? 0), this.#used);
     const value = this.#block.subarray(this.#scan.valueAt, this.#used);
     if (kind === 'watermark') this.watermarks.set(operator, least(this.watermarks.get(operator), value));
-    else this.#group?.leaf.element(value);
+    else this.#group?.leaf.element(value, this.#scan.mapKey(this.#block));
   }
 
   /** Cuts the block before, if there is one, and opens one for this entry. */

@@ -189,7 +189,7 @@ class GroupWalk {
       return this.#report('ENTRY', at, `at ${from} in the block: table ${table}, key group ${group}`);
     const entry = readEntry(new ByteReader(bytes, from));
     const { kind } = this.#table;
-    if (isMultiset(kind)) this.#leaf.element(entry.value);
+    if (isMultiset(kind)) this.#leaf.element(entry.value, entry.mapKey);
     const problem = this.#check?.problem(entry);
     if (problem !== undefined) this.#report(problem.code, at, `at ${from} in the block: ${problem.message}`);
     else if (kind === 'watermark') this.#least(readWatermark(entry.value));

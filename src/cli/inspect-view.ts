@@ -144,7 +144,7 @@ export function entryRow(entry: EntryView, whole: boolean, kind?: TableKind): re
   const timer = kind === 'timer' || kind === 'event-timer';
   const at = [
     ...(namespace === null ? [] : [namespaceText(namespace)]),
-    ...(mapKey === undefined ? [] : [timer ? timeText(mapKey) : textOf(mapKey)]),
+    ...(mapKey === undefined ? [] : [timer || kind === 'in-flight' ? timeText(mapKey) : textOf(mapKey)]),
   ];
   const shown = timer ? '-' : printable(kind === 'watermark' ? timeText(value) : JSON.stringify(value));
   const until = expires === undefined ? '' : ` (expires ${timeText(expires)})`;

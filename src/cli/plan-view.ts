@@ -1,7 +1,12 @@
 /** What a definition would run, for people. Pure. */
 import { formatDuration } from '../base/duration.js';
 import { formatBytes } from '../base/size.js';
-import type { NodeDescription, StateDescription, TimeDescription } from '../graph/describe.js';
+import type {
+  AsyncDescription,
+  NodeDescription,
+  StateDescription,
+  TimeDescription,
+} from '../graph/describe.js';
 import type { AssignerDescription, WindowDescription } from '../graph/describe-window.js';
 import type { JobSettings, RestartSettings } from '../graph/settings.js';
 import type { DescribedParam } from '../job/describe-worker.js';
@@ -83,6 +88,7 @@ function does(node: NodeDescription): string {
   return [
     node.keyType === undefined ? node.kind : `${node.kind} by ${node.keyType}`,
     ...(node.window === undefined ? [] : [windowText(node.window)]),
+    ...(node.async === undefined ? [] : [asyncText(node.async)]),
     ...(node.broadcast === undefined ? [] : [`with ${node.broadcast} broadcast to it`]),
     ...(timers.length === 0 ? [] : [`timers: ${timers.join(', ')}`]),
     ...(node.formerly === undefined || node.formerly.length === 0
@@ -111,6 +117,16 @@ function windowText({ assign, lateness, trigger, function: gives, slice }: Windo
   ].join(', ');
 }
 
+function asyncText({ ordered, capacity, timeout, attempts, fallback }: AsyncDescription): string {
+  return [
+    ordered ? 'in order' : 'in any order',
+    `up to ${capacity} calls a subtask`,
+    `${formatDuration(timeout)} each`,
+    ...(attempts === 1 ? [] : [`up to ${attempts} tries`]),
+    ...(fallback ? ['with a fallback'] : []),
+  ].join(', ');
+}
+
 function assignText(assign: AssignerDescription): string {
   switch (assign.kind) {
     case 'tumbling':
@@ -133,7 +149,7 @@ function offsetText(offset: number): string {
 
 function stateRows(node: NodeDescription): readonly (readonly string[])[] {
   return (node.states ?? []).map((state) => [
-    printable(`${node.name}.${state.name}`),
+    printable(state.name === '' ? node.name : `${node.name}.${state.name}`),
     state.kind,
     state.codec,
     String(state.version),

@@ -26,6 +26,8 @@ const COLUMNS = [
   { title: 'TIMERS', right: true },
   { title: 'WATERMARK' },
 ];
+/** Where calls are made that answer later. */
+const IN_FLIGHT = { title: 'IN FLIGHT', right: true };
 /** Where event time is used. */
 const TIME_COLUMNS = [
   { title: 'LAG', right: true },
@@ -80,14 +82,24 @@ function errorPart(error: NonNullable<StatusDocument['error']>, paint: Paint): s
 }
 
 function operatorTable(operators: readonly OperatorMetrics[]): string {
+  const flights = operators.some(({ subtasks }) =>
+    subtasks.some(({ inFlight }) => (inFlight ?? null) !== null),
+  );
   const timed = operators.some(({ subtasks }) =>
     subtasks.some(({ watermark, late }) => (watermark ?? null) !== null || (late ?? null) !== null),
   );
-  if (!timed) return table(COLUMNS, operators.flatMap(operatorRows));
   const rows = operators.flatMap((operator) =>
-    operatorRows(operator).map((row, at) => [...row, ...timeCells(operator.subtasks[at])]),
+    operatorRows(operator).map((row, at) => {
+      const subtask = operator.subtasks[at];
+      return [...row, ...(flights ? [inFlightCell(subtask)] : []), ...(timed ? timeCells(subtask) : [])];
+    }),
   );
-  return table([...COLUMNS, ...TIME_COLUMNS], rows);
+  return table([...COLUMNS, ...(flights ? [IN_FLIGHT] : []), ...(timed ? TIME_COLUMNS : [])], rows);
+}
+
+function inFlightCell(subtask: SubtaskMetrics | undefined): string {
+  const inFlight = subtask?.inFlight ?? null;
+  return inFlight === null ? '-' : count(inFlight);
 }
 
 /** What an attempt of an older version kept says nothing of either. */

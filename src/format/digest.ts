@@ -42,15 +42,17 @@ export interface GroupLeaf {
 
 /** The leaf of a group's entries, given in canonical order. */
 export interface LeafHash {
-  /** Whole entries, canonical (table 0); `values` are those of their values, for multisets. */
+  /** Whole entries, canonical (table 0); `element` is told the value of each, for multisets, and its map key. */
   add(entries: Uint8Array): void;
-  element(value: Uint8Array): void;
+  element(value: Uint8Array, mapKey: Uint8Array | undefined): void;
   digest(): Buffer;
 }
 
 export function leafHash(kind: TableKind): LeafHash {
   return isMultiset(kind) ? new MultisetLeaf() : new OrderedLeaf();
 }
+
+const NO_BYTES = new Uint8Array();
 
 class OrderedLeaf implements LeafHash {
   readonly #hash: Hash = createHash('sha256');
@@ -71,8 +73,8 @@ class MultisetLeaf implements LeafHash {
 
   add(): void {}
 
-  element(value: Uint8Array): void {
-    this.#elements.push(createHash('sha256').update(value).digest().toString('latin1'));
+  element(value: Uint8Array, mapKey: Uint8Array = NO_BYTES): void {
+    this.#elements.push(createHash('sha256').update(value).update(mapKey).digest().toString('latin1'));
   }
 
   digest(): Buffer {

@@ -26,6 +26,7 @@ export class EntryScan {
   valueAt = 0;
   end = 0;
   #at = 0;
+  #mapKeyAt = 0;
 
   /** Scans the entry at `at`, which must end at `limit` or before. Throws {@link BytesDamaged}. */
   scan(bytes: Uint8Array, at: number, limit: number): void {
@@ -38,6 +39,7 @@ export class EntryScan {
     this.#skip(keyBytes, limit);
     this.#namespace(bytes, limit);
     const mapKeyBytes = this.#varint(bytes, limit, MAX_KEY_BYTES, 'map key length');
+    this.#mapKeyAt = this.#at;
     this.#skip(mapKeyBytes, limit);
     this.identityEnd = this.#at;
     this.#skip(1, limit);
@@ -52,6 +54,11 @@ export class EntryScan {
 
   get tombstone(): boolean {
     return (this.flags & FLAG.tombstone) !== 0;
+  }
+
+  /** The map key of the entry scanned last, if it has one; valid as long as the bytes. */
+  mapKey(bytes: Buffer): Buffer | undefined {
+    return this.#mapKeyAt === this.identityEnd ? undefined : bytes.subarray(this.#mapKeyAt, this.identityEnd);
   }
 
   /** The stamp of the entry scanned last, if it has one. */

@@ -3,6 +3,7 @@ import { operatorId } from '../base/operator-id.js';
 import type { EntryWriter } from '../format/entry.js';
 import { END_OF_TIME as LAST_TIME } from '../format/watermark.js';
 import type { GraphNode } from '../graph/node.js';
+import { AsyncOperator } from '../runtime/async-map.js';
 import { type Compiled, isKeyed } from '../runtime/compile.js';
 import { END_OF_TIME, NO_WATERMARK } from '../runtime/event-time.js';
 import type { KeyedOperator } from '../runtime/operator.js';
@@ -57,6 +58,7 @@ export function collectOperators(
         ...stateOf(compiled, node, operator, sizes),
         ...timeOf(compiled.watermarks.of(node.id), now),
         late: operator?.late ?? null,
+        inFlight: counted instanceof AsyncOperator ? counted.inFlight : null,
         splits: 'splits' in counted ? splitsOf(counted as SourceSubtask) : [],
       };
     });

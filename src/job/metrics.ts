@@ -28,6 +28,8 @@ export interface SubtaskMetrics {
   readonly lagMs: number | null;
   /** Elements that came too late, since the attempt began; null where there is no such thing. */
   readonly late: number | null;
+  /** Elements whose results have not left an `asyncMap`; null for other operators. */
+  readonly inFlight: number | null;
   readonly splits: readonly SplitMetrics[];
 }
 

@@ -214,8 +214,9 @@ function family(kind: string): string {
 }
 
 /** An operator has one of each at most. */
-const UNNAMED: ReadonlySet<string> = new Set(['splits', 'watermark', 'transactions']);
+const UNNAMED: ReadonlySet<string> = new Set(['splits', 'watermark', 'transactions', 'in-flight']);
 
 function label(table: SnapshotTable): string {
+  if (table.kind === 'in-flight') return `elements in flight (${table.entries})`;
   return table.name === '' ? table.kind : `${table.kind} state ${table.name} (${table.entries} entries)`;
 }

@@ -132,10 +132,12 @@ export class EntryMaker {
 
   #mapKey(given: unknown): Buffer | undefined {
     const { kind } = this.#table;
-    if (isTimer(kind)) {
+    // An element in flight may have none.
+    if (isTimer(kind) || (kind === 'in-flight' && (given ?? null) !== null)) {
       const time = read('mapKey', given);
+      const whose = isTimer(kind) ? 'the time of a timer' : 'the timestamp of an element in flight';
       if (typeof time !== 'number' || !Number.isSafeInteger(time))
-        throw new EntryRefused('mapKey', 'the time of a timer is a whole number of milliseconds');
+        throw new EntryRefused('mapKey', `${whose} is a whole number of milliseconds`);
       this.#out.reset();
       timerKey.write(time, this.#out);
       return this.#out.copy();

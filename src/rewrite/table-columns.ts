@@ -4,7 +4,7 @@
  *     key            or key_1, key_2, … where the keys are declared tuples; none for broadcast state
  *     namespace      'global', or JSON {"value":…}            where entries are in such a namespace
  *     window_start, window_end     milliseconds               where entries are of windows
- *     map_key        of maps and broadcast state; of timers, their time
+ *     map_key        of maps and broadcast state; of timers, their time; of elements in flight, their timestamp
  *     value          not of timers
  *     expires        milliseconds                             where entries expire
  *
@@ -77,7 +77,8 @@ export function columnsOf(table: TableShape, operator: Typed, shown: Shown): rea
 
 /** All that the state could have, by name. */
 export function possibleColumns(table: TableShape, operator: Typed): ReadonlyMap<string, Column> {
-  const shown = table.kind === 'list' ? ALL_SHOWN : { ...ALL_SHOWN, chunks: false };
+  const shown =
+    table.kind === 'list' || table.kind === 'in-flight' ? ALL_SHOWN : { ...ALL_SHOWN, chunks: false };
   return new Map(columnsOf(table, operator, shown).map((column) => [column.name, column]));
 }
 

@@ -53,9 +53,9 @@ export class EntryParts {
   }
 }
 
-/** How map keys of a table are kept: those of maps, the times of timers; undefined where it has none. */
+/** How map keys of a table are kept: those of maps, the times of timers and of elements in flight; undefined where it has none. */
 export function mapKeysOf({ kind, mapKey }: ManifestTable): Codec<unknown> | undefined {
-  if (kind === 'timer' || kind === 'event-timer') return timerKey as Codec<unknown>;
+  if (kind === 'timer' || kind === 'event-timer' || kind === 'in-flight') return timerKey as Codec<unknown>;
   return mapKey === null ? undefined : (keyCodecById(mapKey) as Codec<unknown>);
 }
 

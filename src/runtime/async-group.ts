@@ -12,14 +12,14 @@ import { keyCodecById } from '../codec/keys.js';
 import { ByteReader } from '../codec/reader.js';
 import { ByteWriter } from '../codec/writer.js';
 import type { Entry, EntryWriter } from '../format/entry.js';
-import { IN_FLIGHT_KEY, readTimestamp, writtenTimestamp } from '../format/in-flight.js';
+import { timerKey } from '../format/timer-key.js';
 import type { AsyncMapNode } from '../graph/node.js';
 import { AsyncOperator, type AsyncParts, type AsyncShared } from './async-map.js';
 import { NO_WATERMARK } from './event-time.js';
 import type { Table } from './tables.js';
 import type { UnkeyedStates } from './unkeyed.js';
 
-const places = keyCodecById(IN_FLIGHT_KEY);
+const places = keyCodecById('tuple(long,long)');
 /** They move by subtask, not by key group. */
 const NO_GROUP = 0;
 
@@ -48,11 +48,11 @@ export class AsyncGroup implements UnkeyedStates, AsyncShared {
     this.operators = parts.map((one) => new AsyncOperator(node, one, this));
   }
 
-  restore({ key, value }: Entry): void {
-    const [subtask, place, time] = places.read(new ByteReader(key)) as readonly (number | bigint)[];
-    const timestamp = readTimestamp(time ?? 0);
-    if (typeof subtask !== 'number' || typeof place !== 'number' || timestamp === undefined)
+  restore({ key, mapKey, value }: Entry): void {
+    const [subtask, place] = places.read(new ByteReader(key)) as readonly (number | bigint)[];
+    if (typeof subtask !== 'number' || typeof place !== 'number')
       throw new BytesDamaged('not the place of an element in flight', 0);
+    const timestamp = mapKey === undefined ? Number.NaN : timerKey.read(new ByteReader(mapKey));
     const element = this.node.spec.kept.codec.read(new ByteReader(value));
     this.#restored.push({ subtask, place, timestamp, element });
   }
@@ -71,24 +71,21 @@ export class AsyncGroup implements UnkeyedStates, AsyncShared {
   }
 
   write(out: EntryWriter): void {
-    for (const { subtask, operator } of this.operators.map((one, at) => ({ subtask: at, operator: one }))) {
+    for (const operator of this.operators) {
       let place = 0;
-      for (const { element, timestamp } of operator.records()) {
-        out.begin(this.#table, NO_GROUP);
-        out.key(places, [subtask, place, writtenTimestamp(timestamp)]);
-        try {
-          out.value(this.node.spec.kept.codec, element);
-        } catch (error) {
-          throw this.#refused(error);
-        }
-        place++;
-      }
+      for (const { element, timestamp } of operator.records())
+        this.#write(out, [operator.subtask, place++], timestamp, element);
     }
-    // What was restored and is not dealt out yet: `check`, and tests that look at it.
-    for (const { subtask, place, timestamp, element } of this.#restored) {
-      out.begin(this.#table, NO_GROUP);
-      out.key(places, [subtask, place, writtenTimestamp(timestamp)]);
+  }
+
+  #write(out: EntryWriter, key: readonly [number, number], timestamp: number, element: unknown): void {
+    out.begin(this.#table, NO_GROUP);
+    out.key(places, key);
+    if (!Number.isNaN(timestamp)) out.mapKey(timerKey, timestamp);
+    try {
       out.value(this.node.spec.kept.codec, element);
+    } catch (error) {
+      throw this.#refused(error);
     }
   }
 

@@ -6,15 +6,15 @@ import { keyCodecById } from '../codec/keys.js';
 import { ByteReader } from '../codec/reader.js';
 import { StepFailed, stepName } from '../codec/schema.js';
 import type { Entry } from '../format/entry.js';
-import { IN_FLIGHT_KEY } from '../format/in-flight.js';
 import type { Graph } from '../graph/node.js';
 import { shownKey } from '../state/refused.js';
 import { isKeyed } from './compile.js';
 import type { Table } from './tables.js';
 
 const places = keyCodecById('tuple(long,long)');
-const flights = keyCodecById(IN_FLIGHT_KEY);
 const anyKeys = keyCodecById('auto');
+/** Kinds whose entries are found by a subtask and a place. */
+const PLACED: ReadonlySet<string> = new Set(['operator-list', 'operator-union', 'in-flight']);
 /** Bytes of a key that are shown where it cannot be read. */
 const MAX_HEX_BYTES = 32;
 
@@ -65,9 +65,8 @@ export function entryRefused(
 
 /** Which entry of its table it is. Bytes that cannot be read are shown as such. */
 export function nameEntry({ key, mapKey, namespace }: Entry, ours: Table, graph: Graph): string {
-  if (ours.kind === 'operator-list' || ours.kind === 'operator-union')
+  if (PLACED.has(ours.kind))
     return `[subtask, place] ${show(places, key)}`;
-  if (ours.kind === 'in-flight') return `[subtask, place, timestamp] ${show(flights, key)}`;
   const keys = keysOf(graph, ours.operator);
   const parts = [
     ...(key.length === 0 ? [] : [`key ${keys === undefined ? hex(key) : show(keys, key)}`]),

@@ -5,6 +5,7 @@
  *
  * The runtime sees the same values, and lists that it may add to: only what passes to and from user code is wrapped.
  */
+import type { AsyncMapSpec } from '../graph/async-map.js';
 import type { Graph, GraphNode } from '../graph/node.js';
 import type { BroadcastProcessSpec, ProcessSpec } from '../graph/process.js';
 import type { SinkSpec } from '../graph/sink.js';
@@ -24,6 +25,8 @@ function freezeNode(node: GraphNode): GraphNode {
       return { ...node, spec: freezeProcess(node.spec) };
     case 'window':
       return { ...node, spec: freezeWindow(node.spec) };
+    case 'asyncMap':
+      return { ...node, spec: freezeAsyncMap(node.spec) };
     case 'sink':
       return node.sink.state === undefined ? node : { ...node, sink: freezeSink(node.sink) };
     case 'source':
@@ -137,6 +140,16 @@ function freezeTrigger(trigger: Trigger): Trigger {
 
 function freezePaneState(state: PaneContext['state']): PaneContext['state'] {
   return { get: () => deepFreeze(state.get()), set: (value) => state.set(deepFreeze(value)) };
+}
+
+/** Elements in flight are state, while they are asked about. */
+function freezeAsyncMap(spec: AsyncMapSpec<unknown, unknown>): AsyncMapSpec<unknown, unknown> {
+  const { call, fallback } = spec;
+  return {
+    ...spec,
+    call: (element, context) => call(deepFreeze(element), context),
+    fallback: fallback && ((element, error) => fallback(deepFreeze(element), error)),
+  };
 }
 
 function freezeSink(sink: SinkSpec<unknown, unknown>): SinkSpec<unknown, unknown> {

@@ -18,6 +18,10 @@ import { ManualClock } from './manual-clock.js';
 import { readState, readTimers } from './read-state.js';
 import { entriesOf, lookAt, type TakenSnapshot, take } from './taken.js';
 
+/** Looks, a millisecond apart, after which nothing more is expected of what sleeps by the clock; of calls to the outside. */
+const IDLE_LOOKS = 20;
+const ANSWER_LOOKS = 250;
+
 export interface HarnessOptions {
   /** Default 1. */
   readonly parallelism?: number;
@@ -104,6 +108,7 @@ export abstract class Harness {
    *                                 each pane holds; or each slice, where sliding windows are kept in slices
    *     broadcast state             a Map; without a key
    *     list and union state        an array, of all subtasks; without a key. Of sinks that are not captured
+   *     uid of an asyncMap          an array: the elements in flight, of all subtasks; without a key
    *
    * @throws TidemarkError USAGE when there is no such state, KEY_REFUSED for what is no key of the operator.
    */
@@ -144,6 +149,13 @@ export abstract class Harness {
   /** Lets go of what user code holds. */
   async close(): Promise<void> {
     await this.dataflow.close();
+  }
+
+  /** Looks without work, a millisecond apart, after which what is in flight, or asleep, counts as waiting for the clock. */
+  protected patience(): number {
+    const asked = this.dataflow.compiled.asyncs?.asked ?? 0;
+    if (asked === 0) return 1;
+    return this.clock.sleeping > 0 ? IDLE_LOOKS : ANSWER_LOOKS;
   }
 
   /** Whether what a snapshot holds in a table belongs to what is tested. */

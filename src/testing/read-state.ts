@@ -25,7 +25,7 @@ export interface PaneState {
 }
 
 export interface StateAddress {
-  /** `uid.state`; of a window operator also `uid` alone. */
+  /** `uid.state`; of a window operator also `uid` alone, of an `asyncMap` nothing else. */
   readonly name: string;
   /** Undefined for state that belongs to no key. */
   readonly key: unknown;
@@ -38,6 +38,7 @@ export function readState(compiled: Compiled, all: Iterable<Entry>, address: Sta
   switch (table.kind) {
     case 'operator-list':
     case 'operator-union':
+    case 'in-flight':
       return bySubtask(own).map(({ value }) => read(codecOf(node, table), value));
     case 'broadcast':
       return mapOf(own, codecOf(node, table));
@@ -109,6 +110,8 @@ function codecOf(node: GraphNode, { kind, name }: Table): Codec<unknown> {
     case 'window':
       if (name === 'trigger') return valueCodec;
       return kind === 'list' ? listCodec(node.spec.keeps.codec) : node.spec.keeps.codec;
+    case 'asyncMap':
+      return node.spec.kept.codec;
     case 'source':
       return node.source.state?.[name]?.codec ?? valueCodec;
     case 'sink':
@@ -147,6 +150,11 @@ function encode(keys: KeyCodec, key: unknown, name: string): Buffer {
   return out.copy();
 }
 
+/** Positions, watermarks and transactions are no state that a test asks for. */
+function isFound({ name, kind }: Table): boolean {
+  return name !== '' || kind === 'in-flight';
+}
+
 function findTable(
   { graph, tables }: Compiled,
   name: string,
@@ -155,12 +163,14 @@ function findTable(
   const dot = name.indexOf('.');
   const uid = dot < 0 ? name : name.slice(0, dot);
   const node = graph.nodes.find((one) => 'uid' in one && one.uid === uid);
-  const named = tables.filter((table) => table.operator === uid && table.name !== '' && wanted(table.kind));
+  const named = tables.filter((table) => table.operator === uid && isFound(table) && wanted(table.kind));
   const table =
-    dot < 0 && node?.kind === 'window' ? named[0] : named.find((one) => one.name === name.slice(dot + 1));
+    dot < 0 && (node?.kind === 'window' || node?.kind === 'asyncMap')
+      ? named[0]
+      : named.find((one) => one.name === name.slice(dot + 1));
   if (node !== undefined && table !== undefined) return { node, table };
   const found = tables
-    .filter((one) => one.name !== '' && wanted(one.kind))
-    .map((one) => `${one.operator}.${one.name}`);
+    .filter((one) => isFound(one) && wanted(one.kind))
+    .map((one) => (one.name === '' ? one.operator : `${one.operator}.${one.name}`));
   throw new TidemarkError('USAGE', `there is no ${name}; there are: ${found.join(', ') || 'none'}`);
 }

@@ -80,7 +80,7 @@ export class TestJob extends Harness {
    * At the end of input pending processing-time timers are dropped, as in a job.
    */
   async run(): Promise<'ended' | 'idle'> {
-    for (let idle = 0; idle < this.#patience(); ) {
+    for (let idle = 0; idle < this.patience(); ) {
       if (await this.step()) idle = 0;
       else if (this.dataflow.ended) return this.#ended();
       else {
@@ -137,8 +137,9 @@ export class TestJob extends Harness {
     return { ...entry, value: out.copy() };
   }
 
-  /** Looks without work that make a job idle: few where something waits for the clock, else what a disk may need. */
-  #patience(): number {
+  /** Looks without work that make a job idle: few where something waits for the clock, else what answers, or a disk, may need. */
+  protected override patience(): number {
+    if (this.dataflow.inFlight > 0) return super.patience();
     const { sources } = this.dataflow.compiled;
     const now = this.clock.monotonic();
     const onClock =

@@ -13,7 +13,8 @@
  * ```
  *
  * Invariants: everything that an element, the watermark or the clock brings about has happened when the call returns:
- * all timers that are due have fired. Event time moves when the test says so, and to that time; never by elements.
+ * all timers that are due have fired. Event time moves when the test says so, and to that time; never by elements. Only what
+ * `asyncMap` waits for comes later: `await op.settled()`.
  */
 import { present } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
@@ -130,13 +131,28 @@ export class TestOperator<Ts extends readonly unknown[], R> extends Harness {
     this.#settle();
   }
 
-  /** Says that nothing more comes: event time goes to its end, then pending processing-time timers are dropped. */
+  /**
+   * Says that nothing more comes: event time goes to its end, then pending processing-time timers are dropped. Where something
+   * is in flight, `settled` brings that to its end.
+   */
   endOfInput(): void {
     this.#expectAlive();
     this.#watermark = Number.POSITIVE_INFINITY;
     this.dataflow.drain();
     this.#settle();
-    this.dataflow.dropTimers();
+  }
+
+  /**
+   * Lets calls of `asyncMap` be answered, and what comes of that happen: until nothing is in flight, or what is waits for the
+   * clock, or for an answer that does not come by itself. Says how many are in flight still.
+   * @throws what failed.
+   */
+  async settled(): Promise<number> {
+    for (let looks = 0; this.dataflow.inFlight > 0 && looks < this.patience(); ) {
+      await new Promise<void>((resolve) => (looks === 0 ? setImmediate(resolve) : setTimeout(resolve, 1)));
+      looks = this.#settle() ? 0 : looks + 1;
+    }
+    return this.dataflow.inFlight;
   }
 
   /** Moves the clock on by milliseconds, or `'5m'`; processing-time timers that fall due fire. */
@@ -162,10 +178,10 @@ export class TestOperator<Ts extends readonly unknown[], R> extends Harness {
     return this.#piece.outputs.take(name);
   }
 
-  /** All of the piece's keyed operators; the sources and sinks of a job are not here. */
+  /** All of the piece's operators that keep something; the sources and sinks of a job are not here. */
   protected override takes({ operator }: Table): boolean {
     return this.dataflow.compiled.graph.nodes
-      .filter(isKeyed)
+      .filter((node) => isKeyed(node) || node.kind === 'asyncMap')
       .some(({ uid, formerly }) => uid === operator || formerly.includes(operator));
   }
 
@@ -175,13 +191,16 @@ export class TestOperator<Ts extends readonly unknown[], R> extends Harness {
       throw new TidemarkError('USAGE', 'nothing comes after endOfInput()');
   }
 
-  /** Fires all that is due, and lets what came out reach the outputs. */
-  #settle(): void {
-    for (let steps = 0; this.dataflow.step(this.clock.monotonic()); steps++) {
+  /** Fires all that is due, and lets what came out reach the outputs; false where nothing did. */
+  #settle(): boolean {
+    let steps = 0;
+    for (; this.dataflow.step(this.clock.monotonic()); steps++) {
       if (steps === MOST_STEPS)
         throw new TidemarkError('USAGE', `timers go on falling due: some are always set at or before now`);
     }
     for (const { operators } of this.dataflow.compiled.sinks) for (const sink of operators) sink.flush();
+    if (this.dataflow.draining && this.dataflow.inFlight === 0) this.dataflow.dropTimers();
+    return steps > 0;
   }
 }
 
