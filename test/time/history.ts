@@ -8,6 +8,7 @@ import { schema } from '../../src/codec/schema.js';
 import { type Entry, EntryWriter, readEntry } from '../../src/format/entry.js';
 import { defineJob, type JobBuilder } from '../../src/graph/define.js';
 import { defineSink } from '../../src/graph/define-sink.js';
+import type { Graph } from '../../src/graph/node.js';
 import type { Transaction } from '../../src/graph/sink.js';
 import { Dataflow } from '../../src/runtime/dataflow.js';
 import type { Snapshot } from '../../src/runtime/snapshot.js';
@@ -98,18 +99,21 @@ const CACHE = 8 * 1024;
 const CHUNK = 256;
 
 export interface HistoryOptions {
-  build(target: Target): (job: JobBuilder) => void;
+  /** What it runs: what a definition is made of, or a graph. */
+  build(target: Target): ((job: JobBuilder) => void) | Graph;
   readonly storage: Storage;
   readonly parallelism: number;
   readonly maxParallelism: number;
   /** Its sources find the same each time. */
   readonly sameInput: boolean;
+  /** Bytes that a snapshot hands over at a time. Default: few, so that there are many. */
+  readonly chunk?: number;
 }
 
 export class History {
   readonly target = new Target();
+  readonly clock = new ManualClock();
   readonly #options: HistoryOptions;
-  readonly #clock = new ManualClock();
   #storage: Storage;
   #dataflow: Dataflow;
   #parallelism: number;
@@ -174,7 +178,7 @@ export class History {
 
   async step(): Promise<boolean> {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    const worked = this.#dataflow.step(this.#clock.monotonic());
+    const worked = this.#dataflow.step(this.clock.monotonic());
     await Promise.all(this.#dataflow.waiting.splice(0));
     return worked;
   }
@@ -185,9 +189,9 @@ export class History {
 
   #make(): Dataflow {
     const { build, maxParallelism } = this.#options;
-    const definition = defineJob('history', {}, (job) => build(this.target)(job));
+    const built = build(this.target);
     return new Dataflow({
-      graph: definition.build({}),
+      graph: typeof built === 'function' ? defineJob('history', {}, (job) => built(job)).build({}) : built,
       parallelism: this.#parallelism,
       maxParallelism,
       backend:
@@ -196,7 +200,7 @@ export class History {
       context: {
         cwd: '/',
         disk: new FaultyDisk(),
-        clock: this.#clock,
+        clock: this.clock,
         job: { id: 'history', name: 'history' },
         attempt: ++this.#attempt,
         lineage: [],
@@ -231,7 +235,7 @@ export class History {
       take: (bytes: number) => Buffer.alloc(bytes),
       full: (chunk: Buffer, used: number) => void chunks.push(chunk.subarray(0, used)),
     };
-    const snapshot = this.#dataflow.freeze(checkpoint, new EntryWriter(pool, CHUNK));
+    const snapshot = this.#dataflow.freeze(checkpoint, new EntryWriter(pool, this.#options.chunk ?? CHUNK));
     for (let i = 0; i < stepsBetween; i++) {
       snapshot.slice(() => true);
       await this.step();

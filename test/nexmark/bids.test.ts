@@ -1,0 +1,54 @@
+/** The queries that look at bids alone, one by one or by key. */
+import q0 from '../../fixtures/jobs/nexmark/q0.js';
+import q1 from '../../fixtures/jobs/nexmark/q1.js';
+import q2 from '../../fixtures/jobs/nexmark/q2.js';
+import q16 from '../../fixtures/jobs/nexmark/q16.js';
+import q18 from '../../fixtures/jobs/nexmark/q18.js';
+import q19 from '../../fixtures/jobs/nexmark/q19.js';
+import q22 from '../../fixtures/jobs/nexmark/q22.js';
+import type { Bid } from '../../fixtures/jobs/nexmark/types.js';
+import { check, lastOf } from './check.js';
+import * as latest from './latest-oracles.js';
+import * as stateless from './stateless-oracles.js';
+
+check('q0: pass through', { definition: q0, expected: stateless.q0 });
+check('q1: currency', { definition: q1, expected: stateless.q1 });
+check('q2: selection', { definition: q2, expected: stateless.q2 });
+check('q22: folders of a URL', { definition: q22, expected: stateless.q22 });
+
+interface ChannelDay {
+  readonly channel: string;
+  readonly day: string;
+  readonly bids: { readonly total: number };
+}
+
+check('q16: channel statistics', {
+  definition: q16,
+  large: true,
+  expected: latest.q16,
+  found: (lines) => [
+    ...lines.map((line) => {
+      const { channel, day, bids }: ChannelDay = JSON.parse(line);
+      return `${channel} ${day} bid ${bids.total}`;
+    }),
+    ...lastOf<ChannelDay>(lines, ({ channel, day }) => `${channel} ${day}`).map((row) => JSON.stringify(row)),
+  ],
+});
+
+check('q18: last bid', {
+  definition: q18,
+  expected: latest.q18,
+  found: (lines) =>
+    lastOf<Bid>(lines, ({ bidder, auction }) => `${bidder} ${auction}`).map(
+      ({ bidder, auction, time, price }) => `${bidder} ${auction} ${time} ${price}`,
+    ),
+});
+
+check('q19: top ten bids', {
+  definition: q19,
+  expected: latest.q19,
+  found: (lines) =>
+    lastOf<Bid & { readonly place: number }>(lines, ({ auction, place }) => `${auction} ${place}`).map(
+      ({ auction, place, price, time }) => `${auction} ${place} ${price} ${time}`,
+    ),
+});
