@@ -4,8 +4,8 @@
  *
  *     defineJob · param · state · type · key · schema · codec    what a job is
  *     windows · triggers · defineTrigger                     windows of event time
- *     files · sequence · fromArray                           sources
- *     fileSink · stdout · collect                            sinks
+ *     files · sqliteTable · sequence · fromArray             sources
+ *     fileSink · sqliteSink · stdout · collect               sinks
  *     defineSource · defineSink                              your own
  */
 export type { ErrorCode } from './base/errors.js';
@@ -22,6 +22,16 @@ export { type FileSinkOptions, fileSink } from './connectors/file-sink.js';
 export { files } from './connectors/files.js';
 export { fromArray } from './connectors/from-array.js';
 export { sequence } from './connectors/sequence.js';
+export {
+  type ColumnType,
+  type SqlCell,
+  type SqlColumnsOf,
+  type SqliteSinkOptions,
+  type SqliteTransaction,
+  type SqlRow,
+  sqliteSink,
+} from './connectors/sqlite-sink.js';
+export { type SqlitePosition, sqliteTable } from './connectors/sqlite-table.js';
 export { stdout } from './connectors/stdout.js';
 export type { UidOptions } from './graph/builder.js';
 export type { ConnectedStream } from './graph/connected.js';

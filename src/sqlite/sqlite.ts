@@ -13,6 +13,7 @@ import type BetterSqlite3 from 'better-sqlite3';
 import { assert } from '../base/assert.js';
 import { TidemarkError } from '../base/errors.js';
 import { nativeError, sqliteError } from './sqlite-errors.js';
+import { Statement } from './statement.js';
 
 const NAPI_BUILD = 'better-sqlite3-napi';
 const ABI_BUILD = 'better-sqlite3';
@@ -118,6 +119,19 @@ export class Sqlite {
 
   all(sql: string, parameters: SqlParameters = []): readonly Row[] {
     return this.#guard(() => this.#statement(sql).all(parameters) as Row[]);
+  }
+
+  /** A statement for many uses, kept by its caller. */
+  prepare(sql: string): Statement {
+    return new Statement(
+      this.#guard(() => this.#db.prepare(sql)),
+      (work) => this.#guard(work),
+    );
+  }
+
+  /** True from BEGIN to COMMIT or ROLLBACK; after some errors SQLite has rolled back by itself. */
+  get inTransaction(): boolean {
+    return this.#db.open && this.#db.inTransaction;
   }
 
   /**

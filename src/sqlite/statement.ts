@@ -1,0 +1,40 @@
+/** A prepared statement whose integers are bigints both ways, so that none is rounded. */
+import type BetterSqlite3 from 'better-sqlite3';
+import type { SqlParameters, SqlValue } from './sqlite.js';
+
+export interface Changed {
+  readonly changes: number;
+  /** Of the last row that the connection has inserted. */
+  readonly lastRowid: bigint;
+}
+
+/** Errors leave through `guard`, as those of its connection do. */
+export class Statement {
+  readonly #statement: BetterSqlite3.Statement;
+  readonly #guard: <T>(work: () => T) => T;
+
+  constructor(statement: BetterSqlite3.Statement, guard: <T>(work: () => T) => T) {
+    this.#statement = statement.safeIntegers(true);
+    if (statement.reader) this.#statement.raw(true);
+    this.#guard = guard;
+  }
+
+  /** Whether it only reads. */
+  get readonly(): boolean {
+    return this.#statement.readonly;
+  }
+
+  run(parameters: SqlParameters): Changed {
+    const { changes, lastInsertRowid } = this.#guard(() => this.#statement.run(parameters));
+    return { changes, lastRowid: BigInt(lastInsertRowid) };
+  }
+
+  /** Rows as arrays: integers as bigints, text as strings, blobs as buffers of their own. */
+  all(parameters: SqlParameters = []): (readonly SqlValue[])[] {
+    return this.#guard(() => this.#statement.all(parameters) as (readonly SqlValue[])[]);
+  }
+
+  get(parameters: SqlParameters = []): readonly SqlValue[] | undefined {
+    return this.#guard(() => this.#statement.get(parameters) as readonly SqlValue[] | undefined);
+  }
+}
