@@ -86,15 +86,33 @@ function does(node: NodeDescription): string {
   if (node.time !== undefined) return timeText(node.time);
   const timers = (node.timers ?? []).map(({ name, time }) => `${name} (${time} time)`);
   return [
-    node.keyType === undefined ? node.kind : `${node.kind} by ${node.keyType}`,
+    node.keyType === undefined ? node.kind : `${kindText(node)} by ${node.keyType}`,
+    ...joinText(node),
     ...(node.window === undefined ? [] : [windowText(node.window)]),
     ...(node.async === undefined ? [] : [asyncText(node.async)]),
     ...(node.broadcast === undefined ? [] : [`with ${node.broadcast} broadcast to it`]),
-    ...(timers.length === 0 ? [] : [`timers: ${timers.join(', ')}`]),
+    ...(timers.length === 0 || node.join !== undefined ? [] : [`timers: ${timers.join(', ')}`]),
     ...(node.formerly === undefined || node.formerly.length === 0
       ? []
       : [`formerly ${node.formerly.join(', ')}`]),
   ].join('; ');
+}
+
+function kindText({ kind, join }: NodeDescription): string {
+  if (join === undefined) return kind;
+  return `${join.type === 'left' ? 'left ' : ''}${kind === 'window' ? 'window' : 'interval'} join`;
+}
+
+function joinText({ right, join }: NodeDescription): readonly string[] {
+  if (right === undefined) return [];
+  const { lower, upper } = join ?? {};
+  const between =
+    lower === undefined || upper === undefined ? [] : [`${signedText(lower)} to ${signedText(upper)}`];
+  return [`right: ${right}`, ...between];
+}
+
+function signedText(ms: number): string {
+  return `${ms < 0 ? '-' : ms > 0 ? '+' : ''}${formatDuration(Math.abs(ms))}`;
 }
 
 function timeText({ outOfOrderness, idle, inTurn }: TimeDescription): string {

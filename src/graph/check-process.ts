@@ -10,6 +10,16 @@ import type { StateDeclaration } from './state.js';
 
 const KNOWN = ['state', 'timers', 'sides', 'emits', 'formerly', 'open', 'onElement', 'onTimer', 'close'];
 const OF_BROADCAST = ['broadcast', 'onBroadcast'];
+const OF_TWO = ['onLeft', 'onRight'];
+
+/** Which streams reach an operator; that says what its spec has. */
+export type Reached = 'one stream' | 'a broadcast stream, too' | 'two keyed streams';
+
+const REQUIRED: Readonly<Record<Reached, readonly string[]>> = {
+  'one stream': ['onElement'],
+  'a broadcast stream, too': ['onElement', 'onBroadcast'],
+  'two keyed streams': OF_TWO,
+};
 
 interface Loose {
   readonly state?: unknown;
@@ -20,15 +30,16 @@ interface Loose {
 }
 
 /**
- * Findings on a `ProcessSpec`, or on a `BroadcastProcessSpec` where a broadcast stream reaches it, as clauses without the
- * operator's name; empty when it is right.
+ * Findings on a `ProcessSpec`, a `BroadcastProcessSpec` or a `ConnectedProcessSpec`, as clauses without the operator's name;
+ * empty when it is right.
  */
-export function processFindings(spec: unknown, connected = false): string[] {
-  if (!isBag(spec)) return [`expected an object with onElement, found ${show(spec)}`];
+export function processFindings(spec: unknown, reached: Reached = 'one stream'): string[] {
+  const required = REQUIRED[reached];
+  if (!isBag(spec)) return [`expected an object with ${required.join(' and ')}, found ${show(spec)}`];
   const { state, broadcast, timers, sides, onTimer }: Loose = spec;
   return [
-    ...propertyFindings(spec, connected),
-    ...functionFindings(spec, connected ? ['onElement', 'onBroadcast'] : ['onElement']),
+    ...propertyFindings(spec, reached),
+    ...functionFindings(spec, required),
     ...declarationFindings(state, broadcast),
     ...timerFindings(timers, onTimer),
     ...sharedNames([
@@ -40,14 +51,20 @@ export function processFindings(spec: unknown, connected = false): string[] {
   ];
 }
 
-function propertyFindings(spec: Bag, connected: boolean): string[] {
-  if (connected) return unknownNames(spec, [...KNOWN, ...OF_BROADCAST]);
-  const { broadcast, onBroadcast, ...rest } = spec;
-  const findings = unknownNames(rest, KNOWN);
+function propertyFindings(spec: Bag, reached: Reached): string[] {
+  if (reached === 'a broadcast stream, too') return unknownNames(spec, [...KNOWN, ...OF_BROADCAST]);
+  const { broadcast, onBroadcast, ...ofKeyed } = spec;
+  const { onLeft, onRight, ...ofOne } = ofKeyed;
+  const two = reached === 'two keyed streams';
+  const findings = two
+    ? unknownNames(ofKeyed, [...KNOWN.filter((name) => name !== 'onElement'), ...OF_TWO])
+    : unknownNames(ofOne, KNOWN);
   if (broadcast !== undefined || onBroadcast !== undefined)
     findings.push(
       'broadcast and onBroadcast need a broadcast stream: .connect(stream.broadcast()).process(uid, …)',
     );
+  if (!two && (onLeft !== undefined || onRight !== undefined))
+    findings.push('onLeft and onRight need a second keyed stream: .connect(other.keyBy(…)).process(uid, …)');
   return findings;
 }
 

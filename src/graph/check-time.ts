@@ -24,12 +24,8 @@ export function timeFindings(graph: Graph): string[] {
   const assigned = new Set<string>();
   for (const node of graph.nodes) {
     const before = inputsOf(node).map((id) => present(reaches[id], 'the reach of an input'));
-    const [main] = before;
-    // What is broadcast may go without any: then it does not hold back the time of the elements.
-    const clocked =
-      node.kind === 'process' ? before.filter((from) => from === main || from.timed.size > 0) : before;
     const reach = {
-      untimed: union(clocked.map(({ untimed }) => untimed)),
+      untimed: union(clocked(node, before).map(({ untimed }) => untimed)),
       timed: union(before.map(({ timed }) => timed)),
       operators: union(before.map(({ operators }) => operators)),
     };
@@ -42,6 +38,18 @@ export function timeFindings(graph: Graph): string[] {
     reaches.push(after(node, reach));
   }
   return findings;
+}
+
+/**
+ * The inputs whose time counts. What is broadcast may go without any, and so may one of two keyed streams, but for a join:
+ * then it does not hold back the time of the other.
+ */
+function clocked(node: GraphNode, before: readonly Reach[]): readonly Reach[] {
+  if (node.kind !== 'process' || node.join !== undefined) return before;
+  const timed = before.filter((from) => from.timed.size > 0);
+  if (node.right !== undefined) return timed.length > 0 ? timed : before;
+  const [main] = before;
+  return before.filter((from) => from === main || timed.includes(from));
 }
 
 function after(node: GraphNode, reach: Reach): Reach {
@@ -74,6 +82,8 @@ function assignFindings(reach: Reach, assigned: Set<string>): string[] {
 
 /** Who goes by event time, as the beginning of a sentence; undefined for who does not. */
 function needsTime(node: GraphNode): string | undefined {
+  if (node.kind === 'window' && node.join !== undefined)
+    return `windowJoin ${show(node.uid)} goes by event time`;
   if (node.kind === 'window') {
     const { assign, trigger } = node.spec;
     if (assign.kind !== 'global') return `window ${show(node.uid)} goes by event time`;
@@ -82,6 +92,7 @@ function needsTime(node: GraphNode): string | undefined {
       : `trigger ${trigger.kind} of window ${show(node.uid)} goes by event time`;
   }
   if (node.kind !== 'process') return undefined;
+  if (node.join !== undefined) return `intervalJoin ${show(node.uid)} goes by event time`;
   const timer = Object.entries(node.spec?.timers ?? {}).find(([, time]) => time === 'event');
   return timer && `timer ${show(timer[0])} of process ${show(node.uid)} goes by event time`;
 }

@@ -5,7 +5,7 @@
  * no sink and no operator with state is reached is not.
  */
 import { normalize, resolve } from 'node:path';
-import { processFindings } from './check-process.js';
+import { processFindings, type Reached } from './check-process.js';
 import { sinkFindings, sourceFindings } from './check-spec.js';
 import { timeFindings } from './check-time.js';
 import { graphInvalid } from './graph-invalid.js';
@@ -31,6 +31,7 @@ export function checkGraph(graph: Graph): string[] {
     ...uidFindings(named),
     ...targetFindings(graph.nodes),
     ...reachFindings(graph.nodes),
+    ...keyFindings(graph),
     ...timeFindings(graph),
   ];
 }
@@ -40,7 +41,13 @@ function isNamed(node: GraphNode): node is NamedNode {
 }
 
 function label(node: NamedNode): string {
-  return `${node.kind} ${show(node.uid)}`;
+  return `${kindOf(node)} ${show(node.uid)}`;
+}
+
+/** As the definition calls it. */
+function kindOf(node: NamedNode): string {
+  const joins = (node.kind === 'process' || node.kind === 'window') && node.join !== undefined;
+  return joins ? (node.kind === 'process' ? 'intervalJoin' : 'windowJoin') : node.kind;
 }
 
 function specFindings(node: NamedNode): string[] {
@@ -49,7 +56,28 @@ function specFindings(node: NamedNode): string[] {
   // What these were given is read, and found wrong, where it is given: read-window.ts, async-map.ts.
   return node.kind === 'window' || node.kind === 'asyncMap'
     ? []
-    : processFindings(node.spec, node.broadcast !== undefined);
+    : processFindings(node.spec, reachedBy(node));
+}
+
+function reachedBy({ broadcast, right }: ProcessNode): Reached {
+  if (right !== undefined) return 'two keyed streams';
+  return broadcast === undefined ? 'one stream' : 'a broadcast stream, too';
+}
+
+/** Two keyed streams meet where their keys are of one type: else one key would be two. */
+function keyFindings({ nodes }: Graph): string[] {
+  const typeOf = (id: number) => {
+    const node = nodes[id];
+    return node?.kind === 'keyBy' ? node.codec.id : undefined;
+  };
+  return nodes.flatMap((node) => {
+    if ((node.kind !== 'process' && node.kind !== 'window') || node.right === undefined) return [];
+    const [left, right] = [typeOf(node.input), typeOf(node.right)];
+    if (left === right) return [];
+    return [
+      `${label(node)}: its streams have keys of two types, ${left} and ${right}: give both keyBy the same one`,
+    ];
+  });
 }
 
 function uidFindings(named: readonly NamedNode[]): string[] {

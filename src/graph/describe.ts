@@ -1,6 +1,7 @@
 /** The dataflow as plain JSON, for `plan` and for what compares two graphs. Functions do not appear in it. */
 import { operatorId } from '../base/operator-id.js';
 import { describePanes, describeWindow, type WindowDescription } from './describe-window.js';
+import type { JoinType } from './join.js';
 import {
   type AssignNode,
   type AsyncMapNode,
@@ -44,6 +45,10 @@ export interface NodeDescription {
   readonly sides?: readonly string[];
   /** The one of `inputs` that is broadcast to it. */
   readonly broadcast?: number;
+  /** The one of `inputs` that is the second of two keyed streams; it may be the first, too. */
+  readonly right?: number;
+  /** Of a join; of a window join without bounds. */
+  readonly join?: JoinDescription;
   readonly window?: WindowDescription;
   /** Of an `asyncMap`. */
   readonly async?: AsyncDescription;
@@ -76,6 +81,13 @@ export interface AsyncDescription {
   /** Tries in all. */
   readonly attempts: number;
   readonly fallback: boolean;
+}
+
+/** Lengths are milliseconds. */
+export interface JoinDescription {
+  readonly type: JoinType;
+  readonly lower?: number;
+  readonly upper?: number;
 }
 
 /** Lengths are milliseconds. */
@@ -130,6 +142,7 @@ function describeNode(node: GraphNode, graph: Graph): NodeDescription {
         ...base,
         ...named(node),
         ...keyType(node, graph),
+        ...joined(node),
         window: describeWindow(node),
         states: describePanes(node.spec),
       };
@@ -190,7 +203,15 @@ function describeProcess(node: ProcessNode, graph: Graph) {
     timers: Object.entries(spec.timers ?? {}).map(([name, time]) => ({ name, time })),
     sides: Object.keys(spec.sides ?? {}),
     ...(broadcast === undefined ? {} : { broadcast }),
+    ...joined(node),
   };
+}
+
+function joined({ right, join }: ProcessNode | WindowNode): Pick<NodeDescription, 'right' | 'join'> {
+  if (right === undefined) return {};
+  if (join === undefined) return { right };
+  const bounds = 'lower' in join ? { lower: join.lower, upper: join.upper } : {};
+  return { right, join: { type: join.type, ...bounds } };
 }
 
 function keyType({ input }: ProcessNode | WindowNode, graph: Graph) {

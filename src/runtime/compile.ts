@@ -8,6 +8,7 @@ import { assert, present, unreachable } from '../base/assert.js';
 import { rangeOf } from '../base/key-groups.js';
 import { listCodec } from '../codec/list.js';
 import { valueCodec } from '../codec/value.js';
+import { LATE, LEFT, RIGHT } from '../graph/join.js';
 import {
   type AsyncMapNode,
   type Graph,
@@ -30,10 +31,18 @@ import { BroadcastStates } from './broadcast-state.js';
 import { EventTime, NO_WATERMARK, type OperatorTime } from './event-time.js';
 import { stateTableOf } from './handles.js';
 import { KeyByOperator } from './key-by.js';
-import { type Counted, fanOut, type Input, type KeyedOperator, type KeyedParts } from './operator.js';
+import {
+  type Counted,
+  fanOut,
+  type Input,
+  type KeyedInput,
+  type KeyedOperator,
+  type KeyedParts,
+} from './operator.js';
 import { OperatorStateStore } from './operator-state.js';
 import { ProcessOperator } from './process.js';
 import type { ProcessingTime } from './processing-time.js';
+import { RightInput } from './right-input.js';
 import { SinkGroup, SinkOperator } from './sink.js';
 import { type ReadLimit, SourceGroup, SourceSubtask } from './source.js';
 import { FilterOperator, FlatMapOperator, MapOperator } from './stateless.js';
@@ -41,6 +50,7 @@ import { isTimer, type Table, tablesOf } from './tables.js';
 import { broadcastDeclarations, type UnkeyedStates } from './unkeyed.js';
 import { type KeyedTime, Watermarks } from './watermarks.js';
 import type { Where } from './where.js';
+import { lateBySide, TaggedInput } from './window/tagging.js';
 import { createWindowOperator } from './window/window-operator.js';
 
 export type BackendFactory = (options: BackendOptions) => KeyedBackend;
@@ -106,6 +116,16 @@ export function isKeyed(node: GraphNode): node is KeyedNode {
   return node.kind === 'process' || node.kind === 'window';
 }
 
+function sideNames(node: KeyedNode): readonly string[] {
+  if (node.kind === 'process') return Object.keys(node.spec.sides ?? {});
+  return node.right === undefined ? [LATE_SIDE] : Object.values(LATE);
+}
+
+function add<T>(to: T[], one: T): T {
+  to.push(one);
+  return one;
+}
+
 function expires(node: KeyedNode): boolean {
   return node.kind === 'process' && Object.values(node.spec.state ?? {}).some(({ ttl }) => ttl !== undefined);
 }
@@ -131,6 +151,8 @@ class Compiler {
   readonly #inputs = new Map<number, readonly Input[]>();
   readonly #instances = new Map<number, readonly Counted[]>();
   readonly #processes = new Map<number, readonly KeyedOperator[]>();
+  /** By `keyBy` node: those that it feeds, in the order of the graph, by subtask. */
+  readonly #keyedInputs = new Map<number, readonly (readonly KeyedInput[])[]>();
   readonly #times = new Map<number, KeyedTime>();
   readonly #unkeyed = new Map<string, UnkeyedStates>();
   readonly #eventTime = new EventTime();
@@ -224,7 +246,7 @@ class Compiler {
       case 'process':
         return this.#process(node);
       case 'window':
-        return this.#keyed(node, (parts) => createWindowOperator(node, parts));
+        return this.#window(node);
       case 'sink':
         return this.#sink(node);
       default:
@@ -276,10 +298,7 @@ class Compiler {
 
   #keyBy(node: KeyByNode): void {
     const { where, maxParallelism } = this.#options;
-    const targets = (this.#users.get(node.id) ?? []).map((user) => {
-      assert(isKeyed(user), 'only keyed operators read from keyBy');
-      return present(this.#processes.get(user.id), 'a compiled operator');
-    });
+    const targets = this.#keyedInputs.get(node.id) ?? [];
     this.#inputs.set(
       node.id,
       this.#each((i) => new KeyByOperator(node, i, maxParallelism, where, targets)),
@@ -287,6 +306,39 @@ class Compiler {
   }
 
   #process(node: ProcessNode): void {
+    if (node.right !== undefined) {
+      const operators: ProcessOperator[] = [];
+      this.#keyed(node, (parts) => add(operators, new ProcessOperator(node, parts)));
+      // What comes to both of them from one `keyBy` comes to the left first.
+      this.#reads(
+        node.right,
+        operators.map((operator) => new RightInput(operator)),
+      );
+      return this.#reads(node.input, operators);
+    }
+    this.#oneKeyed(node);
+    return this.#reads(node.input, present(this.#processes.get(node.id), 'what was compiled'));
+  }
+
+  #window(node: WindowNode): void {
+    const { right } = node;
+    const operators: KeyedOperator[] = [];
+    this.#keyed(node, (parts) => {
+      const late = right === undefined ? parts.sides : { [LATE_SIDE]: lateBySide(parts.sides) };
+      return add(operators, createWindowOperator(node, { ...parts, sides: late }));
+    });
+    if (right === undefined) return this.#reads(node.input, operators);
+    const tagged = (side: typeof LEFT | typeof RIGHT) => operators.map((one) => new TaggedInput(side, one));
+    this.#reads(right, tagged(RIGHT));
+    return this.#reads(node.input, tagged(LEFT));
+  }
+
+  /** The subtasks that read from a `keyBy`. Nodes are compiled back to front: who comes later stands before. */
+  #reads(keyBy: number, inputs: readonly KeyedInput[]): void {
+    this.#keyedInputs.set(keyBy, [inputs, ...(this.#keyedInputs.get(keyBy) ?? [])]);
+  }
+
+  #oneKeyed(node: ProcessNode): void {
     if (node.broadcast === undefined) return this.#keyed(node, (parts) => new ProcessOperator(node, parts));
     const states = new BroadcastStates(node.uid, broadcastDeclarations(node), this.#tables);
     const inputs: Input[] = [];
@@ -336,7 +388,7 @@ class Compiler {
 
   #sidesOf(node: KeyedNode, subtask: number): Readonly<Record<string, Input>> {
     const sides = (this.#users.get(node.id) ?? []).filter((user) => user.kind === 'side');
-    const names = node.kind === 'window' ? [LATE_SIDE] : Object.keys(node.spec.sides ?? {});
+    const names = sideNames(node);
     const inputs = names.map((name) => {
       const readers = sides.filter(({ side }) => side === name).map(({ id }) => this.#outputOf(id, subtask));
       return [name, fanOut(readers)] as const;

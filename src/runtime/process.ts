@@ -14,6 +14,14 @@ import type { Where } from './where.js';
 type AnyContext = ProcessContext<unknown, never, never, never, unknown>;
 type Callback = (value: unknown, context: AnyContext) => unknown;
 
+/** Those that the graph has found to be there. */
+interface Callbacks {
+  onElement(value: unknown, context: AnyContext): unknown;
+  onLeft(value: unknown, context: AnyContext): unknown;
+  onRight(value: unknown, context: AnyContext): unknown;
+  readonly onTimer?: Readonly<Record<string, Callback>>;
+}
+
 /** The context handed to callbacks: one per subtask, its `key` changed for each. */
 class Context {
   key: unknown;
@@ -62,6 +70,15 @@ class Context {
   emit(value: unknown): void {
     this.#operator.emitTo(this.#next, value);
   }
+
+  /** As `JoinRun.emitAt` has it. */
+  emitAt(value: unknown, timestamp: number, element: unknown): void {
+    this.#operator.refusePromise(value, element);
+    const own = this.#eventTime.timestamp;
+    this.#eventTime.timestamp = timestamp;
+    this.#operator.emitTo(this.#next, value);
+    this.#eventTime.timestamp = own;
+  }
 }
 
 export class ProcessOperator implements KeyedOperator {
@@ -80,7 +97,9 @@ export class ProcessOperator implements KeyedOperator {
   readonly #where: Where;
   readonly #context: Context;
   readonly #typedContext: AnyContext;
+  /** Of one that two keyed streams reach: `onLeft`. */
   readonly #onElement: Callback;
+  readonly #onRight: Callback | undefined;
   #opened = false;
   readonly #onTimer: readonly Callback[];
 
@@ -98,8 +117,12 @@ export class ProcessOperator implements KeyedOperator {
     this.late = Object.values(node.spec.timers ?? {}).includes('event') ? 0 : undefined;
     this.#context = new Context(node, parts, broadcast, this);
     this.#typedContext = this.#context as unknown as AnyContext;
-    const spec = node.spec as { onElement: Callback; onTimer?: Record<string, Callback> };
-    this.#onElement = (value, context) => spec.onElement(value, context);
+    const spec = node.spec as unknown as Callbacks;
+    if (node.right === undefined) this.#onElement = (value, context) => spec.onElement(value, context);
+    else {
+      this.#onElement = (value, context) => spec.onLeft(value, context);
+      this.#onRight = (value, context) => spec.onRight(value, context);
+    }
     this.#onTimer = timers.map((name) => (time, context) => spec.onTimer?.[name]?.(time, context));
   }
 
@@ -139,7 +162,23 @@ export class ProcessOperator implements KeyedOperator {
     } catch (error) {
       throw this.#where.fail(error, this.#node.id, value);
     }
-    if (result !== undefined) this.#refusePromise(result, value);
+    if (result !== undefined) this.refusePromise(result, value);
+  }
+
+  /** An element of the second keyed stream, as `pushKeyed`: apart from it, for what is called for every element is fast. */
+  pushRight(value: unknown, key: unknown, group: number, hash: number): void {
+    this.in++;
+    if (this.late !== undefined && this.#eventTime.timestamp <= this.#time.watermark) this.late++;
+    this.backend.select(key as Key, typeof key === 'string' ? key : this.#keys.identity(key), group, hash);
+    this.#context.key = key;
+    this.#where.at(this.#node.id, this.subtask);
+    let result: unknown;
+    try {
+      result = this.#onRight?.(value, this.#typedContext);
+    } catch (error) {
+      throw this.#where.fail(error, this.#node.id, value);
+    }
+    if (result !== undefined) this.refusePromise(result, value);
   }
 
   fireTimer(time: TimerTime, now: number): boolean {
@@ -154,7 +193,7 @@ export class ProcessOperator implements KeyedOperator {
     } catch (error) {
       throw this.#where.fail(error, this.#node.id, { timer: timer.time, key: timer.key });
     }
-    if (result !== undefined) this.#refusePromise(result, timer.time);
+    if (result !== undefined) this.refusePromise(result, timer.time);
     return true;
   }
 
@@ -165,7 +204,8 @@ export class ProcessOperator implements KeyedOperator {
     this.#where.at(this.#node.id, this.subtask);
   }
 
-  #refusePromise(result: unknown, element: unknown): void {
+  /** @throws what becomes of user code that gave a promise for `element`. */
+  refusePromise(result: unknown, element: unknown): void {
     if (isPromise(result)) throw this.#where.failPromise(this.#node.id, element);
   }
 }

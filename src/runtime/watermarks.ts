@@ -296,11 +296,13 @@ export interface WatermarkRules {
   readonly inTurn: boolean;
 }
 
-/** The inputs whose watermarks count. What is broadcast counts only where it has timestamps. */
+/** The inputs whose watermarks count: not what is broadcast, nor one of two keyed streams, where it has no timestamps. */
 function timeInputs(node: GraphNode, timestamped: ReadonlySet<number>): readonly number[] {
-  if (node.kind === 'process' && node.broadcast !== undefined && !timestamped.has(node.broadcast))
-    return [node.input];
-  return inputsOf(node);
+  const inputs = inputsOf(node);
+  if (node.kind !== 'process') return inputs;
+  const counting = inputs.filter((id) => timestamped.has(id));
+  if (node.right !== undefined) return counting.length > 0 ? counting : inputs;
+  return inputs.filter((id) => counting.includes(id) || id === node.input);
 }
 
 /** The nodes that `assignTimestamps` comes before, and those themselves. */

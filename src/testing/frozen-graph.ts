@@ -55,10 +55,13 @@ function freezeProcess(spec: ProcessSpec<unknown, unknown>): ProcessSpec<unknown
     function (this: unknown, value, context) {
       return Reflect.apply(callback, this, [value, contexts.of(context as object)]);
     };
+  const { onElement, onLeft, onRight } = spec as unknown as Readonly<Record<string, Callback | undefined>>;
   const timers = spec.onTimer as Readonly<Record<string, Callback>> | undefined;
   return overriding(spec, {
     state,
-    onElement: wrap(spec.onElement as Callback),
+    ...(onElement === undefined ? {} : { onElement: wrap(onElement) }),
+    ...(onLeft === undefined ? {} : { onLeft: wrap(onLeft) }),
+    ...(onRight === undefined ? {} : { onRight: wrap(onRight) }),
     ...(onBroadcast === undefined ? {} : { onBroadcast: wrap(onBroadcast as Callback) }),
     ...(timers === undefined ? {} : { onTimer: overriding(timers, mapValues(timers, wrap)) }),
   });

@@ -125,16 +125,18 @@ function capture(node: GraphNode, outputs: Outputs): GraphNode {
 function streamsOf(returned: unknown, findings: string[]): readonly (readonly [string, Stream<unknown>])[] {
   if (returned === undefined) return [];
   if (returned instanceof Stream) {
-    const { side = {}, late } = returned as { readonly side?: object; readonly late?: unknown };
-    return [
-      [MAIN, returned],
-      ...named(side, findings),
-      ...(late === undefined ? [] : named({ late }, findings)),
-    ];
+    const { side = {}, late } = returned as { readonly side?: object; readonly late?: object };
+    return [[MAIN, returned], ...named(side, findings), ...named(lateOf(late), findings)];
   }
   if (typeof returned === 'object' && returned !== null) return named(returned, findings);
   findings.push('it returned neither a stream nor an object of streams');
   return [];
+}
+
+/** That of a window, or of the two sides of a join. */
+function lateOf(late: object | undefined): object {
+  if (late === undefined || late instanceof Stream) return late === undefined ? {} : { late };
+  return Object.fromEntries(Object.entries(late).map(([side, stream]) => [`late.${side}`, stream]));
 }
 
 function named(streams: object, findings: string[]): readonly (readonly [string, Stream<unknown>])[] {
@@ -151,11 +153,14 @@ function whatNeedsTime({ nodes }: Graph, gate: number): string | undefined {
   for (const node of nodes) {
     if (!inputsOf(node).some((input) => reached.has(input))) continue;
     reached.add(node.id);
+    if ((node.kind === 'window' || node.kind === 'process') && node.join !== undefined)
+      return `join ${node.uid}`;
     if (node.kind === 'window') {
       const { assign, trigger } = node.spec;
       if (assign.kind !== 'global' || trigger?.onEventTime !== undefined) return `window ${node.uid}`;
     }
-    if (node.kind !== 'process' || !reached.has(node.input)) continue;
+    // Of two keyed streams, one may go without.
+    if (node.kind !== 'process' || !reached.has(node.input) || node.right !== undefined) continue;
     if (Object.values(node.spec.timers ?? {}).includes('event')) return `process ${node.uid}`;
   }
   return undefined;

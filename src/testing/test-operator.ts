@@ -43,9 +43,11 @@ export type NamedOf<R> = R extends { readonly side: infer S }
   ? ElementsOf<S>
   : R extends { readonly late: Stream<infer L> }
     ? { readonly late: L }
-    : R extends Stream<infer _>
-      ? Record<never, never>
-      : ElementsOf<R>;
+    : R extends { readonly late: { readonly left: Stream<infer L>; readonly right: Stream<infer M> } }
+      ? { readonly 'late.left': L; readonly 'late.right': M }
+      : R extends Stream<infer _>
+        ? Record<never, never>
+        : ElementsOf<R>;
 
 /**
  * Opens a piece of a dataflow: a function from one stream, or several, to what leaves it. That is a stream, with its side
