@@ -33,6 +33,7 @@ export {
 } from './connectors/sqlite-sink.js';
 export { type SqlitePosition, sqliteTable } from './connectors/sqlite-table.js';
 export { stdout } from './connectors/stdout.js';
+export type { AsyncContext, AsyncMapOptions, RetryOptions } from './graph/async-map.js';
 export type { UidOptions } from './graph/builder.js';
 export type { ConnectedStream } from './graph/connected.js';
 export {
