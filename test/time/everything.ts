@@ -80,17 +80,24 @@ const bothOf = (uid: string, stream: WindowStream<string, Element>): Lines => [
   lateLines(uid, stream.late),
 ];
 
+/** What elements pass on their way to the windows, and results on theirs to windows of them. Default: nothing. */
+export interface Between {
+  readonly elements?: (stream: Stream<Element>) => Stream<Element>;
+  readonly results?: (stream: Stream<Panes>) => Stream<Panes>;
+}
+
 export function everything(
   source: SourceSpec<Element, number>,
   out: SinkSpec<string, unknown>,
   shape: Shape,
+  between: Between = {},
 ) {
   return (job: JobBuilder): void => {
-    const keyed = job
-      .source('in', source)
-      .assignTimestamps(({ t }) => t, { outOfOrderness: shape.bound })
-      .keyBy(({ key }) => key);
-    const others = [twice, aligned, sliding, sessions, counted, cells].flatMap((part) => part(keyed, shape));
+    const { elements = (stream) => stream } = between;
+    const timed = job.source('in', source).assignTimestamps(({ t }) => t, { outOfOrderness: shape.bound });
+    const keyed = timed.via(elements).keyBy(({ key }) => key);
+    const parts = [twice(between), aligned, sliding, sessions, counted, cells];
+    const others = parts.flatMap((part) => part(keyed, shape));
     seen(keyed)
       .union(...others)
       .sink('out', out as Sink<string>);
@@ -110,19 +117,28 @@ function seen(keyed: Keyed): Stream<string> {
   });
 }
 
-function twice(keyed: Keyed, { size }: Shape): Lines {
-  const first = keyed.window('first', {
-    assign: windows.tumbling(size),
-    apply: function* (elements, { key, start, end }) {
-      yield { key, start, end, ids: elements.flatMap(({ ids }) => ids) };
-    },
-  });
-  const second = first
-    .keyBy((group: Group) => coarse(group.key))
-    .window('second', { assign: windows.tumbling(SECOND * size), aggregate: collecting('second') });
-  const lines = first.map((group) => line('first', group.key, group, sorted(group.ids)));
-  return [lines, lateLines('first', first.late), second, lateLines('second', second.late)];
+/** What a window of `first` gives. */
+export interface Panes extends Group {
+  readonly start: number;
+  readonly end: number;
 }
+
+const twice =
+  ({ results = (stream) => stream }: Between) =>
+  (keyed: Keyed, { size }: Shape): Lines => {
+    const first = keyed.window('first', {
+      assign: windows.tumbling(size),
+      apply: function* (elements, { key, start, end }) {
+        yield { key, start, end, ids: elements.flatMap(({ ids }) => ids) };
+      },
+    });
+    const second = first
+      .via(results)
+      .keyBy((group: Group) => coarse(group.key))
+      .window('second', { assign: windows.tumbling(SECOND * size), aggregate: collecting('second') });
+    const lines = first.map((group) => line('first', group.key, group, sorted(group.ids)));
+    return [lines, lateLines('first', first.late), second, lateLines('second', second.late)];
+  };
 
 function aligned(keyed: Keyed, { size, slide, offset, lateness }: Shape): Lines {
   const { merge: _, ...unmerged } = collecting('tumbling');

@@ -92,6 +92,7 @@ const UNKEYED: readonly string[] = [
   'operator-list',
   'operator-union',
   'broadcast',
+  'in-flight',
 ];
 
 /** So small that rows are read again and again. */
@@ -108,6 +109,8 @@ export interface HistoryOptions {
   readonly sameInput: boolean;
   /** Bytes that a snapshot hands over at a time. Default: few, so that there are many. */
   readonly chunk?: number;
+  /** Milliseconds that pass with each step. Default: none. */
+  readonly tick?: number;
 }
 
 export class History {
@@ -170,7 +173,8 @@ export class History {
 
   /** To the end of input, with a last checkpoint; says what that holds. */
   async finish(): Promise<Saved> {
-    while (await this.step());
+    // What is in flight waits for answers, or for the clock.
+    while ((await this.step()) || this.#dataflow.inFlight > 0);
     assert.equal(this.#dataflow.ended, true);
     await this.#snapshot(0, 'committed');
     return this.saved;
@@ -178,6 +182,7 @@ export class History {
 
   async step(): Promise<boolean> {
     await new Promise<void>((resolve) => setImmediate(resolve));
+    this.clock.advance(this.#options.tick ?? 0);
     const worked = this.#dataflow.step(this.clock.monotonic());
     await Promise.all(this.#dataflow.waiting.splice(0));
     return worked;
