@@ -21,6 +21,7 @@ export { type CsvFormat, csv } from './connectors/csv-format.js';
 export { type FileSinkOptions, fileSink } from './connectors/file-sink.js';
 export { files } from './connectors/files.js';
 export { fromArray } from './connectors/from-array.js';
+export { type HttpHeaders, type HttpSinkOptions, httpSink } from './connectors/http-sink.js';
 export { sequence } from './connectors/sequence.js';
 export {
   type ColumnType,

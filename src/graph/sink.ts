@@ -69,6 +69,11 @@ export interface SinkContext {
   stdout(text: string): Promise<void>;
   /** A line for the job's log. */
   log(line: string): void;
+  /**
+   * For sinks that wait on something slow, and bound that themselves: the step timeout counts from the last call. Absent
+   * where nobody watches.
+   */
+  alive?(): void;
 }
 
 export interface WriterContext<S = OperatorStateDeclarations> extends SinkContext {

@@ -113,13 +113,14 @@ async function stateOnDisk(): Promise<StateOnDisk & { readonly create: BackendFa
 function build(graph: Graph, backend: BackendFactory): Dataflow {
   const { job, attempt, cwd, parallelism, maxParallelism, liveSinks, rewind, lineage } = data;
   const log = (text: string) => send({ type: 'log', text });
+  const alive = () => where.renew();
   return new Dataflow({
     graph,
     parallelism,
     maxParallelism,
     backend,
     snapshots: data.snapshots,
-    context: { cwd, disk: realDisk, clock: systemClock, job, attempt, lineage, log, stdout: print },
+    context: { cwd, disk: realDisk, clock: systemClock, job, attempt, lineage, log, stdout: print, alive },
     where,
     liveSinks,
     rewind,

@@ -56,6 +56,11 @@ export class Where {
     Atomics.add(this.#cells, TURN, 1);
   }
 
+  /** The stretch of work that is under way, if any, counts as begun anew. */
+  renew(): void {
+    Atomics.add(this.#cells, TURN, 2);
+  }
+
   /** The batch about to be processed. */
   batch(source: string, split: string, position: unknown): void {
     const text = `${readingOf(source, split)}${show(position, 512)}`;

@@ -4,6 +4,7 @@ import { TidemarkError } from '../../base/errors.js';
 import { parseSize } from '../../base/size.js';
 import { type Bag, isBag, unknownNames } from '../../graph/bag.js';
 import { show } from '../../graph/names.js';
+import { amountFindings } from '../amounts.js';
 import { csvEncoder, isCsvFormat } from '../csv-format.js';
 import type { FileSinkOptions } from '../file-sink.js';
 import { customEncoding, type Encoding, jsonEncoding } from './encoder.js';
@@ -81,20 +82,4 @@ function partFindings(part: unknown): string[] {
   if (size !== undefined) findings.push(...amountFindings('part.size', 'a size', size, parseSize));
   if (every !== undefined) findings.push(...amountFindings('part.every', 'a duration', every, parseDuration));
   return findings;
-}
-
-function amountFindings(
-  name: string,
-  what: string,
-  value: unknown,
-  parse: (value: string | number, what: string) => number,
-): string[] {
-  const wrong = [`${name}: expected ${what} above 0, found ${show(value)}`];
-  if (typeof value !== 'string' && typeof value !== 'number') return wrong;
-  try {
-    return parse(value, name) > 0 ? [] : wrong;
-  } catch (error) {
-    if (!(error instanceof TidemarkError)) throw error;
-    return wrong;
-  }
 }
