@@ -3,10 +3,10 @@
  * What a definition imports from `tidemark`. The only barrel: rooms import each other's files.
  *
  *     defineJob · param · state · type · key · schema · codec    what a job is
- *     windows · triggers · defineTrigger                     windows of event time
- *     files · sqliteTable · sequence · fromArray             sources
- *     fileSink · sqliteSink · stdout · collect               sinks
- *     defineSource · defineSink                              your own
+ *     windows · triggers · defineTrigger                         windows of event time
+ *     files · sqliteTable · kafkaSource · sequence · fromArray   sources
+ *     fileSink · sqliteSink · kafkaSink · stdout · collect       sinks
+ *     defineSource · defineSink                                  your own
  */
 export type { ErrorCode } from './base/errors.js';
 export { TidemarkError } from './base/errors.js';
@@ -22,6 +22,14 @@ export { type FileSinkOptions, fileSink } from './connectors/file-sink.js';
 export { files } from './connectors/files.js';
 export { fromArray } from './connectors/from-array.js';
 export { type HttpHeaders, type HttpSinkOptions, httpSink } from './connectors/http-sink.js';
+export { type KafkaSinkOptions, kafkaSink } from './connectors/kafka-sink.js';
+export {
+  type KafkaClientOptions,
+  type KafkaHeader,
+  type KafkaMessage,
+  type KafkaSasl,
+  kafkaSource,
+} from './connectors/kafka-source.js';
 export { sequence } from './connectors/sequence.js';
 export {
   type ColumnType,

@@ -16,6 +16,7 @@ import { type Decode, decodeText, jsonDecoder, ownDecoder } from './kafka/decode
 import { saying } from './kafka/failure.js';
 import type { KafkaHeader, KafkaMessage } from './kafka/message.js';
 import { boundsOf, ISOLATION } from './kafka/offsets.js';
+import { openCluster } from './kafka/open-cluster.js';
 import {
   type BrokerOptions,
   brokerFindings,
@@ -28,7 +29,7 @@ import {
   refuse,
 } from './kafka/options.js';
 import { compareKafkaPositions, type KafkaPosition, kafkaPosition, splitOf } from './kafka/position.js';
-import { checkPartition, openCluster, type Reading, readPartition } from './kafka/read-partition.js';
+import { checkPartition, type Reading, readPartition } from './kafka/read-partition.js';
 
 export type { KafkaClientOptions, KafkaHeader, KafkaMessage, KafkaPosition, KafkaSasl };
 

@@ -25,6 +25,8 @@ export interface Calling {
   readonly signal?: AbortSignal;
   /** Names of answers that are not to be tried again here. */
   readonly final?: readonly string[];
+  /** Try once only. */
+  readonly once?: boolean;
 }
 
 export interface Topic {
@@ -95,11 +97,12 @@ export class Cluster {
     }
   }
 
-  /** Whom the leaders of these partitions are, from what is known. */
-  async leaders(topic: string, partitions: Iterable<number>): Promise<Map<number, Address>> {
-    const found = new Map<number, Address>();
-    for (const partition of partitions) found.set(partition, await this.#leader(topic, partition));
-    return found;
+  /** Names the broker that leads a partition: what has the same may go in one request. */
+  leaderKey(topic: string, partition: number): Promise<string> {
+    return this.#retry(
+      () => this.#leader(topic, partition),
+      ({ host, port }) => Promise.resolve(keyOf({ host: host ?? '', port: port ?? 0 })),
+    );
   }
 
   /** Refuses brokers that do not understand the versions used here. */
@@ -130,7 +133,7 @@ export class Cluster {
   async #retry<R>(
     address: () => Promise<Address>,
     act: (connection: Connection) => Promise<R>,
-    { signal, final = [] }: Calling = {},
+    { signal, final = [], once = false }: Calling = {},
   ): Promise<R> {
     const until = this.#clock.monotonic() + this.#reach.patience;
     for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
@@ -140,7 +143,7 @@ export class Cluster {
         const failure = failureOf(error);
         this.#topics.clear();
         this.#coordinators.clear();
-        const over = this.#closed || signal?.aborted === true || this.#clock.monotonic() >= until;
+        const over = once || this.#closed || signal?.aborted === true || this.#clock.monotonic() >= until;
         if (over || !failure.retriable || failure.is(...final)) throw failure;
         await this.#clock.sleep(pause, signal);
       }

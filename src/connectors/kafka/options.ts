@@ -57,6 +57,8 @@ export interface Reach {
 
 /** What becomes of messages that were deleted before they were read. */
 export type Deleted = 'fail' | 'skip';
+/** What becomes of a transaction that the brokers ended before it could be committed. */
+export type Lost = 'fail' | 'skip';
 
 const DEFAULT_PORT = 9092;
 const DEFAULT_TIMEOUT = 30_000;

@@ -10,15 +10,15 @@
  */
 import { TidemarkError } from '../../base/errors.js';
 import type { OperatorStateDeclaration } from '../../graph/operator-state.js';
-import type { Batch, ReadRequest, SourceContext } from '../../graph/source.js';
-import { Cluster } from './cluster.js';
+import type { Batch, ReadRequest } from '../../graph/source.js';
+import type { Cluster } from './cluster.js';
 import type { Decode } from './decode.js';
 import { failureOf, kafkaError, saying } from './failure.js';
 import { fetchFrom } from './fetch.js';
-import { loadKafka } from './library.js';
 import type { KafkaMessage } from './message.js';
 import { committedBatches, messagesIn, offsetAfter } from './messages.js';
 import { boundsOf, ISOLATION, missing, refuseGone } from './offsets.js';
+import { openCluster } from './open-cluster.js';
 import type { Deleted, Reach } from './options.js';
 import { type KafkaPosition, partitionOf } from './position.js';
 import { slices } from './slices.js';
@@ -38,13 +38,6 @@ export interface Known {
 }
 
 type Request = ReadRequest<KafkaPosition, Known>;
-
-export async function openCluster(
-  reach: Reach,
-  context: Pick<SourceContext, 'cwd' | 'clock'>,
-): Promise<Cluster> {
-  return new Cluster(await loadKafka(context.cwd, reach.resolveFrom), reach, context.clock);
-}
 
 export async function* readPartition<T>(
   reading: Reading<T>,
