@@ -136,7 +136,7 @@ function streamsOf(returned: unknown, findings: string[]): readonly (readonly [s
 /** That of a window, or of the two sides of a join. */
 function lateOf(late: object | undefined): object {
   if (late === undefined || late instanceof Stream) return late === undefined ? {} : { late };
-  return Object.fromEntries(Object.entries(late).map(([side, stream]) => [`late.${side}`, stream]));
+  return Object.fromEntries(Object.entries(late).map(([side, stream]) => [`late-${side}`, stream]));
 }
 
 function named(streams: object, findings: string[]): readonly (readonly [string, Stream<unknown>])[] {

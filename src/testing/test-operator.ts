@@ -44,7 +44,7 @@ export type NamedOf<R> = R extends { readonly side: infer S }
   : R extends { readonly late: Stream<infer L> }
     ? { readonly late: L }
     : R extends { readonly late: { readonly left: Stream<infer L>; readonly right: Stream<infer M> } }
-      ? { readonly 'late.left': L; readonly 'late.right': M }
+      ? { readonly 'late-left': L; readonly 'late-right': M }
       : R extends Stream<infer _>
         ? Record<never, never>
         : ElementsOf<R>;

@@ -190,13 +190,7 @@ test('broadcast state needs a broadcast stream, and connect takes nothing else',
   );
   assert.deepEqual(
     connecting((input) => input),
-    ['connect expects a broadcast stream, such as rules.broadcast(), found an object'],
-  );
-  assert.deepEqual(
-    connecting((input) => input.keyBy((text) => text)),
-    [
-      'connect expects a broadcast stream, such as rules.broadcast(), found a keyed stream, which cannot be connected yet',
-    ],
+    ['connect expects a keyed stream, or a broadcast one such as rules.broadcast(), found an object'],
   );
   let stranger: BroadcastStream<string> | undefined;
   findingsOf((input) => {
