@@ -11,34 +11,10 @@ import { splitsOf } from '../runtime/driving.js';
 import { everything, type Shape, sorted } from './everything.js';
 import { arrivalsOf, assertMainAndLate, expected, unseen } from './expected.js';
 import { type Event, History, type Saved, type Storage, type Target } from './history.js';
+import { histories, MAX_PARALLELISM, parallelisms, storages } from './random-events.js';
 import { type Element, type StreamOptions, streamsOf } from './stream.js';
 
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
-const MAX_PARALLELISM = 8;
-
-const storage: fc.Arbitrary<Storage> = fc.constantFrom('memory', 'memory, changes', 'disk');
-const parallelism = fc.integer({ min: 1, max: MAX_PARALLELISM });
-
-const events: fc.Arbitrary<Event[]> = fc.array(
-  fc.oneof(
-    {
-      weight: 5,
-      arbitrary: fc.record({ kind: fc.constant('steps' as const), count: fc.integer({ min: 1, max: 9 }) }),
-    },
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        kind: fc.constant('snapshot' as const),
-        stepsBetween: fc.integer({ min: 0, max: 4 }),
-        end: fc.constantFrom('committed' as const, 'committed', 'completed', 'aborted', 'lost'),
-      }),
-    },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant('crash' as const), parallelism }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('savepoint' as const), parallelism, storage }) },
-  ),
-  { minLength: 4, maxLength: 20, size: 'max' },
-);
-
 const shapes: fc.Arbitrary<Shape> = fc
   .record({
     bound: fc.integer({ min: 0, max: 40 }),
@@ -74,9 +50,9 @@ const runs: fc.Arbitrary<Run> = fc.record({
   }),
   batch: fc.integer({ min: 1, max: 12 }),
   concurrency: fc.constantFrom(undefined, undefined, 1),
-  storage,
-  parallelism,
-  events,
+  storage: storages,
+  parallelism: parallelisms,
+  events: histories,
 });
 
 const ELEMENTS = 160;
