@@ -30,6 +30,8 @@ const MAX_IDLE_MS = 250;
 const HEAP_FULL = 0.95;
 const HEAP_LOOKS = 3;
 const HEAP_LOOK_MS = 50;
+/** How long a checkpoint that was asked for waits for answers before it holds what is in flight, milliseconds. */
+const ANSWERS_MS = 2000;
 /** A turn of the loop that lasts longer, milliseconds, is a stall: user code, a stopped process, a sleeping machine. */
 const STALL_MS = 1000;
 
@@ -58,6 +60,7 @@ export class DataLoop {
   #snapshot: Snapshot | undefined;
   /** A checkpoint that waits until a flush is written. */
   #asked: Asked | undefined;
+  #askedAt = 0;
   readonly #holds: HoldWatch;
   /** The last step had nothing to do. */
   #quiet = false;
@@ -165,6 +168,7 @@ export class DataLoop {
       case 'checkpoint':
         assert(this.#snapshot === undefined && this.#asked === undefined, 'two checkpoints at a time');
         this.#asked = command;
+        this.#askedAt = this.#options.clock.monotonic();
         this.#quiet = false;
         if (command.drain) dataflow.drain();
         else if (command.settle === true) dataflow.pause();
@@ -221,7 +225,13 @@ export class DataLoop {
 
   #isDue(asked: Asked | undefined): boolean {
     if (asked?.drain === true) return this.#quiet && this.#options.dataflow.inFlight === 0;
-    return asked?.settle !== true || this.#options.dataflow.advanced;
+    return asked?.settle !== true || this.#options.dataflow.advanced || this.#waitedLong();
+  }
+
+  /** What is in flight may be asked about for long; the snapshot then holds it. */
+  #waitedLong(): boolean {
+    const { dataflow, clock } = this.#options;
+    return dataflow.inFlight > 0 && clock.monotonic() - this.#askedAt >= ANSWERS_MS;
   }
 
   /** The barrier. */
