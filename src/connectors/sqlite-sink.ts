@@ -25,7 +25,7 @@ import { StagingWriter } from './sqlite-sink/writer.js';
 export type { ColumnType, SqlCell, SqliteTransaction, SqlRow };
 
 /** Objects whose properties are columns; those that are undefined are left out. */
-export type SqlColumnsOf<T> = { readonly [K in keyof T]: SqlCell | undefined };
+export type SqlColumnsOf<T> = object & { readonly [K in keyof T]: SqlCell | undefined };
 
 interface CommonOptions {
   /** The table's name, as it is: quotes and dots in it are part of it. */

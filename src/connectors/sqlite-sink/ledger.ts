@@ -6,7 +6,7 @@
  *     tidemark_jobs     a row for each job that has begun to write into a table, with the lineage it began from
  *
  * Invariants: membership decides, never a comparison; a transaction never leaves the ledger, set aside or not; what
- * a table is called there is its name with ASCII letters in lower case, as SQLite compares names. FORMAT.md, section 9.
+ * a table is called there is its name with ASCII letters in lower case, as SQLite compares names. FORMAT.md, section 8.
  */
 import { TidemarkError } from '../../base/errors.js';
 import type { LineageEntry, TransactionId } from '../../graph/sink.js';
