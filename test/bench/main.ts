@@ -2,7 +2,7 @@
  * The benchmark: every figure of the design that this version can show, both sides in one run.
  *
  *     npm run bench                          all rows but the big ones, as a table
- *     npm run bench -- --only keyed-count    one row, or several: --only a --only b
+ *     npm run bench -- nexmark               one row, or several: the same as --only nexmark
  *     npm run bench -- --quick               fewer pairs, for a first look
  *     npm run bench -- --big                 the big rows, too
  *     npm run bench -- --json                one JSON document on stdout; the table goes to stderr
@@ -30,6 +30,7 @@ import { inspect } from './inspect.js';
 import { keyedCount } from './keyed-count.js';
 import { diskStop, longestStop } from './longest-stop.js';
 import { PROJECT } from './measured-job.js';
+import { nexmark } from './nexmark.js';
 import { recovery } from './recovery.js';
 import { recoveryInPlace } from './recovery-in-place.js';
 import { restore } from './restore.js';
@@ -40,6 +41,7 @@ import { progressLine, renderRow } from './table.js';
 const ROWS: readonly Row[] = [
   keyedCount,
   eventTime,
+  nexmark,
   changesCount,
   checkpointCost,
   incremental,
@@ -68,7 +70,8 @@ interface Measured {
 type FromChild = { readonly figures: readonly Figure[] } | { readonly progress: string };
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       only: { type: 'string', multiple: true },
       quick: { type: 'boolean', default: false },
@@ -81,7 +84,7 @@ async function main(): Promise<void> {
   });
   if (values.row !== undefined) return measureHere(values.row, values.quick);
   if (values.help) return printHelp();
-  const rows = chosen(values.only ?? [], values.big);
+  const rows = chosen([...positionals, ...(values.only ?? [])], values.big);
   if (rows === undefined) {
     process.exitCode = USAGE;
     return;
@@ -112,7 +115,9 @@ function chosen(only: readonly string[], big: boolean): readonly Row[] | undefin
 }
 
 function printHelp(): void {
-  process.stdout.write('npm run bench -- [--only ROW]... [--quick] [--big] [--json] [--save]\n\nRows:\n');
+  process.stdout.write(
+    'npm run bench -- [ROW]... [--only ROW]... [--quick] [--big] [--json] [--save]\n\nRows:\n',
+  );
   for (const { name, about, big } of ROWS) {
     process.stdout.write(`  ${name.padEnd(18)} ${about}${big === true ? ' (with --big)' : ''}\n`);
   }
