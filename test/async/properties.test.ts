@@ -36,7 +36,7 @@ const events: fc.Arbitrary<Event[]> = fc.array(
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('crash' as const), parallelism }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('savepoint' as const), parallelism, storage }) },
   ),
-  { minLength: 4, maxLength: 20, size: 'max' },
+  { minLength: 4, maxLength: LONG ? 20 : 14, size: 'max' },
 );
 
 const shapes: fc.Arbitrary<Shape> = fc.record({
@@ -99,7 +99,7 @@ const runs: fc.Arbitrary<Run> = fc.record({
   events,
 });
 
-const ELEMENTS = 100;
+const ELEMENTS = LONG ? 100 : 50;
 const numRuns = LONG ? 3000 : 15;
 const parameters = { numRuns, includeErrorInReport: true };
 

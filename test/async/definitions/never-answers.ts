@@ -1,5 +1,6 @@
-// Numbers that are asked about, and never answered until a file of that name is there; or whose call never returns.
-import { existsSync } from 'node:fs';
+// Numbers that are asked about, and never answered until a file of that name is there; or whose call never returns. The seventh
+// call makes a file, too.
+import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { defineJob, fileSink, param, sequence } from 'tidemark';
 
@@ -20,6 +21,7 @@ export default defineJob(
       .asyncMap(
         'ask',
         async (n, { signal }) => {
+          if (n === 6) writeFileSync(`${p.answers}-asked`, '');
           if (p.mode === 'throws') throw new Error(`no answer to ${n}`);
           while (p.mode === 'loops');
           while (!existsSync(p.answers)) await wait(20, undefined, { signal });
