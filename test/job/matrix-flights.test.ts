@@ -18,9 +18,12 @@ import delayLimits from '../../fixtures/jobs/delay-limits.js';
 import everyHundred from '../../fixtures/jobs/every-hundred.js';
 import flightWindows from '../../fixtures/jobs/flight-windows.js';
 import grouped from '../../fixtures/jobs/grouped.js';
+import inAndOut from '../../fixtures/jobs/in-and-out.js';
 import newRoutes from '../../fixtures/jobs/new-routes.js';
 import quietAirports from '../../fixtures/jobs/quiet-airports.js';
 import quietAlarms from '../../fixtures/jobs/quiet-alarms.js';
+import stranded from '../../fixtures/jobs/stranded.js';
+import wayBack from '../../fixtures/jobs/way-back.js';
 import type { Definition } from '../../src/graph/definition.js';
 import { type TestJob, testJob } from '../../src/testing.js';
 import { committedLines, PROJECT, Sandbox } from '../crash/harness.js';
@@ -57,6 +60,7 @@ const ROWS: readonly Row[] = [
   { definition: flightWindows, cuts: LONG ? [0, 1, 30, 100, 300, 700] : [300], lines: windowLines },
   ...[quietAirports, quietAlarms, busyWeeks, badDays, everyHundred].map(plain),
   ...[delayLimits, newRoutes, airportFacts].map(plain),
+  ...[wayBack, stranded, inAndOut].map(plain),
 ];
 
 /** As in the golden file of flight-windows: by airport, the digest of its rows in order of time. */
