@@ -41,6 +41,7 @@ export {
   sqliteSink,
 } from './connectors/sqlite-sink.js';
 export { type SqlitePosition, sqliteTable } from './connectors/sqlite-table.js';
+export { stdin } from './connectors/stdin.js';
 export { stdout } from './connectors/stdout.js';
 export type { AsyncContext, AsyncMapOptions, RetryOptions } from './graph/async-map.js';
 export type { UidOptions } from './graph/builder.js';

@@ -32,6 +32,7 @@ export async function runForeground(context: Context, catalog: Catalog, job: Job
       catalog,
       job: job.id,
       environment,
+      stdin: () => process.stdin,
       stdout: (text) => printer.data(text),
       onEvent: view.event,
     });

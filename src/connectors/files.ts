@@ -8,28 +8,35 @@
 import { join, posix } from 'node:path';
 import { parseDuration } from '../base/duration.js';
 import { TidemarkError } from '../base/errors.js';
-import { type StandardSchema, schema } from '../codec/schema.js';
+import { schema } from '../codec/schema.js';
 import type { SourceContext, SourceSpec, Split } from '../graph/source.js';
-import { CsvDecoder, type CsvRow, headerProblem } from './files/csv.js';
-import { JsonDecoder, lineDecoder } from './files/decoder.js';
+import type { CsvRow } from './files/csv.js';
 import { follow } from './files/follow.js';
 import { matches, type Pattern, parsePattern } from './files/glob.js';
 import type { Format } from './files/open-file.js';
 import { comparePositions, type FilePosition, filePosition, startOf } from './files/position.js';
 import { readOnce } from './files/read-once.js';
-import { CsvEnds, LineEnds } from './files/record-reader.js';
+import {
+  type AnyCsv,
+  type AnyFormat,
+  type AnyJson,
+  type CheckedCsv,
+  type CheckedJson,
+  formatOf,
+  type Lines,
+  type RecordOptions,
+  recordFindings,
+} from './files/record-options.js';
 import { familiesOf } from './files/rotation.js';
 
 export type { CsvRow, FilePosition };
 
-/** Longest line, in bytes, unless `maxLine` says otherwise. */
-export const DEFAULT_MAX_LINE = 16 * 1024 * 1024;
 /** Milliseconds between two looks at a followed file, unless `pollInterval` says otherwise. */
 export const DEFAULT_POLL_INTERVAL = 200;
 /** A pattern is matched anew once in this many looks. */
 const LOOKS_PER_MATCH = 5;
 
-interface CommonOptions {
+interface FileOptions extends RecordOptions {
   /**
    * Go on reading as the files grow, for ever, and take up new files that match. A line is handed out once its
    * end is there. Rotation by renaming (`app.log` to `app.log.1` or `app.log-20260131`) loses and doubles
@@ -46,48 +53,11 @@ interface CommonOptions {
    * With `follow` files are taken as they are. Default `'auto'`.
    */
   readonly gzip?: boolean | 'auto';
-  /** Elements per second over all files together. */
-  readonly rate?: number;
-  /** The longest line allowed, in bytes; a longer one fails the job. Default 16 MiB. */
-  readonly maxLine?: number;
   /** With `follow`: time between two looks, `'1s'` or milliseconds. Default 200 ms. */
   readonly pollInterval?: string | number;
 }
 
-export interface LineFiles extends CommonOptions {
-  readonly format?: 'lines';
-}
-
-export interface JsonFiles extends CommonOptions {
-  /** One JSON document a line; blank lines are passed over. */
-  readonly format: 'json';
-  readonly schema?: undefined;
-}
-
-export interface CheckedJsonFiles<T> extends CommonOptions {
-  readonly format: 'json';
-  /** Checks every element, and types it. Any Standard Schema: zod, valibot, arktype. */
-  readonly schema: StandardSchema<T>;
-}
-
-interface CsvOptions extends CommonOptions {
-  readonly format: 'csv';
-  /** Default `,`. */
-  readonly delimiter?: string;
-  /** The column names, for files without a header row. Default: the first record of each file has them. */
-  readonly header?: readonly string[];
-}
-
-export interface CsvFiles extends CsvOptions {
-  readonly schema?: undefined;
-}
-
-export interface CheckedCsvFiles<T> extends CsvOptions {
-  /** Checks every row, an object of strings by column name, and types it. */
-  readonly schema: StandardSchema<T>;
-}
-
-type FilesOptions = LineFiles | JsonFiles | CheckedJsonFiles<unknown> | CsvFiles | CheckedCsvFiles<unknown>;
+type FilesOptions = FileOptions & AnyFormat;
 
 /**
  * Reads a file, or all files that match a pattern (`logs/*.jsonl`), as UTF-8. Relative paths are relative to
@@ -103,14 +73,17 @@ type FilesOptions = LineFiles | JsonFiles | CheckedJsonFiles<unknown> | CsvFiles
  * @example
  * job.source('flights', files('flights/*.csv.gz', { format: 'csv' }));
  */
-export function files<T>(pattern: string, options: CheckedJsonFiles<T>): SourceSpec<T, FilePosition>;
-export function files<T>(pattern: string, options: CheckedCsvFiles<T>): SourceSpec<T, FilePosition>;
-export function files<T = unknown>(pattern: string, options: JsonFiles): SourceSpec<T, FilePosition>;
-export function files(pattern: string, options: CsvFiles): SourceSpec<CsvRow, FilePosition>;
-export function files(pattern: string, options?: LineFiles): SourceSpec<string, FilePosition>;
+export function files<T>(pattern: string, options: FileOptions & CheckedJson<T>): SourceSpec<T, FilePosition>;
+export function files<T>(pattern: string, options: FileOptions & CheckedCsv<T>): SourceSpec<T, FilePosition>;
+export function files<T = unknown>(
+  pattern: string,
+  options: FileOptions & AnyJson,
+): SourceSpec<T, FilePosition>;
+export function files(pattern: string, options: FileOptions & AnyCsv): SourceSpec<CsvRow, FilePosition>;
+export function files(pattern: string, options?: FileOptions & Lines): SourceSpec<string, FilePosition>;
 export function files(pattern: string, options: FilesOptions = {}): SourceSpec<unknown, FilePosition> {
   checkOptions(pattern, options);
-  const format = formatOf(options);
+  const format = formatOf(options, options.gzip ?? 'auto');
   const following = options.follow ?? false;
   const pollInterval = parseDuration(options.pollInterval ?? DEFAULT_POLL_INTERVAL, 'files(): pollInterval');
   return {
@@ -180,40 +153,11 @@ async function onlySplit(
   );
 }
 
-function formatOf(options: FilesOptions): Format<unknown> {
-  const common = { maxLine: options.maxLine ?? DEFAULT_MAX_LINE, gzip: options.gzip ?? 'auto' };
-  switch (options.format) {
-    case 'json':
-      return {
-        ...common,
-        ends: () => new LineEnds(),
-        decoder: (name) => new JsonDecoder(name, options.schema),
-      };
-    case 'csv':
-      return {
-        ...common,
-        ends: () => new CsvEnds(),
-        decoder: (name, header) =>
-          new CsvDecoder({
-            name,
-            delimiter: options.delimiter ?? ',',
-            header: options.header ?? header,
-            schema: options.schema,
-          }),
-      };
-    default:
-      return { ...common, ends: () => new LineEnds(), decoder: () => lineDecoder };
-  }
-}
-
 function checkOptions(pattern: string, options: FilesOptions): void {
   const wrong = (what: string): never => {
     throw new TidemarkError('DEFINITION_INVALID', `files(${JSON.stringify(pattern)}): ${what}`);
   };
   if (typeof pattern !== 'string' || pattern === '') wrong('the path is a non-empty string');
-  if (!['lines', 'json', 'csv', undefined].includes(options.format)) {
-    wrong(`the format is 'lines', 'json' or 'csv', not ${JSON.stringify(options.format)}`);
-  }
   if (![true, false, 'auto', undefined].includes(options.gzip)) {
     wrong(`gzip is true, false or 'auto', not ${JSON.stringify(options.gzip)}`);
   }
@@ -222,15 +166,5 @@ function checkOptions(pattern: string, options: FilesOptions): void {
       'gzip cannot be followed: there is no way to go on inside it; follow the file before it is compressed',
     );
   }
-  for (const name of ['rate', 'maxLine'] as const) {
-    const value = options[name];
-    if (value !== undefined && !(Number.isFinite(value) && value > 0)) wrong(`${name} is a number above 0`);
-  }
-  if (options.format !== 'csv') return;
-  const { delimiter, header } = options;
-  if (delimiter !== undefined && (delimiter === '' || /["\r\n]/.test(delimiter))) {
-    wrong('the delimiter is not empty and holds no quote and no line end');
-  }
-  const problem = header === undefined ? undefined : headerProblem(header);
-  if (problem !== undefined) wrong(problem);
+  for (const finding of recordFindings(options)) wrong(finding);
 }

@@ -24,6 +24,7 @@ const SOURCE: Shape = {
   splits: required('function'),
   read: required('function'),
   replayable: optional('boolean'),
+  exclusive: optional('text'),
   rate: optional('rate'),
   concurrency: optional('count'),
   rediscover: optional('count'),

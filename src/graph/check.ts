@@ -30,6 +30,7 @@ export function checkGraph(graph: Graph): string[] {
     ...named.flatMap((node) => specFindings(node).map((finding) => `${label(node)}: ${finding}`)),
     ...uidFindings(named),
     ...targetFindings(graph.nodes),
+    ...exclusiveFindings(graph.nodes),
     ...reachFindings(graph.nodes),
     ...keyFindings(graph),
     ...timeFindings(graph),
@@ -136,6 +137,23 @@ function targetFindings(nodes: readonly GraphNode[], cwd?: string): string[] {
         `sinks ${show(owner.uid)} and ${show(uid)} write to one target, ${show(sink.target)}: give each its own`,
       );
     }
+  }
+  return findings;
+}
+
+/** What one source alone can read. */
+function exclusiveFindings(nodes: readonly GraphNode[]): string[] {
+  const findings: string[] = [];
+  const owners = new Map<string, string>();
+  for (const node of nodes) {
+    const exclusive = node.kind === 'source' ? node.source?.exclusive : undefined;
+    if (node.kind !== 'source' || typeof exclusive !== 'string') continue;
+    const owner = owners.get(exclusive);
+    if (owner === undefined) owners.set(exclusive, node.uid);
+    else
+      findings.push(
+        `sources ${show(owner)} and ${show(node.uid)} both read ${exclusive}: use the stream of one of them twice`,
+      );
   }
   return findings;
 }

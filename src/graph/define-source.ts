@@ -13,6 +13,7 @@ export interface SourceDefinition<T, P, S extends OperatorStateDeclarations = No
   readonly kind?: string;
   readonly position: Schema<P>;
   readonly replayable?: boolean;
+  readonly exclusive?: string;
   /** Elements per second, over all splits together. */
   readonly rate?: number;
   readonly concurrency?: number;

@@ -39,12 +39,49 @@ export interface Batch<T, P, S = OperatorStateDeclarations> {
   readonly state?: OperatorChanges<S> | undefined;
 }
 
+/** Standard input of the process that runs the job, kept by it: attempts come and go. */
+export interface StandardInput {
+  /**
+   * Where reading goes on: at the place, where that is of this process and its bytes are still held, else at the oldest
+   * record that is. A place of another process means the beginning.
+   */
+  open(place: InputPlace): Promise<InputStart>;
+  /**
+   * Bytes from `offset` on, at least one and at most `length`; undefined at the end. `record`: where a record begins, and
+   * nothing before it is still to be read by this attempt. `header`: column names that were read before it.
+   */
+  read(request: InputRequest): Promise<Uint8Array | undefined>;
+}
+
+export interface InputPlace {
+  /** The process; empty: none yet. */
+  readonly run: string;
+  /** Bytes from the beginning of its standard input. */
+  readonly offset: number;
+}
+
+export interface InputStart extends InputPlace {
+  /** Bytes after the place that are held no more. */
+  readonly lost: number;
+  /** The column names that were read before; undefined where there are none. */
+  readonly header: readonly string[] | undefined;
+}
+
+export interface InputRequest {
+  readonly offset: number;
+  readonly length: number;
+  readonly record: number;
+  readonly header: readonly string[] | undefined;
+}
+
 /** What a source may use of the outside. */
 export interface SourceContext {
   /** The folder that relative paths are relative to: where the job was first started. */
   readonly cwd: string;
   readonly disk: Disk;
   readonly clock: Clock;
+  /** Absent where there is none: the job is detached, or only looked at. */
+  readonly stdin?: StandardInput | undefined;
   /** A line for the job's log. */
   log(line: string): void;
 }
@@ -68,6 +105,8 @@ export interface SourceSpec<T, P> {
   readonly position: Schema<P>;
   /** False: what was read cannot be read again, and recovery loses it; `plan` says so. Default true. */
   readonly replayable?: boolean;
+  /** What only one source of a graph can read, as `standard input`: two would each get a part of it. */
+  readonly exclusive?: string;
   /** Elements per second over all splits together; enforced by the runtime. Absent: as fast as it goes. */
   readonly rate?: number;
   /** How many splits one subtask reads side by side; the rest wait their turn. Default: all of its own. */

@@ -16,6 +16,8 @@ import {
   type DataThreadData,
   type FromData,
   type GraphFacts,
+  type InputAnswer,
+  type InputAsk,
   RESTORE_BYTES_OUT,
   type TableSizes,
   type ToData,
@@ -56,6 +58,8 @@ export interface AttemptEvents {
   /** All input was read and processed; a last checkpoint is asked for. */
   inputEnded(droppedTimers: number): void;
   print(text: string): Promise<void>;
+  /** Standard input; only asked where the attempt was told that there is one. */
+  input?(ask: InputAsk): Promise<InputAnswer>;
   log(text: string): void;
   output(stream: 'stdout' | 'stderr', text: string): void;
   metrics(metrics: AttemptMetrics): void;
@@ -181,6 +185,8 @@ export class Attempt {
       }
       case 'print':
         return this.#print(message.id, message.text);
+      case 'ask-input':
+        return this.#input(message.id, message.ask);
       case 'log':
         return events.log(message.text);
       case 'output':
@@ -201,6 +207,13 @@ export class Attempt {
     this.#events.print(text).then(
       () => this.send({ type: 'printed', id, error: undefined }),
       (error: unknown) => this.send({ type: 'printed', id, error: String(error) }),
+    );
+  }
+
+  #input(id: number, ask: InputAsk): void {
+    this.#events.input?.(ask).then(
+      (answer) => this.send({ type: 'input', id, answer }),
+      (error: unknown) => this.send({ type: 'input', id, answer: { error: String(error) } }),
     );
   }
 

@@ -7,6 +7,7 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { assert, present } from '../base/assert.js';
 import { systemClock } from '../base/clock.js';
+import { type Deferred, deferred } from '../base/deferred.js';
 import { TidemarkError, toTidemarkError } from '../base/errors.js';
 import { realDisk, realSyncDisk } from '../base/real-disk.js';
 import { ByteReader } from '../codec/reader.js';
@@ -14,6 +15,7 @@ import { readEntry } from '../format/entry.js';
 import type { Definition } from '../graph/definition.js';
 import type { Graph } from '../graph/node.js';
 import { resolveParams } from '../graph/param.js';
+import type { StandardInput } from '../graph/source.js';
 import type { BackendFactory } from '../runtime/compile.js';
 import { type Beginning, Dataflow } from '../runtime/dataflow.js';
 import { userMessage } from '../runtime/show.js';
@@ -26,7 +28,14 @@ import { DataLoop } from './data-loop.js';
 import { graphFacts } from './graph-facts.js';
 import { installLibrary } from './library.js';
 import { definitionError, loadDefinition } from './load-definition.js';
-import { type DataThreadData, DRAIN_CHUNKS_OUT, type FromData, type ToData } from './protocol.js';
+import {
+  type DataThreadData,
+  DRAIN_CHUNKS_OUT,
+  type FromData,
+  type InputAnswer,
+  type InputAsk,
+  type ToData,
+} from './protocol.js';
 import { type StateOnDisk, StateWriter } from './state-writer.js';
 import { userFrame } from './user-frame.js';
 
@@ -47,6 +56,9 @@ const output = guardOutput((stream, text) => send({ type: 'output', stream, text
 /** Prints that the main thread has not yet written. */
 const printing = new Map<number, { resolve(): void; reject(error: Error): void }>();
 let prints = 0;
+/** Asked of standard input, and not yet answered. */
+const asking = new Map<number, Deferred<InputAnswer>>();
+let asks = 0;
 const early: ToData[] = [];
 let heard: (() => void) | undefined;
 let loop: DataLoop | undefined;
@@ -54,6 +66,7 @@ let failed = false;
 
 port.on('message', (message: ToData) => {
   if (message.type === 'printed') printed(message.id, message.error);
+  else if (message.type === 'input') answered(message.id, message.answer);
   else if (loop !== undefined) loop.command(message);
   else {
     early.push(message);
@@ -120,7 +133,10 @@ function build(graph: Graph, backend: BackendFactory): Dataflow {
     maxParallelism,
     backend,
     snapshots: data.snapshots,
-    context: { cwd, disk: realDisk, clock: systemClock, job, attempt, lineage, log, stdout: print, alive },
+    context: {
+      ...{ cwd, disk: realDisk, clock: systemClock, job, attempt, lineage, log, stdout: print, alive },
+      stdin: data.stdin === true ? stdin : undefined,
+    },
     where,
     liveSinks,
     rewind,
@@ -214,6 +230,32 @@ function fail(error: unknown): void {
   const cause = coded.details.cause ?? error;
   const frame = cause instanceof TidemarkError ? undefined : userFrame(cause);
   send({ type: 'failed', error: { ...coded.toRecord(), ...(frame === undefined ? {} : frame) } });
+}
+
+const stdin: StandardInput = {
+  async open(place) {
+    const answer = await asked({ open: place });
+    return present('start' in answer ? answer.start : undefined, 'where to read on');
+  },
+  async read(request) {
+    const answer = await asked({ read: request });
+    return 'bytes' in answer ? answer.bytes : undefined;
+  },
+};
+
+async function asked(ask: InputAsk): Promise<InputAnswer> {
+  const id = ++asks;
+  const waiting = deferred<InputAnswer>();
+  asking.set(id, waiting);
+  send({ type: 'ask-input', id, ask });
+  const answer = await waiting.promise;
+  if ('error' in answer) throw new TidemarkError('SOURCE_FAILED', `standard input: ${answer.error}`);
+  return answer;
+}
+
+function answered(id: number, answer: InputAnswer): void {
+  asking.get(id)?.resolve(answer);
+  asking.delete(id);
 }
 
 function print(text: string): Promise<void> {

@@ -28,6 +28,7 @@
 import type { ErrorRecord } from '../base/errors.js';
 import type { Expiry } from '../format/manifest.js';
 import type { LineageEntry, TransactionId } from '../graph/sink.js';
+import type { InputPlace, InputRequest, InputStart } from '../graph/source.js';
 import type { WindowRecord } from '../restore/shape.js';
 import type { RefusedSplit } from '../runtime/check-source.js';
 import type { Beginning } from '../runtime/dataflow.js';
@@ -59,6 +60,8 @@ export interface DataThreadData {
   readonly cwd: string;
   readonly liveSinks: boolean;
   readonly rewind: boolean;
+  /** The main thread has a standard input to hand on. */
+  readonly stdin?: boolean;
   /** Of the snapshot the job was restored from; empty when it was not. */
   readonly lineage: readonly LineageEntry[];
   /**
@@ -163,6 +166,17 @@ export interface HeldPlaces {
   readonly blocks: readonly { readonly payload: Uint8Array; readonly entries: number }[];
 }
 
+/** What a source asks of standard input, and what it is told. */
+export type InputAsk =
+  | { readonly open: InputPlace; readonly read?: undefined }
+  | { readonly read: InputRequest; readonly open?: undefined };
+
+export type InputAnswer =
+  | { readonly start: InputStart }
+  /** Undefined at the end. */
+  | { readonly bytes: Uint8Array | undefined }
+  | { readonly error: string };
+
 export type ToData =
   | { readonly type: 'restore'; readonly payload: Uint8Array; readonly entries: number }
   /** `kept`: the entries that follow lie in the segments of `runs`. */
@@ -201,6 +215,8 @@ export type ToData =
   | { readonly type: 'completed'; readonly id: number }
   | { readonly type: 'buffer'; readonly buffer: Uint8Array }
   | { readonly type: 'printed'; readonly id: number; readonly error: string | undefined }
+  /** The answer to `ask-input`. */
+  | { readonly type: 'input'; readonly id: number; readonly answer: InputAnswer }
   | { readonly type: 'go-on' }
   | { readonly type: 'finish' };
 
@@ -244,6 +260,7 @@ export type FromData =
   | { readonly type: 'closed' }
   | { readonly type: 'failed'; readonly error: ErrorRecord }
   | { readonly type: 'print'; readonly id: number; readonly text: string }
+  | { readonly type: 'ask-input'; readonly id: number; readonly ask: InputAsk }
   | { readonly type: 'log'; readonly text: string }
   | { readonly type: 'output'; readonly stream: 'stdout' | 'stderr'; readonly text: string }
   | { readonly type: 'metrics'; readonly metrics: AttemptMetrics };

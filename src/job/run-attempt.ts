@@ -10,6 +10,7 @@ import type { HomePaths } from '../base/home.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { JobRecord, SegmentRecord } from '../catalog/records.js';
 import type { JobSettings } from '../graph/settings.js';
+import type { StandardInput } from '../graph/source.js';
 import type { HoldProgress } from '../runtime/hold.js';
 import { Attempt, type AttemptEvents } from './attempt.js';
 import { AttemptStore, type StoreMetrics } from './attempt-store.js';
@@ -21,6 +22,7 @@ import type { AttemptMetrics } from './metrics.js';
 import type { DataThreadData, GraphFacts, SinkTarget } from './protocol.js';
 import { checkFits, feed, findRecovery, type Recovery, writesChanges } from './recover-state.js';
 import { Removals } from './removals.js';
+import { answerInput } from './standard-input.js';
 import type { Targets } from './targets.js';
 
 /** How often an attempt tells its metrics, milliseconds. */
@@ -40,6 +42,8 @@ export interface RunAttemptOptions {
   readonly limit?: DataThreadData['limit'];
   /** What it starts from; what the catalog says when absent. */
   readonly recovery?: Recovery;
+  /** Standard input, for the source that reads it; absent: there is none. */
+  readonly input?: StandardInput | undefined;
   stdout(text: string): Promise<void>;
   onEvent(event: RunnerEvent): void;
   onOutput(stream: 'stdout' | 'stderr', text: string): void;
@@ -89,6 +93,7 @@ export class RunningAttempt {
           cwd: job.cwd,
           liveSinks: settings.sinks === 'live',
           rewind: job.origin?.rewind ?? false,
+          stdin: options.input !== undefined,
           lineage: job.origin?.lineage ?? [],
           mode,
           metricsEvery: METRICS_MS,
@@ -297,8 +302,9 @@ export class RunningAttempt {
   }
 
   #events(): AttemptEvents {
-    const { onEvent, onOutput, stdout } = this.#options;
+    const { onEvent, onOutput, stdout, input } = this.#options;
     return {
+      ...(input === undefined ? {} : { input: (ask) => answerInput(input, ask) }),
       chunk: (id, bytes, used, entries) => {
         if (id < 0) this.#store?.chunk(bytes, used, entries);
         else this.#checkpointer?.chunk(id, bytes, used, entries);

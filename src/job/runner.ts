@@ -7,6 +7,7 @@
  * attempt's epoch; the state in the catalog changes before anybody is told; sink targets are freed last.
  */
 import { mkdirSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { type Clock, systemClock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
 import { type ErrorRecord, TidemarkError, toTidemarkError } from '../base/errors.js';
@@ -44,6 +45,7 @@ import {
   takeBoth,
   takeSavepoint,
 } from './savepoint.js';
+import { KeptInput } from './standard-input.js';
 import { checkpointRow, jobOutcome, statusDocument } from './status.js';
 import { sweepHome } from './sweep.js';
 import { Targets } from './targets.js';
@@ -60,6 +62,8 @@ export interface RunnerOptions {
   readonly disk?: Disk;
   /** No attempt follows one that fails before there is a checkpoint: who tries out a new version goes back then. */
   readonly trial?: boolean;
+  /** Standard input, for a `stdin` source; not called before one reads. Absent: there is none. */
+  stdin?(): Readable;
   /** Writes for `stdout` sinks; resolves when more may follow. */
   stdout(text: string): Promise<void>;
   onEvent(event: RunnerEvent): void;
@@ -76,6 +80,7 @@ export class Runner {
   readonly #lock: Lock;
   readonly #log: JobLog;
   readonly #targets: Targets;
+  readonly #input: KeptInput | undefined;
   readonly #settings: JobSettings;
   /** The archive it was restored from; for the log. */
   readonly #origin: string | undefined;
@@ -102,6 +107,7 @@ export class Runner {
     this.#settings = frozenSettings(job.settings);
     this.#origin = job.origin?.path;
     this.#log = new JobLog(home.job(job.id).log, this.#clock);
+    this.#input = options.stdin === undefined ? undefined : new KeptInput(options.stdin);
     this.#targets = new Targets({ job: job.id, name: job.name, home: home.root });
     this.ended = this.#open(job).finally(() => this.#close());
   }
@@ -206,6 +212,7 @@ export class Runner {
       settings: this.#settings,
       epoch: this.#epoch,
       targets: this.#targets,
+      input: this.#input,
       mode,
       onEvent: (event) => this.#tell(event),
       onOutput: (_stream, text) => this.#tell({ type: 'log', text }),
@@ -293,6 +300,7 @@ export class Runner {
 
   async #close(): Promise<void> {
     this.#targets.release(false);
+    this.#input?.close();
     await this.#control?.close();
     this.#log.close();
     this.#lock.release();

@@ -65,7 +65,7 @@ export interface RecordReaderOptions {
 }
 
 export class RecordReader {
-  readonly #file: ReadFile;
+  readonly #file: Pick<ReadFile, 'read'>;
   readonly #options: RecordReaderOptions;
   /** `buffer[from, to)` was read and not handed out; ends were looked for up to `scanned`. */
   #buffer = Buffer.alloc(0);
@@ -74,7 +74,7 @@ export class RecordReader {
   #scanned = 0;
   #offset: number;
 
-  constructor(file: ReadFile, options: RecordReaderOptions) {
+  constructor(file: Pick<ReadFile, 'read'>, options: RecordReaderOptions) {
     this.#file = file;
     this.#options = options;
     this.#offset = options.offset;
@@ -160,7 +160,7 @@ export class RecordReader {
     throw new TidemarkError(
       'SOURCE_DATA',
       `${name}: the line at byte ${this.#offset + after} is longer than the ${maxLine} bytes allowed`,
-      { hint: 'raise maxLine in the options of files(), or mend the file' },
+      { hint: 'raise maxLine in the options of the source, or mend the input' },
     );
   }
 }
