@@ -42,7 +42,9 @@ export class Topics {
   }
 
   async grow(topic: string, partitions: number): Promise<void> {
-    await this.#admin.createPartitions({ topics: [{ name: topic, count: partitions, assignments: [] }] });
+    await this.#admin.createPartitions({
+      topics: [{ name: topic, count: partitions, assignments: [{ brokerIds: [1] }] }],
+    });
   }
 
   /** As retention does. */
@@ -53,7 +55,8 @@ export class Topics {
 
   /** Sends plain messages; `partition` says where each goes. */
   async fill(topic: string, values: readonly string[], partition: (index: number) => number): Promise<void> {
-    const producer = new Producer({ clientId: 'test', bootstrapBrokers: [this.address] });
+    // Partitions of a new topic have no leaders yet: what is sent again must not be there twice.
+    const producer = new Producer({ clientId: 'test', bootstrapBrokers: [this.address], idempotent: true });
     try {
       const messages = values.map((value, index) => ({
         topic,
@@ -61,7 +64,7 @@ export class Topics {
         value: Buffer.from(value),
         partition: partition(index),
       }));
-      await producer.send({ messages, acks: -1 });
+      await producer.send({ messages });
     } finally {
       await producer.close();
     }
