@@ -88,7 +88,7 @@ function does(node: NodeDescription): string {
   return [
     node.keyType === undefined ? node.kind : `${kindText(node)} by ${node.keyType}`,
     ...joinText(node),
-    ...(node.window === undefined ? [] : [windowText(node.window)]),
+    ...(node.window === undefined ? [] : [windowText(node.window, node.join === undefined)]),
     ...(node.async === undefined ? [] : [asyncText(node.async)]),
     ...(node.broadcast === undefined ? [] : [`with ${node.broadcast} broadcast to it`]),
     ...(timers.length === 0 || node.join !== undefined ? [] : [`timers: ${timers.join(', ')}`]),
@@ -108,7 +108,7 @@ function joinText({ right, join }: NodeDescription): readonly string[] {
   const { lower, upper } = join ?? {};
   const between =
     lower === undefined || upper === undefined ? [] : [`${signedText(lower)} to ${signedText(upper)}`];
-  return [`right: ${right}`, ...between];
+  return [`with ${right} on the right`, ...between];
 }
 
 function signedText(ms: number): string {
@@ -125,12 +125,16 @@ function timeText({ outOfOrderness, idle, inTurn }: TimeDescription): string {
   ].join(', ');
 }
 
-function windowText({ assign, lateness, trigger, function: gives, slice }: WindowDescription): string {
+/** `tells`: what gives the results; of a join that is the join. */
+function windowText(
+  { assign, lateness, trigger, function: gives, slice }: WindowDescription,
+  tells: boolean,
+) {
   return [
     assignText(assign),
     ...(lateness === 0 ? [] : [`lateness ${formatDuration(lateness)}`]),
     ...(trigger === 'eventTime' ? [] : [`trigger ${trigger}`]),
-    gives,
+    ...(tells ? [gives] : []),
     ...(slice === undefined ? [] : [`in slices of ${formatDuration(slice)}`]),
   ].join(', ');
 }

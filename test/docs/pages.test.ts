@@ -79,7 +79,7 @@ for (const name of PAGES) {
 
 test('each page of a topic has a whole job among its examples', () => {
   const jobs = SOURCES.filter(({ path }) => path.startsWith('fixtures/jobs'));
-  for (const name of ['event-time.md', 'timers.md', 'windows.md', 'state.md']) {
+  for (const name of ['event-time.md', 'timers.md', 'windows.md', 'joins.md', 'state.md']) {
     const whole = blocks(page(name)).filter((block) =>
       jobs.some(({ lines }) => lines.join('\n') === block.join('\n')),
     );

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { windows } from 'tidemark';
 import { z } from 'zod';
+import { planView } from '../../src/cli/plan-view.js';
 import { key } from '../../src/codec/keys.js';
 import { state } from '../../src/graph/declare-state.js';
 import { defineJob } from '../../src/graph/define.js';
@@ -196,6 +197,23 @@ test('a description says which input is the right one, and how they are joined',
   );
   assert.deepEqual(of('hourly')?.join, { type: 'inner' });
   assert.equal(of('hourly')?.window?.function, 'apply');
+  const plain = (text: string) => text;
+  const paint = new Proxy({}, { get: () => plain }) as Parameters<typeof planView>[1];
+  const head = {
+    name: 'j',
+    definition: 'j.ts',
+    bundle: '0'.repeat(16),
+    inputs: [],
+    external: [],
+    params: [],
+  };
+  const view = planView({ ...head, settings: null, replayable: true, nodes }, paint);
+  assert.match(view, new RegExp(`process by auto; with ${right} on the right\n`));
+  assert.match(
+    view,
+    new RegExp(`left interval join by auto; with ${right} on the right; -1s to \\+2s; formerly beside\n`),
+  );
+  assert.match(view, new RegExp(`window join by auto; with ${right} on the right; tumbling 1h\n`));
   const [sink] = graph.nodes.filter((node) => node.kind === 'sink' && node.uid === 'd');
   assert.ok(sink);
   assert.deepEqual(feedersOf(graph, sink), ['near.late-left']);
