@@ -291,6 +291,18 @@ describe('what becomes of a target', () => {
     await fresh.close();
   });
 
+  test('a database that is deleted while it is written into is noticed, and no staged row goes with it', async () => {
+    const where = newPlace();
+    const run = new TableRun('append', where);
+    await run.start();
+    await more(run, 6);
+    rmSync(where.path);
+    await run.write(5);
+    await assert.rejects(run.checkpoint(true), /was moved, deleted or replaced while the job wrote into it/);
+    assert.equal(run.staged().length, 3, 'two of the checkpoint, one of the running transaction');
+    await run.die();
+  });
+
   test('rows that were staged and are gone or damaged, and are not in the ledger, are noticed', async () => {
     const where = newPlace();
     const run = new TableRun('append', where);

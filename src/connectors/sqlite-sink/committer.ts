@@ -23,7 +23,7 @@ import type {
   TransactionId,
 } from '../../graph/sink.js';
 import type { Sqlite } from '../../sqlite/sqlite.js';
-import { aheadOf, idsOf, lackingOf } from '../file-sink/lineage.js';
+import { aheadOf, idsOf } from '../file-sink/lineage.js';
 import { isPendingOf } from '../file-sink/names.js';
 import {
   databaseError,
@@ -34,8 +34,9 @@ import {
 } from '../sqlite-database/database.js';
 import { folded } from '../sqlite-database/names.js';
 import { beganHere, beginHere } from './beginning.js';
-import { type LedgerRow, type RowRun, TableLedger } from './ledger.js';
-import { deleteRun, digestRun, RunTracker } from './row-run.js';
+import { type RowRun, TableLedger } from './ledger.js';
+import { refuseLacking, setAside, type Whose } from './rewind.js';
+import { digestRun, RunTracker } from './row-run.js';
 import { readStaged, StagedDamaged } from './staged-rows.js';
 import { TableWriter } from './table-writer.js';
 import { createTableSql, meetTable, type TargetOptions, type TargetTable } from './target.js';
@@ -60,6 +61,8 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
   readonly #context: SinkContext;
   readonly #options: CommitterOptions;
   #opened: Opened | undefined;
+  /** Of the database that is open. */
+  #inode: number | undefined;
 
   constructor(context: SinkContext, options: CommitterOptions) {
     this.#context = context;
@@ -95,7 +98,7 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
           db.snapshot(() => {
             const ledger = TableLedger.find(db, folded(this.#options.table))?.read();
             if (ledger === undefined) return [];
-            this.#refuseLacking(ledger, lineage);
+            refuseLacking(ledger, this.#whose(), lineage);
             return idsOf(aheadOf(ledger, this.#context.job.id, lineage), MAX_AHEAD);
           }),
         );
@@ -110,7 +113,10 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
       await this.#context.disk.mkdir(this.#options.folder);
       try {
         await this.#open();
-        await this.#setAside(lineage);
+        const { db, ledger, table } = present(this.#opened, 'the database');
+        await inTurn(this.#options.path, () =>
+          this.#within(db, () => setAside({ db, ledger, table }, this.#whose(), lineage)),
+        );
       } finally {
         this.close();
       }
@@ -132,7 +138,7 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
     await inTurn(path, async () => {
       const size = await this.#databaseSize();
       if (size === undefined && columns === undefined) throw this.#noDatabase();
-      const db = openForWriting(path, columns !== undefined);
+      const db = await patiently(clock, () => openForWriting(path, columns !== undefined));
       try {
         // Readers and a writer do not keep each other out of a WAL. A database that is there stays as it is.
         if (size === undefined || size === 0) await patiently(clock, () => db.pragma('journal_mode = WAL'));
@@ -144,6 +150,7 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
           this.#opened = { db, ledger, table: target, writer: new TableWriter(db, target.shape.name, key) };
         });
         if (size === undefined) await disk.syncFolder(dirname(path));
+        this.#inode = (await disk.stat(path))?.inode;
       } catch (error) {
         this.#opened = undefined;
         db.close();
@@ -181,8 +188,17 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
         failpoint('sqlite-before-commit');
       });
       failpoint('sqlite-committed');
+      await this.#checkStillThere();
     });
     await this.#removeStaged(due.map(({ value }) => value.pending));
+  }
+
+  /** A file that has lost its name takes what is written into it, and nobody ever sees that. */
+  async #checkStillThere(): Promise<void> {
+    const { path } = this.#options;
+    const stat = await this.#context.disk.stat(path);
+    if (stat?.inode !== this.#inode)
+      throw this.#corrupt(`${path} was moved, deleted or replaced while the job wrote into it`);
   }
 
   async #write({ id, value }: Transaction<SqliteTransaction>): Promise<void> {
@@ -209,57 +225,6 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
     ledger.add({ ...id, mode, rows, run: await rowRun(db, table, tracker) });
   }
 
-  async #setAside(lineage: readonly LineageEntry[]): Promise<void> {
-    const { db, ledger, table } = present(this.#opened, 'the database');
-    await inTurn(this.#options.path, () =>
-      this.#within(db, async () => {
-        const said = ledger.read();
-        this.#refuseLacking(said, lineage);
-        for (const row of ledger.rowsOf(aheadOf(said, this.#context.job.id, lineage))) {
-          await this.#takeOut(db, table, row);
-          ledger.setAside(row);
-        }
-      }),
-    );
-  }
-
-  async #takeOut(db: Sqlite, { shape }: TargetTable, row: LedgerRow): Promise<void> {
-    const { run, rows } = row;
-    if (row.mode === 'upsert') throw this.#notRewound('an upsert has overwritten what was there before', row);
-    if (run === undefined) {
-      if (rows === 0) return;
-      throw this.#notRewound(
-        'the rows do not lie in one run of row numbers, by which to find them again',
-        row,
-      );
-    }
-    const digest = await digestRun(db, shape, run);
-    if (digest === undefined || Buffer.compare(digest, run.digest) !== 0)
-      throw this.#notRewound('others have deleted, changed or renumbered (VACUUM) rows of it since', row);
-    await deleteRun(db, shape, run);
-  }
-
-  #notRewound(why: string, row: LedgerRow): TidemarkError {
-    const { table, path } = this.#options;
-    return new TidemarkError(
-      'TARGET_AHEAD',
-      `sink ${this.#context.sink} cannot rewind table ${table} of ${path}: ${why} ` +
-        `(checkpoint ${row.checkpoint} of job ${row.job}, ${row.rows} rows); nothing was changed`,
-      { hint: 'give the sink another table or database, or add --sinks mute', operator: this.#context.sink },
-    );
-  }
-
-  #refuseLacking(ledger: Parameters<typeof lackingOf>[0], lineage: readonly LineageEntry[]): void {
-    const [newest] = idsOf(lackingOf(ledger, lineage), 1);
-    if (newest === undefined) return;
-    throw new TidemarkError(
-      'TARGET_AHEAD',
-      `the target of sink ${this.#context.sink} was rewound to before the snapshot, which took out rows that belong ` +
-        `to it, up to checkpoint ${newest.checkpoint} of job ${newest.job}`,
-      { hint: 'give the sink another table or database, or add --sinks mute', operator: this.#context.sink },
-    );
-  }
-
   /** This job has written here: without its ledger, nobody knows what is in the table. */
   async #refuseReplaced(): Promise<void> {
     const { path, table } = this.#options;
@@ -278,6 +243,11 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
     throw this.#corrupt(
       `${path} is not the database that this job has written into: it was moved, deleted or replaced`,
     );
+  }
+
+  #whose(): Whose {
+    const { job, sink } = this.#context;
+    return { job: job.id, sink, path: this.#options.path, table: this.#options.table };
   }
 
   #noDatabase(): TidemarkError {

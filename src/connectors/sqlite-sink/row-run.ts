@@ -17,6 +17,7 @@ export class RunTracker {
   #first: bigint | undefined;
   #last: bigint | undefined;
   #broken = false;
+  #seen: readonly string[] | undefined;
   readonly columns = new Set<string>();
 
   /** `changes`: 0 where a trigger ignored the row. */
@@ -25,6 +26,8 @@ export class RunTracker {
     if (this.#last !== undefined && rowid !== this.#last + 1n) this.#broken = true;
     this.#first ??= rowid;
     this.#last = rowid;
+    if (columns === this.#seen) return;
+    this.#seen = columns;
     for (const column of columns) this.columns.add(column);
   }
 

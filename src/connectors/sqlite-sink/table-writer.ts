@@ -12,11 +12,17 @@ import { deleteSql, insertSql, upsertSql } from './statements.js';
 /** Statements kept, one for each set of columns that rows name. */
 const MAX_STATEMENTS = 64;
 
+interface Insert {
+  readonly columns: readonly string[];
+  readonly insert: Statement;
+}
+
 export class TableWriter {
   readonly #db: Sqlite;
   readonly #table: string;
   readonly #key: readonly string[] | undefined;
   readonly #statements = new Map<string, Statement>();
+  #last: Insert | undefined;
 
   /** `key`: of an upserting sink. */
   constructor(db: Sqlite, table: string, key: readonly string[] | undefined) {
@@ -39,12 +45,20 @@ export class TableWriter {
 
   #put(row: NonNullable<StagedRow['put']>, tracker: RunTracker): void {
     const columns = Object.keys(row);
+    const last = this.#last;
+    const into = last !== undefined && sameNames(last.columns, columns) ? last : this.#insertOf(columns);
+    const { changes, lastRowid } = into.insert.run(Object.values(row).map(toSql));
+    if (this.#key === undefined) tracker.inserted(changes, lastRowid, into.columns);
+  }
+
+  /** Rows that follow each other mostly name the same columns. */
+  #insertOf(columns: readonly string[]): Insert {
     const key = this.#key;
-    const statement = this.#statement(JSON.stringify(columns), () =>
+    const insert = this.#statement(JSON.stringify(columns), () =>
       key === undefined ? insertSql(this.#table, columns) : upsertSql(this.#table, columns, key),
     );
-    const { changes, lastRowid } = statement.run(Object.values(row).map(toSql));
-    if (key === undefined) tracker.inserted(changes, lastRowid, columns);
+    this.#last = { columns, insert };
+    return this.#last;
   }
 
   #remove(key: NonNullable<StagedRow['remove']>): void {
@@ -74,4 +88,8 @@ export class TableWriter {
       hint: 'the row is part of a completed checkpoint: change the table so that it takes it, then resume the job',
     });
   }
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, i) => name === b[i]);
 }
