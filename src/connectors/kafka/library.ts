@@ -31,9 +31,13 @@ const NEEDED = [
 
 /**
  * The client, as the first of these places finds it: the folder of `resolveFrom` (a path or URL of a file), `cwd`, tidemark.
- * Rejects with PACKAGE_MISSING when none does, or when what is found is of another major version.
+ * Rejects with PACKAGE_MISSING when none does, or when what is found is of another major version. `own` is the last of them.
  */
-export async function loadKafka(cwd: string, resolveFrom?: string | URL): Promise<Kafka> {
+export async function loadKafka(
+  cwd: string,
+  resolveFrom?: string | URL,
+  own: () => Promise<unknown> = () => import('@platformatic/kafka'),
+): Promise<Kafka> {
   const folders = [...(resolveFrom === undefined ? [] : [dirname(pathOf(resolveFrom))]), cwd];
   for (const folder of folders) {
     const path = resolvedIn(folder);
@@ -42,7 +46,7 @@ export async function loadKafka(cwd: string, resolveFrom?: string | URL): Promis
     return checked(found, path);
   }
   try {
-    return checked(await import('@platformatic/kafka'), 'tidemark’s own folder');
+    return checked(await own(), 'tidemark’s own folder');
   } catch (error) {
     if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error;
     throw new TidemarkError(
