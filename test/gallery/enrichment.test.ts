@@ -1,6 +1,7 @@
 /** gallery/enrichment: late flights with what a real service says of their airport, held against a plain computation. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -68,7 +69,7 @@ test('every seventh answer fails, it crashes with questions under way, and goes 
   await next.close();
 });
 
-test('an airport that the service does not know has none; where no service is, flights go to another place', async () => {
+test('an airport that the service does not know has none; where no service is, flights are put aside, to come again', async () => {
   const service = await serve({});
   after(() => service.close());
   const flights = [
@@ -87,4 +88,15 @@ test('an airport that the service does not know has none; where no service is, f
   const unanswered = { ...flights[0], airport: null, unanswered: 'TypeError: fetch failed' };
   assert.deepEqual(nowhere.output('unanswered'), [unanswered]);
   await nowhere.close();
+
+  // As a file, for the schema of the source is to be asked, too.
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const input = join(folder, 'part-1.jsonl');
+  writeFileSync(input, `${JSON.stringify({ ...unanswered, origin: 'ATL' })}\n`);
+  const again = await testJob(enrichment, { params: { input, service: service.url } });
+  while (!(await moveOn(again)));
+  const airport = AIRPORTS.get('ATL');
+  assert.deepEqual(again.output('out'), [{ ...flights[0], origin: 'ATL', airport }]);
+  await again.close();
 });
