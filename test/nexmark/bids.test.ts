@@ -7,7 +7,7 @@ import q18 from '../../fixtures/jobs/nexmark/q18.js';
 import q19 from '../../fixtures/jobs/nexmark/q19.js';
 import q22 from '../../fixtures/jobs/nexmark/q22.js';
 import type { Bid } from '../../fixtures/jobs/nexmark/types.js';
-import { check, lastOf } from './check.js';
+import { check, lastOf, rowsOf } from './check.js';
 import * as latest from './latest-oracles.js';
 import * as stateless from './stateless-oracles.js';
 
@@ -26,29 +26,34 @@ check('q16: channel statistics', {
   definition: q16,
   large: true,
   expected: latest.q16,
-  found: (lines) => [
-    ...lines.map((line) => {
-      const { channel, day, bids }: ChannelDay = JSON.parse(line);
-      return `${channel} ${day} bid ${bids.total}`;
-    }),
-    ...lastOf<ChannelDay>(lines, ({ channel, day }) => `${channel} ${day}`).map((row) => JSON.stringify(row)),
-  ],
+  found(lines) {
+    const rows = rowsOf<ChannelDay>(lines);
+    const keyOf = ({ channel, day }: ChannelDay) => `${channel} ${day}`;
+    return [
+      ...rows.map((row) => `${keyOf(row)} bid ${row.bids.total}`),
+      ...lastOf(rows, keyOf).map((row) => JSON.stringify(row)),
+    ];
+  },
 });
 
 check('q18: last bid', {
   definition: q18,
   expected: latest.q18,
   found: (lines) =>
-    lastOf<Bid>(lines, ({ bidder, auction }) => `${bidder} ${auction}`).map(
+    lastOf(rowsOf<Bid>(lines), ({ bidder, auction }) => `${bidder} ${auction}`).map(
       ({ bidder, auction, time, price }) => `${bidder} ${auction} ${time} ${price}`,
     ),
 });
+
+interface Placed extends Bid {
+  readonly place: number;
+}
 
 check('q19: top ten bids', {
   definition: q19,
   expected: latest.q19,
   found: (lines) =>
-    lastOf<Bid & { readonly place: number }>(lines, ({ auction, place }) => `${auction} ${place}`).map(
+    lastOf(rowsOf<Placed>(lines), ({ auction, place }) => `${auction} ${place}`).map(
       ({ auction, place, price, time }) => `${auction} ${place} ${price} ${time}`,
     ),
 });

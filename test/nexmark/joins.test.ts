@@ -3,7 +3,7 @@ import q3 from '../../fixtures/jobs/nexmark/q3.js';
 import q4 from '../../fixtures/jobs/nexmark/q4.js';
 import q6 from '../../fixtures/jobs/nexmark/q6.js';
 import q20 from '../../fixtures/jobs/nexmark/q20.js';
-import { check, lastOf } from './check.js';
+import { check, lastOf, rowsOf } from './check.js';
 import * as oracles from './join-oracles.js';
 
 check('q3: local items', { definition: q3, expected: oracles.q3 });
@@ -17,15 +17,15 @@ interface Average {
 check('q4: average price for a category', {
   definition: q4,
   expected: oracles.q4,
-  found: (lines) => [
-    ...lines.map((line) => {
-      const { category, auctions }: Average = JSON.parse(line);
-      return `category ${category} auction ${auctions}`;
-    }),
-    ...lastOf<Average>(lines, ({ category }) => String(category)).map(
-      ({ category, average }) => `category ${category} average ${average}`,
-    ),
-  ],
+  found(lines) {
+    const rows = rowsOf<Average>(lines);
+    return [
+      ...rows.map(({ category, auctions }) => `category ${category} auction ${auctions}`),
+      ...lastOf(rows, ({ category }) => String(category)).map(
+        ({ category, average }) => `category ${category} average ${average}`,
+      ),
+    ];
+  },
 });
 
 check('q6: average selling price by seller', { definition: q6, expected: oracles.q6 });

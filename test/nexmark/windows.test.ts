@@ -30,6 +30,7 @@ let clock = new ManualClock();
 
 check('q12: processing time windows', {
   definition: q12,
+  varies: true,
   expected: () => oracles.q12((bid) => read.get(bid) ?? Number.NaN, clock.now()),
   changes: {
     replace(node) {
