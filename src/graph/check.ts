@@ -51,6 +51,10 @@ function kindOf(node: NamedNode): string {
   return joins ? (node.kind === 'process' ? 'intervalJoin' : 'windowJoin') : node.kind;
 }
 
+function article({ kind }: NamedNode): string {
+  return kind === 'asyncMap' ? 'an' : 'a';
+}
+
 function specFindings(node: NamedNode): string[] {
   if (node.kind === 'source') return sourceFindings(node.source);
   if (node.kind === 'sink') return sinkFindings(node.sink);
@@ -89,7 +93,9 @@ function uidFindings(named: readonly NamedNode[]): string[] {
     const other = current.get(node.uid);
     if (problem !== undefined) findings.push(`${node.kind}: ${problem}`);
     else if (other !== undefined)
-      findings.push(`uid ${show(node.uid)} is used twice: by a ${other.kind} and by a ${node.kind}`);
+      findings.push(
+        `uid ${show(node.uid)} is used twice: by ${article(other)} ${other.kind} and by ${article(node)} ${node.kind}`,
+      );
     else current.set(node.uid, node);
   }
   /** Former uid → the operator that claims it. */
