@@ -156,7 +156,7 @@ async function writingOf<T>(
   const cluster = await openCluster(reach, context);
   try {
     const found = await saying('SINK_FAILED', `sink ${context.sink}, opening topic ${topic}`, async () => {
-      await cluster.checkVersions();
+      await cluster.checkVersions('write');
       return cluster.topic(topic);
     });
     if (found === undefined) {

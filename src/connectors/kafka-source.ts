@@ -144,7 +144,7 @@ async function splitsOf(
   const cluster = await openCluster(reading.reach, context);
   try {
     return await saying('SOURCE_FAILED', `topic ${topic}`, async () => {
-      if (seen === undefined) await cluster.checkVersions();
+      if (seen === undefined) await cluster.checkVersions('read');
       const found = await cluster.topic(topic);
       if (found === undefined) throw noTopic(topic);
       const splits: Split<KafkaPosition>[] = [];

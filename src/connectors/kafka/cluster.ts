@@ -17,6 +17,8 @@ import type { Address, Reach } from './options.js';
 
 const FIRST_PAUSE = 20;
 const LONGEST_PAUSE = 1000;
+/** Milliseconds. */
+const LONGEST_CONNECT = 10_000;
 /** Kafka's key type of transactional ids, for FindCoordinator. */
 const TRANSACTION = 1;
 
@@ -29,6 +31,15 @@ export interface Calling {
   readonly once?: boolean;
 }
 
+/** What brokers are asked to do. */
+export type Use = 'read' | 'write' | 'transactions';
+
+interface Connected {
+  readonly key: string;
+  readonly connection: Connection;
+  readonly ready: Promise<Connection>;
+}
+
 export interface Topic {
   /** Partition ids, ascending. */
   readonly partitions: readonly number[];
@@ -39,7 +50,7 @@ export class Cluster {
   readonly kafka: Kafka;
   readonly #reach: Reach;
   readonly #clock: Clock;
-  readonly #connections = new Map<string, Promise<Connection>>();
+  readonly #connections = new Map<string, Connected>();
   readonly #topics = new Map<string, Topic>();
   readonly #coordinators = new Map<string, Address>();
   #bootstrap = 0;
@@ -105,16 +116,23 @@ export class Cluster {
     );
   }
 
-  /** Refuses brokers that do not understand the versions used here. */
-  async checkVersions(): Promise<void> {
+  /** Refuses brokers that do not understand the versions used here, for what is to be done. */
+  async checkVersions(use: Use): Promise<void> {
     const { kafka } = this;
-    const used = [kafka.fetchV12, kafka.listOffsetsV7, kafka.metadataV12, kafka.produceV9];
-    const transactional = [kafka.addPartitionsToTxnV3, kafka.endTxnV3, kafka.initProducerIdV4];
-    const listed = [kafka.findCoordinatorV4, kafka.listTransactionsV0];
+    const needed = {
+      read: [kafka.metadataV12, kafka.listOffsetsV7, kafka.fetchV12],
+      write: [kafka.metadataV12, kafka.initProducerIdV4, kafka.produceV9],
+      transactions: [
+        kafka.findCoordinatorV4,
+        kafka.addPartitionsToTxnV3,
+        kafka.endTxnV3,
+        kafka.listTransactionsV0,
+      ],
+    }[use];
     const { apiKeys } = await this.onAny((connection) =>
       kafka.apiVersionsV3.api.async(connection, 'tidemark', '1'),
     );
-    for (const { api } of [...used, ...transactional, ...listed]) {
+    for (const { api } of needed) {
       const range = apiKeys.find(({ apiKey }) => apiKey === api.key);
       if (range !== undefined && range.minVersion <= api.version && api.version <= range.maxVersion) continue;
       const found = range === undefined ? 'not at all' : `in ${range.minVersion} to ${range.maxVersion}`;
@@ -123,11 +141,11 @@ export class Cluster {
     }
   }
 
-  async close(): Promise<void> {
+  /** At once: what is under way fails. */
+  close(): Promise<void> {
     this.#closed = true;
-    const connections = [...this.#connections.values()];
-    this.#connections.clear();
-    await Promise.allSettled(connections.map(async (connection) => (await connection).close()));
+    for (const connected of [...this.#connections.values()]) this.#drop(connected);
+    return Promise.resolve();
   }
 
   async #retry<R>(
@@ -161,7 +179,7 @@ export class Cluster {
         signal,
       );
     } catch (error) {
-      if (failureOf(error).network) this.#drop(keyOf(address), this.#connections.get(keyOf(address)));
+      if (failureOf(error).network) this.#drop(this.#connections.get(keyOf(address)));
       throw error;
     }
   }
@@ -170,32 +188,36 @@ export class Cluster {
     if (this.#closed) return Promise.reject(new KafkaFailure('closed', NO_FACTS, undefined));
     const key = keyOf(address);
     const known = this.#connections.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.ready;
     const connection = this.#make(address);
-    const made = Promise.resolve(connection.connect(address.host, address.port)).then(() => connection);
-    const drop = () => this.#drop(key, made);
+    const connecting = Promise.resolve(connection.connect(address.host, address.port));
+    const connected = { key, connection, ready: connecting.then(() => connection) };
+    const drop = () => this.#drop(connected);
     // What fails is told to whoever asks it next; without a listener it would end the process.
     connection.on('error', drop);
     connection.on('close', drop);
-    this.#connections.set(key, made);
-    return made;
+    this.#connections.set(key, connected);
+    return connected.ready;
   }
 
   #make({ host }: Address): Connection {
     const { clientId, tls, sasl, requestTimeout } = this.#reach;
     return new this.kafka.Connection(clientId, {
       requestTimeout,
-      connectTimeout: requestTimeout,
+      connectTimeout: Math.min(requestTimeout, LONGEST_CONNECT),
       ...(tls === undefined ? {} : { tls, tlsServerName: tls.servername ?? host }),
       ...(sasl === undefined ? {} : { sasl }),
     });
   }
 
   /** Lets go of exactly this connection; one that took its place stays. */
-  #drop(key: string, connection: Promise<Connection> | undefined): void {
-    if (connection === undefined) return;
-    if (this.#connections.get(key) === connection) this.#connections.delete(key);
-    connection.then((made) => made.close()).catch(() => undefined);
+  #drop(connected: Connected | undefined): void {
+    if (connected === undefined) return;
+    const { key, connection, ready } = connected;
+    if (this.#connections.get(key) === connected) this.#connections.delete(key);
+    ready.catch(() => undefined);
+    if (connection.isConnected()) Promise.resolve(connection.close()).catch(() => undefined);
+    connection.socket?.destroy();
   }
 
   #anyBroker(): Address {

@@ -59,7 +59,7 @@ export class KafkaCommitter implements SinkCommitter<KafkaTransaction> {
   recover(restored: readonly Prepared[]): Promise<void> {
     return this.#saying('recovering', async (cluster) => {
       const { ledger, timeout } = this.#committing;
-      await cluster.checkVersions();
+      await cluster.checkVersions('transactions');
       await ensureLedger(cluster, ledger, timeout);
       // First these: the fence below ends whatever is open.
       const unknown = await this.#commitAll(cluster, restored);
