@@ -9,7 +9,7 @@ import { realDisk } from '../../src/base/real-disk.js';
 import { type SqliteSinkOptions, type SqlRow, sqliteSink } from '../../src/connectors/sqlite-sink.js';
 import type { SinkContext } from '../../src/graph/sink.js';
 import { Sqlite } from '../../src/sqlite/sqlite.js';
-import { contextOf, Place, StagingDisk, sql } from './sqlite-run.js';
+import { contextOf, durability, Place, StagingDisk, sql } from './sqlite-run.js';
 
 const place = new Place();
 after(() => place.remove());
@@ -314,7 +314,9 @@ describe('a database', () => {
     assert.equal(error.code, 'DEFINITION_INVALID');
     assert.match(error.hint ?? '', /columns/);
     assert.ok(!existsSync(path));
+    durability.clear();
     await put(path, { table: 't', columns }, [{ n: 1 }]);
+    assert.deepEqual([...durability], ['PRAGMA synchronous = EXTRA']);
     assert.deepEqual(sql(path, 'PRAGMA journal_mode'), [['wal']]);
   });
 
