@@ -1,0 +1,266 @@
+/** Barriers, drains and holds while calls are under way: the loop of the data thread, and the dataflow. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { realDisk } from '../../src/base/real-disk.js';
+import { EntryWriter } from '../../src/format/entry.js';
+import { collect, defineJob, type Stream, sequence, windows } from '../../src/index.js';
+import { DataLoop } from '../../src/job/data-loop.js';
+import type { FromData } from '../../src/job/protocol.js';
+import { StateWriter } from '../../src/job/state-writer.js';
+import { Dataflow } from '../../src/runtime/dataflow.js';
+import { Where } from '../../src/runtime/where.js';
+import { createMemoryBackend } from '../../src/state/memory/backend.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+import { eventually } from '../crash/harness.js';
+import { splitsOf } from '../runtime/driving.js';
+import { everything, sorted } from '../time/everything.js';
+import { arrivalsOf } from '../time/expected.js';
+import { entriesIn, History, type Target } from '../time/history.js';
+import { type Element, streamsOf } from '../time/stream.js';
+import { Asked } from './asked.js';
+
+/** A loop over numbers that are asked about, with a clock that only the test moves. */
+function looping(asked: Asked) {
+  const got: string[] = [];
+  const definition = defineJob('loop', {}, (job) => {
+    job
+      .source('numbers', sequence({ count: 3 }))
+      .assignTimestamps((n) => n, { outOfOrderness: 0 })
+      .asyncMap('ask', asked.ask, { timeout: '1h' })
+      .keyBy(() => 'all')
+      .window('all', { assign: windows.tumbling(10), apply: (all) => [all.join()] })
+      .sink('out', collect(got));
+  });
+  const where = new Where();
+  const clock = new ManualClock();
+  const messages: FromData[] = [];
+  const send = (message: FromData) => void messages.push(message);
+  let loop: DataLoop | undefined;
+  const dataflow = new Dataflow({
+    graph: definition.build({}),
+    parallelism: 1,
+    maxParallelism: 128,
+    backend: createMemoryBackend,
+    snapshots: 'all',
+    context: {
+      cwd: '/',
+      disk: realDisk,
+      clock,
+      job: { id: 'j', name: 'j' },
+      attempt: 1,
+      lineage: [],
+      log: () => undefined,
+      stdout: async () => undefined,
+    },
+    where,
+    liveSinks: true,
+    rewind: false,
+    wake: () => loop?.wake(),
+  });
+  loop = new DataLoop({
+    dataflow,
+    writer: new StateWriter({ dataflow, snapshots: 'all', disk: undefined, send }),
+    where,
+    clock,
+    epoch: 1,
+    liveSinks: true,
+    metricsEvery: 1_000_000,
+    send,
+    flushOutput: () => undefined,
+  });
+  return { loop, dataflow, clock, messages, got };
+}
+
+/** How many elements were in flight at the barrier; undefined before it. */
+function inFlightIn(messages: readonly FromData[], { tables }: Dataflow): number | undefined {
+  const drained = messages.find((message) => message.type === 'drained');
+  const table = tables.findIndex(({ kind }) => kind === 'in-flight');
+  return drained?.type === 'drained' ? drained.tables[table]?.entries : undefined;
+}
+
+async function begin(asked: Asked) {
+  const run = looping(asked);
+  await run.dataflow.open({ barrierTime: undefined, fromOrigin: false });
+  const running = run.loop.run();
+  await eventually('all are asked about', () => asked.elements.length === 3);
+  const end = async () => {
+    run.loop.command({ type: 'finish' });
+    await running;
+    await run.dataflow.close();
+  };
+  /** Slices of a snapshot need time between them. */
+  const drained = () =>
+    eventually('it is drained', () => {
+      run.clock.advance(1);
+      return inFlightIn(run.messages, run.dataflow) !== undefined;
+    });
+  return { ...run, end, drained };
+}
+
+/** Turns of the event loop, in which nothing may happen. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 30; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+describe('a barrier', () => {
+  test('of a periodic checkpoint waits for nothing', async () => {
+    const { loop, dataflow, messages, end, drained } = await begin(new Asked());
+    loop.command({ type: 'checkpoint', id: 1, last: false, drain: false });
+    await drained();
+    assert.equal(inFlightIn(messages, dataflow), 3);
+    await end();
+  });
+
+  test('that was asked for waits for answers', async () => {
+    const asked = new Asked();
+    const { loop, dataflow, messages, clock, end, drained } = await begin(asked);
+    loop.command({ type: 'checkpoint', id: 1, last: false, drain: false, settle: true });
+    clock.advance(1999);
+    await turns();
+    assert.equal(inFlightIn(messages, dataflow), undefined);
+    asked.answer(0, 1, 2);
+    await drained();
+    assert.equal(inFlightIn(messages, dataflow), 0);
+    await end();
+  });
+
+  test('but not for ever', async () => {
+    const asked = new Asked();
+    const { loop, dataflow, messages, clock, end, drained } = await begin(asked);
+    loop.command({ type: 'checkpoint', id: 1, last: true, drain: false, settle: true });
+    asked.answer(0);
+    await turns();
+    clock.advance(2000);
+    await drained();
+    assert.equal(inFlightIn(messages, dataflow), 2);
+    asked.answer(1, 2);
+    await turns();
+    assert.equal(dataflow.inFlight, 2, 'behind the last barrier nothing leaves');
+    await end();
+  });
+
+  test('of a drain waits for all answers, and what comes of them; so does the end of input', async () => {
+    const asked = new Asked();
+    const { loop, dataflow, messages, clock, got, end, drained } = await begin(asked);
+    loop.command({ type: 'checkpoint', id: 1, last: false, drain: true });
+    clock.advance(60_000);
+    await turns();
+    assert.equal(inFlightIn(messages, dataflow), undefined);
+    assert.ok(!messages.some(({ type }) => type === 'ended'));
+    asked.answer(2, 1, 0);
+    await drained();
+    assert.equal(inFlightIn(messages, dataflow), 0);
+    await eventually('the input has ended', () => messages.some(({ type }) => type === 'ended'));
+    assert.deepEqual(got, ['#0,#1,#2']);
+    await end();
+  });
+
+  test('a failure outside of a step fails the loop, in its next step', async () => {
+    const asked = new Asked();
+    const { loop, dataflow } = looping(asked);
+    await dataflow.open({ barrierTime: undefined, fromOrigin: false });
+    const running = loop.run();
+    await eventually('all are asked about', () => asked.elements.length === 3);
+    asked.refuse(1);
+    await assert.rejects(running, { code: 'USER_CODE', message: /operator ask: Error: not 1/ });
+    await dataflow.close();
+  });
+});
+
+/** The windows of test/time/everything.ts, with calls before them and between them that take a turn or two. */
+function history(splits: Readonly<Record<string, readonly Element[]>>) {
+  const shape = { bound: 10, lateness: 0, size: 20, slide: 10, offset: 0, gap: 5 };
+  const soon = async <T>(element: T): Promise<T> => {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    return element;
+  };
+  return History.begin({
+    build: (target: Target) =>
+      everything(splitsOf(splits, 5), target.sink(), shape, {
+        elements: (stream: Stream<Element>) => stream.asyncMap('ask', soon, { capacity: 3 }),
+        results: (stream) => stream.asyncMap('enrich', soon, { capacity: 2 }),
+      }),
+    storage: 'memory',
+    parallelism: 2,
+    maxParallelism: 8,
+    sameInput: true,
+  });
+}
+
+const STREAM = {
+  seed: 9,
+  splits: 2,
+  elements: 120,
+  keys: 4,
+  pace: 3,
+  bound: 10,
+  beyond: { share: 0, most: 1 },
+};
+
+describe('the dataflow', () => {
+  test('goes on after a drain that was for nothing, with each element once', async () => {
+    for (const steps of [5, 15, 30]) {
+      const streams = streamsOf(STREAM);
+      const run = await history(streams);
+      await run.obey({ kind: 'steps', count: steps });
+      run.dataflow.drain();
+      await run.obey({ kind: 'steps', count: 7 });
+      run.dataflow.undrain();
+      await run.finish();
+      const ids = Object.values(streams).flatMap((split) => split.flatMap((element) => element.ids));
+      const came = arrivalsOf(run.target.lines).flatMap((key) => key.map(({ id }) => id));
+      assert.deepEqual(sorted(came), sorted(ids));
+    }
+  });
+
+  test('comes to the positions of another that was settled, and is the same', async () => {
+    const streams = streamsOf(STREAM);
+    const states = async (run: History, obey: () => Promise<void>) => {
+      await obey();
+      await run.obey({ kind: 'snapshot', stepsBetween: 0, end: 'completed' });
+      const { tables, entries } = run.saved;
+      const kinds = ['transactions'];
+      return entries
+        .filter(({ table }) => !kinds.includes(tables[table]?.kind ?? ''))
+        .map(({ key, mapKey, value, table, namespace }) =>
+          JSON.stringify([table, key, mapKey, value, String(namespace)]),
+        )
+        .toSorted();
+    };
+    const first = await history(streams);
+    const settled = await states(first, async () => {
+      await first.obey({ kind: 'steps', count: 20 });
+      first.dataflow.pause();
+      for (; !first.dataflow.advanced; await first.step());
+    });
+    const second = await history(streams);
+    const again = await states(second, async () => {
+      const { tables, entries } = first.saved;
+      const wanted = entries.filter(({ table }) =>
+        ['splits', 'watermark'].includes(tables[table]?.kind ?? ''),
+      );
+      second.dataflow.hold({ tables, entries: wanted });
+      while (second.dataflow.held?.settled !== true) await second.step();
+      assert.equal(second.dataflow.inFlight, 0);
+    });
+    assert.deepEqual(again, settled);
+    second.dataflow.release();
+    await second.finish();
+  });
+
+  test('writes down where it is, also before the first step', async () => {
+    const run = await history(streamsOf(STREAM));
+    const chunks: Buffer[] = [];
+    const pool = {
+      take: (bytes: number) => Buffer.alloc(bytes),
+      full: (chunk: Buffer, used: number) => void chunks.push(chunk.subarray(0, used)),
+    };
+    const frozen = run.dataflow.freeze(1, new EntryWriter(pool, 1024));
+    while (!frozen.slice(() => true));
+    await frozen.prepared;
+    frozen.finish();
+    const kinds = new Set(chunks.flatMap(entriesIn).map(({ table }) => run.dataflow.tables[table]?.kind));
+    assert.deepEqual([...kinds], ['splits']);
+    await run.finish();
+  });
+});
