@@ -89,7 +89,7 @@ test('a checkpoint disk that fails at any one operation costs an attempt at most
   assert.equal(undisturbed.state, 'finished');
   assert.ok(whole.operations > 10, `only ${whole.operations} operations`);
   // Every operation of the first checkpoints, and some later ones.
-  const many = process.env['TIDEMARK_TEST_LONG'] === '1' ? whole.operations : 20;
+  const many = process.env['TIDEMARK_TEST_LONG'] === '1' ? whole.operations : 12;
   for (let n = 1; n <= many; n++) {
     const { state, lines } = await runWith(new FailingDisk(n), `fail-${n}`);
     assert.equal(state, 'finished', `operation ${n}`);

@@ -18,9 +18,18 @@ import { archiveOf } from './matrix-archive.js';
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
+const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
 /** Batches processed before the cut. */
-const CUTS = [0, 1, 5, 8];
-const PARALLELISMS = [1, 3, 7, 128];
+const CUTS = LONG ? [0, 1, 5, 8] : [0, 5];
+const FROM = ['snapshot', 'archive'] as const;
+/** Each end of the range both ways; all in all ways with `TIDEMARK_TEST_LONG=1`. */
+const RESTORES = LONG
+  ? [1, 3, 7, 128].flatMap((parallelism) => FROM.map((from) => [from, parallelism] as const))
+  : ([
+      ['snapshot', 1],
+      ['archive', 7],
+      ['archive', 128],
+    ] as const);
 
 interface Row {
   readonly name: string;
@@ -70,14 +79,13 @@ for (const row of ROWS) {
       await first.close();
       const path = join(folder, `${row.name}-${cut}.tar`);
       await archiveOf(row.definition, snapshot, path, folder);
-      for (const parallelism of PARALLELISMS) {
-        for (const restore of [snapshot, path]) {
-          const next = await testJob(row.definition, { restore, parallelism, cwd: PROJECT });
-          assert.equal(await next.run(), 'ended');
-          const what = `cut after ${cut}, ${typeof restore === 'string' ? 'archive' : 'snapshot'}, at ${parallelism}`;
-          assert.deepEqual(lastOfEach(row, [first, next]), expected, what);
-          await next.close();
-        }
+      for (const [from, parallelism] of RESTORES) {
+        const restore = from === 'archive' ? path : snapshot;
+        const next = await testJob(row.definition, { restore, parallelism, cwd: PROJECT });
+        assert.equal(await next.run(), 'ended');
+        const what = `cut after ${cut}, ${from}, at ${parallelism}`;
+        assert.deepEqual(lastOfEach(row, [first, next]), expected, what);
+        await next.close();
       }
     }
   });
@@ -86,38 +94,40 @@ for (const row of ROWS) {
 interface Mode {
   readonly name: string;
   readonly flags: readonly string[];
-  /** Where it goes on at another parallelism, and what that takes. */
-  readonly elsewhere: readonly string[];
+  /** Flags of each restore: none is the same parallelism and backend, and the other says what another takes. */
+  readonly restores: readonly (readonly string[])[];
   readonly rows: readonly Row[];
 }
 
 /** With `TIDEMARK_TEST_LONG=1` every job in every mode. */
-const rowsFrom = (name: string) =>
-  process.env['TIDEMARK_TEST_LONG'] === '1' ? ROWS : ROWS.filter((row) => row.name === name);
+const rowsFrom = (name: string) => (LONG ? ROWS : ROWS.filter((row) => row.name === name));
+
+/** Whole state is read in one way, wherever it goes. */
+const UNCHANGED: readonly (readonly string[])[] = LONG ? [[]] : [];
 
 const MODES: readonly Mode[] = [
   {
     name: 'memory, full',
     flags: ['--backend', 'memory'],
-    elsewhere: ['--backend', 'disk'],
+    restores: [...UNCHANGED, ['-p', '7', '--backend', 'disk']],
     rows: rowsFrom('word-count'),
   },
   {
     name: 'memory, incremental',
     flags: ['--backend', 'memory', '--checkpoint-mode', 'incremental'],
-    elsewhere: ['--backend', 'disk', '--convert'],
+    restores: [[], ['-p', '7', '--backend', 'disk', '--convert']],
     rows: rowsFrom('word-count'),
   },
   {
     name: 'disk, incremental',
     flags: ['--backend', 'disk'],
-    elsewhere: ['--backend', 'memory', '--checkpoint-mode', 'full', '--convert'],
+    restores: [[], ['-p', '7', '--backend', 'memory', '--checkpoint-mode', 'full', '--convert']],
     rows: rowsFrom('flight-delays'),
   },
   {
     name: 'disk, full',
     flags: ['--backend', 'disk', '--checkpoint-mode', 'full'],
-    elsewhere: ['--backend', 'memory'],
+    restores: [...UNCHANGED, ['-p', '7', '--backend', 'memory']],
     rows: rowsFrom('word-count'),
   },
 ];
@@ -160,7 +170,7 @@ describe('cut by kills and packed', { concurrency: 2 }, () => {
         const packed = await sandbox.start(['externalize', row.name, '-o', archive]).finished;
         assert.equal(packed.code, 0, packed.stderr);
         const expected = golden(row);
-        for (const [at, flags] of [[], ['-p', '7', ...mode.elsewhere]].entries()) {
+        for (const [at, flags] of mode.restores.entries()) {
           const next = sandbox.path(`next-${at}`);
           const named = ['--name', `next-${at}`, '--param', `output=${next}`];
           const { code, stderr } = await sandbox.start(['restore', archive, ...named, ...flags]).finished;
