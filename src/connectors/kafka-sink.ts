@@ -141,7 +141,8 @@ class Pools {
 
   of({ job, attempt, sink }: SinkContext): IdPool {
     const name = JSON.stringify([job.id, attempt, sink]);
-    if (this.#pool === undefined || name !== this.#attempt) this.#pool = new IdPool({ job: job.id, sink });
+    if (this.#pool === undefined || name !== this.#attempt)
+      this.#pool = new IdPool({ job: job.id, sink }, attempt);
     this.#attempt = name;
     return this.#pool;
   }

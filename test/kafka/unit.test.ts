@@ -27,7 +27,7 @@ import {
 } from '../../src/connectors/kafka/position.js';
 import { slices } from '../../src/connectors/kafka/slices.js';
 import { kafkaTransaction } from '../../src/connectors/kafka/transaction.js';
-import { IdPool, isIdOf, transactionalId } from '../../src/connectors/kafka/transactional-id.js';
+import { attemptOf, IdPool, transactionalId } from '../../src/connectors/kafka/transactional-id.js';
 import { kafkaSink } from '../../src/connectors/kafka-sink.js';
 import { kafkaSource } from '../../src/connectors/kafka-source.js';
 import fc from '../helpers/property.js';
@@ -269,10 +269,15 @@ test('elements that have no form as a message are refused', () => {
 describe('transactions', () => {
   test('their ids belong to one sink of one job', () => {
     const owner = { job: 'abc', sink: 'out' };
-    assert.ok(isIdOf(owner, transactionalId(owner, 3, 14)));
-    for (const id of ['tidemark/abc/out/1', 'tidemark/abc/out/1/x', 'tidemark/abc/out2/1/1', 'out/1/1'])
-      assert.ok(!isIdOf(owner, id), id);
-    const pool = new IdPool(owner);
+    assert.equal(attemptOf(owner, transactionalId(owner, 12, 3, 14)), 12);
+    for (const id of [
+      'tidemark/abc/out/1/1',
+      'tidemark/abc/out/1/1/x',
+      'tidemark/abc/out2/1/1/1',
+      'out/1/1/1',
+    ])
+      assert.equal(attemptOf(owner, id), undefined, id);
+    const pool = new IdPool(owner, 12);
     const [first, second] = [pool.take(1), pool.take(1)];
     assert.notEqual(first, second);
     pool.give(first);
@@ -280,7 +285,7 @@ describe('transactions', () => {
   });
 
   test('are checked when they come back from a snapshot', () => {
-    const good = { transactionalId: 'tidemark/a/b/0/0', producerId: '12', producerEpoch: 3, messages: 4 };
+    const good = { transactionalId: 'tidemark/a/b/1/0/0', producerId: '12', producerEpoch: 3, messages: 4 };
     const valid = (value: unknown) => !('issues' in kafkaTransaction['~standard'].validate(value));
     assert.ok(valid(good));
     for (const bad of [null, 5, {}, { ...good, producerId: 12 }, { ...good, transactionalId: 'mine' }])

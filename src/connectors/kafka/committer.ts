@@ -29,10 +29,12 @@ import { ensureLedger, LEDGER_PARTITION, loadLedger } from './ledger-topic.js';
 import type { Lost } from './options.js';
 import { Sending } from './sending.js';
 import type { KafkaTransaction } from './transaction.js';
-import { type IdPool, isIdOf } from './transactional-id.js';
+import { attemptOf, type IdPool } from './transactional-id.js';
 
 /** The most transactions that `ahead` names. */
 const MAX_AHEAD = 100_000;
+/** Attempts whose ids are fenced although nothing is open under them: messages of a killed process may be under way. */
+const FENCED_ATTEMPTS = 3;
 
 export interface Committing {
   readonly topic: string;
@@ -113,7 +115,7 @@ export class KafkaCommitter implements SinkCommitter<KafkaTransaction> {
 
   /** Snapshots may be made by others: one must not end transactions that are none of a tidemark job's. */
   #checkOwner({ id, value }: Prepared): void {
-    if (isIdOf({ job: id.job, sink: id.sink }, value.transactionalId)) return;
+    if (attemptOf({ job: id.job, sink: id.sink }, value.transactionalId) === id.attempt) return;
     throw new TidemarkError(
       'TARGET_CORRUPT',
       `the transaction of checkpoint ${id.checkpoint} has the id ${value.transactionalId}, which is none of job ${id.job}`,
@@ -121,11 +123,14 @@ export class KafkaCommitter implements SinkCommitter<KafkaTransaction> {
     );
   }
 
-  /** Ends what earlier attempts of this job left, whatever their parallelism was. */
+  /** Ends what earlier attempts of this job left, whatever their parallelism was, and fences the last of them. */
   async #fence(cluster: Cluster): Promise<void> {
-    const { job, sink } = this.#context;
-    const left = await knownIds(cluster, (id) => isIdOf({ job: job.id, sink }, id));
-    for (const id of left) await beginProducer(cluster, id, this.#committing.transactionTimeout);
+    const { job, sink, attempt } = this.#context;
+    for (const { id, open } of await knownIds(cluster)) {
+      const of = attemptOf({ job: job.id, sink }, id);
+      if (of === undefined || !(open || of >= attempt - FENCED_ATTEMPTS)) continue;
+      await beginProducer(cluster, id, this.#committing.transactionTimeout);
+    }
   }
 
   async #judge(cluster: Cluster, unknown: readonly Prepared[]): Promise<void> {

@@ -89,13 +89,24 @@ async function endTransaction(
   );
 }
 
-/** All transactional ids that the cluster knows, and for which `wanted` says so. */
-export async function knownIds(cluster: Cluster, wanted: (id: string) => boolean): Promise<string[]> {
+/** States in which nothing is open under a transactional id. */
+const SETTLED = ['Empty', 'CompleteCommit', 'CompleteAbort', 'Dead'];
+
+export interface KnownId {
+  readonly id: string;
+  /** A transaction is open under it, or being ended. */
+  readonly open: boolean;
+}
+
+/** All transactional ids that the cluster knows, or that this user may see. */
+export async function knownIds(cluster: Cluster): Promise<KnownId[]> {
   const answers = await cluster.onEach((connection) =>
     cluster.kafka.listTransactionsV0.api.async(connection, [], [], -1n, null),
   );
-  const ids = answers.flatMap(({ transactionStates }) =>
-    transactionStates.map(({ transactionalId }) => transactionalId),
-  );
-  return [...new Set(ids.filter(wanted))].sort();
+  return answers
+    .flatMap(({ transactionStates }) => transactionStates)
+    .map(({ transactionalId, transactionState }) => ({
+      id: transactionalId,
+      open: !SETTLED.includes(transactionState),
+    }));
 }

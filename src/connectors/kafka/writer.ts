@@ -203,7 +203,7 @@ export class TransactionWriter<T> implements SinkWriter<T, KafkaTransaction> {
         const told = kafkaError('SINK_FAILED', `sink ${this.#context.sink}`, error);
         throw new TidemarkError(
           'SINK_FAILED',
-          `${told.message}: the brokers have ended this sink's transaction, which was open for longer than its transactionTimeout`,
+          `${told.message}: the brokers have ended this sink's transaction: it was open for longer than its transactionTimeout, or a newer attempt of the job has begun`,
           { hint: 'checkpoint more often, or give kafkaSink a longer transactionTimeout', cause: error },
         );
       }
