@@ -8,9 +8,11 @@ import { test } from 'node:test';
 const PROJECT = resolve(import.meta.dirname, '../../..');
 const DOCS = join(PROJECT, 'docs');
 const PAGES = readdirSync(DOCS).filter((name) => name.endsWith('.md'));
-/** Where examples come from. What is in the first of them runs in test/job/matrix-flights.test.ts, too. */
+/** Those that gallery.md leads to. */
+const GALLERY = PAGES.filter((name) => name.startsWith('gallery-'));
+/** Where examples come from. What is in the first of them runs in test/job/matrix-flights.test.ts or test/gallery, too. */
 const SOURCES = ['fixtures/jobs', 'test/docs', 'test/testing'].flatMap((folder) =>
-  readdirSync(join(PROJECT, folder))
+  readdirSync(join(PROJECT, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => ({ path: `${folder}/${name}`, lines: linesOf(read(`${folder}/${name}`)) })),
 );
@@ -87,9 +89,23 @@ test('each page of a topic has a whole job among its examples', () => {
   }
 });
 
+test('the gallery has five pages, each with the whole of its pipeline', () => {
+  assert.equal(GALLERY.length, 5);
+  for (const name of GALLERY) {
+    const path = `fixtures/jobs/gallery/${name.replace(/^gallery-(.*)\.md$/, '$1')}.ts`;
+    const lines = SOURCES.find((source) => source.path === path)?.lines ?? [];
+    assert.ok(
+      blocks(page(name)).some((block) => block.join('\n') === lines.join('\n')),
+      name,
+    );
+  }
+});
+
 test('the README leads to every page, and so does the index', () => {
   const readme = read('README.md');
-  for (const name of PAGES) assert.ok(readme.includes(`](docs/${name})`) || name === 'README.md', name);
-  for (const name of PAGES) assert.ok(page('README.md').includes(`](${name})`) || name === 'README.md', name);
+  const own = PAGES.filter((name) => name !== 'README.md' && !GALLERY.includes(name));
+  for (const name of own) assert.ok(readme.includes(`](docs/${name})`), name);
+  for (const name of own) assert.ok(page('README.md').includes(`](${name})`), name);
+  for (const name of GALLERY) assert.ok(page('gallery.md').includes(`](${name})`), name);
   assert.ok(readme.includes('](docs/README.md)'));
 });
