@@ -22,8 +22,12 @@ export class AsyncGroups {
     this.groups = groups;
   }
 
-  begin(): void {
-    for (const group of this.groups) group.begin();
+  /** Before the first step. */
+  begin(monotonic: number): void {
+    for (const group of this.groups) {
+      group.now = monotonic;
+      group.begin();
+    }
   }
 
   /** Looks at what was answered since, and calls what there is room for. Throws the failure of user code. */

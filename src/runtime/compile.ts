@@ -86,6 +86,8 @@ export interface Compiled {
   readonly keyed: readonly KeyedOperator[];
   /** Those of `keyed` that have processing-time timers. */
   readonly timed: readonly KeyedOperator[];
+  /** Of all of `keyed`. */
+  readonly nodes: ReadonlyMap<KeyedOperator, number>;
   /** Those of `keyed` of which something may expire. */
   readonly expiring: readonly KeyedOperator[];
   readonly watermarks: Watermarks;
@@ -193,6 +195,9 @@ class Compiler {
       sinks: this.#sinks.reverse(),
       keyed: operatorsOf(keyedNodes),
       timed: operatorsOf(keyedNodes.filter((node) => has(node, 'timer'))),
+      nodes: new Map(
+        keyedNodes.flatMap((node) => operatorsOf([node]).map((operator) => [operator, node.id])),
+      ),
       expiring: operatorsOf(keyedNodes.filter(expires)),
       watermarks: new Watermarks({ graph, sources, keyed: this.#times, asyncs }),
       asyncs: asyncs.length === 0 ? undefined : new AsyncGroups(asyncs),

@@ -19,6 +19,7 @@ import type { BackendFactory } from './compile.js';
 import { type Compiled, compile } from './compile.js';
 import { Drains } from './drains.js';
 import { type HeldAt, Hold } from './hold.js';
+import type { KeyedOperator } from './operator.js';
 import { ProcessingTime } from './processing-time.js';
 import { Restored } from './restored.js';
 import type { SinkOpening } from './sink.js';
@@ -118,7 +119,7 @@ export class Dataflow {
       await operator.open();
       where.leave();
     }
-    this.compiled.asyncs?.begin();
+    this.compiled.asyncs?.begin(this.#options.context.clock.monotonic());
     await this.compiled.asyncs?.open(where);
     for (const source of this.compiled.sources) {
       where.at(source.node.id, 0);
@@ -188,7 +189,10 @@ export class Dataflow {
     const fired = this.compiled.watermarks.advance(monotonic, TIMERS_A_STEP, NO_FLOOR);
     this.#advanced = fired === 0 && this.compiled.watermarks.settled;
     return (
-      this.#hold?.advanced(fired) === true || fired > 0 || this.#fireTimers() || this.#mayRead(monotonic)
+      this.#hold?.advanced(fired) === true ||
+      fired > 0 ||
+      this.#fireTimers(NO_FLOOR) ||
+      this.#mayRead(monotonic)
     );
   }
 
@@ -204,8 +208,8 @@ export class Dataflow {
       this.#advanced = this.compiled.watermarks.settled;
       if (this.#hold?.advanced(fired) === true) return true;
     }
-    const free = floor === NO_FLOOR && asyncs.floor === NO_FLOOR;
-    return (free && (this.#fireTimers() || this.#mayRead(monotonic))) || delivered;
+    const now = Math.max(floor, asyncs.floor);
+    return this.#fireTimers(now) || (now === NO_FLOOR && this.#mayRead(monotonic)) || delivered;
   }
 
   #mayRead(monotonic: number): boolean {
@@ -301,16 +305,14 @@ export class Dataflow {
   /** Milliseconds until there may be something to do without a source waking us. */
   waitMs(monotonic: number): number {
     const { asyncs } = this.compiled;
-    const answer = asyncs?.waitMs(monotonic) ?? Number.POSITIVE_INFINITY;
-    // Until results leave nothing else may move, even where it is due.
-    if (asyncs !== undefined && asyncs.floor !== NO_FLOOR) return answer;
-    return Math.min(answer, this.#waitMs(monotonic));
-  }
-
-  #waitMs(monotonic: number): number {
-    let wait = this.compiled.watermarks.waitMs(monotonic);
-    for (const source of this.compiled.sources) wait = Math.min(wait, source.waitMs(monotonic));
-    const next = this.#nextTimer();
+    const floor = asyncs?.floor ?? NO_FLOOR;
+    let wait = asyncs?.waitMs(monotonic) ?? Number.POSITIVE_INFINITY;
+    // Until results leave nothing before them may move, even where it is due.
+    if (floor === NO_FLOOR) {
+      wait = Math.min(wait, this.compiled.watermarks.waitMs(monotonic));
+      for (const source of this.compiled.sources) wait = Math.min(wait, source.waitMs(monotonic));
+    }
+    const next = this.#nextTimer(floor);
     if (next !== Number.POSITIVE_INFINITY) wait = Math.min(wait, Math.max(0, next - this.time.now()));
     return wait;
   }
@@ -354,18 +356,24 @@ export class Dataflow {
     for (const group of this.compiled.sinks) await group.close();
   }
 
-  #nextTimer(): number {
+  #nextTimer(floor: number): number {
     let next = Number.POSITIVE_INFINITY;
-    for (const operator of this.compiled.timed)
+    for (const operator of this.#timed(floor))
       next = Math.min(next, operator.backend.nextTimer('processing'));
     return next;
   }
 
-  #fireTimers(): boolean {
+  /** Those with timers of processing time that may fire. */
+  #timed(floor: number): readonly KeyedOperator[] {
+    const { timed, nodes } = this.compiled;
+    return floor === NO_FLOOR ? timed : timed.filter((operator) => (nodes.get(operator) ?? 0) > floor);
+  }
+
+  #fireTimers(floor: number): boolean {
     if (this.compiled.timed.length === 0) return false;
     const now = this.time.now();
     let fired = 0;
-    for (const operator of this.compiled.timed) {
+    for (const operator of this.#timed(floor)) {
       while (fired < TIMERS_A_STEP && operator.fireTimer('processing', now)) fired++;
     }
     return fired > 0;

@@ -27,10 +27,6 @@ export function chance(n: number, ...of: readonly number[]): number {
 
 /** Asked by one attempt of a job. Which try of an attempt fails differs from one attempt to the next. */
 export class Answers {
-  /** Calls made, and the most under way at a time. */
-  calls = 0;
-  under = 0;
-  most = 0;
   readonly #how: Answering;
   #salt = 0;
 
@@ -42,23 +38,16 @@ export class Answers {
     const { seed, fails, hangs, turns, attempts } = this.#how;
     const draw = (n: number, what: number) => chance(n, seed, id, attempt, what, this.#salt);
     this.#salt++;
-    this.calls++;
-    this.most = Math.max(this.most, ++this.under);
     const last = attempt >= attempts;
     const fate = draw(100, 1);
     // The half of those that are never answered heed their signal.
     if (!last && fate < hangs)
       return new Promise((_, reject) => {
-        this.under--;
         if (draw(2, 2) === 0) signal.addEventListener('abort', () => reject(signal.reason));
       });
-    if (!last && fate < hangs + fails && draw(3, 3) === 0) {
-      this.under--;
-      throw new Error('refused at once');
-    }
+    if (!last && fate < hangs + fails && draw(3, 3) === 0) throw new Error('refused at once');
     for (let turn = draw(turns + 1, 4); turn > 0; turn--)
       await new Promise<void>((resolve) => setImmediate(resolve));
-    this.under--;
     if (!last && fate < hangs + fails) throw new TidemarkError('USER_CODE', 'not this time');
     return element;
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { z } from 'zod';
 import { codec, type OpenContext, type Stream, schema, type } from '../../src/index.js';
-import { testOperator } from '../../src/testing.js';
+import { ManualClock, testOperator } from '../../src/testing.js';
 import { Asked, asking, turns } from './asked.js';
 
 describe('state', () => {
@@ -99,6 +99,18 @@ describe('state', () => {
       [6, undefined],
     ]);
     assert.deepEqual(again.output(), [5, 6]);
+  });
+
+  test('the time a call may take begins with the call, whenever the snapshot was taken', async () => {
+    const old = new Asked();
+    const first = await testOperator(asking(old, { timeout: 100 }), { clock: new ManualClock(1e12) });
+    first.push(1);
+    const asked = new Asked();
+    const op = await testOperator(asking(asked, { timeout: 100 }), { restore: await first.snapshot() });
+    op.push(2);
+    op.advance(99);
+    assert.deepEqual(asked.elements, [1, 2]);
+    assert.throws(() => op.advance(1), { code: 'ASYNC_TIMEOUT' });
   });
 
   test('an element that cannot be kept is refused with the first call', async () => {

@@ -110,6 +110,26 @@ describe('capacity', () => {
     assert.equal(ticks, 1);
     assert.equal(op.watermarkOf('all'), 2000);
   });
+
+  test('while some wait, timers of the clock behind it fire', async () => {
+    const asked = new Asked();
+    const op = await testOperator((numbers: Stream<number>) =>
+      numbers
+        .asyncMap('ask', asked.ask, { capacity: 1 })
+        .keyBy((answer) => answer)
+        .process('behind', {
+          timers: { soon: 'processing' },
+          emits: type<string>(),
+          onElement: (_, ctx) => ctx.timers.soon.set(100),
+          onTimer: { soon: (at, ctx) => ctx.emit(`${ctx.key} at ${at}`) },
+        }),
+    );
+    op.pushAll([1, 2, 3]);
+    asked.answer(1);
+    assert.equal(await op.settled(), 2);
+    op.advance(100);
+    assert.deepEqual(op.output(), ['#1 at 100']);
+  });
 });
 
 describe('event time', () => {
