@@ -40,6 +40,8 @@ export interface SendingOptions {
   readonly timeout: number;
   /** Asked once, when the first message is there. */
   identify(): Promise<ProducerIdentity>;
+  /** What is told of a failure, in place of it. */
+  explain?(error: unknown): unknown;
   /** Called before anything is sent to partitions that nothing was sent to yet. */
   announce?(identity: ProducerIdentity, topic: string, partitions: readonly number[]): Promise<void>;
 }
@@ -95,7 +97,7 @@ export class Sending {
     if (this.#running !== undefined || this.waitingBytes === 0) return;
     this.#running = this.#rounds()
       .catch((error: unknown) => {
-        this.#failure ??= { error };
+        this.#failure ??= { error: this.#options.explain?.(error) ?? error };
       })
       .finally(() => {
         this.#running = undefined;

@@ -16,11 +16,11 @@ import {
   idempotentProducer,
   type TransactionalIdentity,
 } from './coordinator.js';
-import { KafkaFailure, kafkaError, saying } from './failure.js';
+import { KafkaFailure, kafkaError } from './failure.js';
 import { type LedgerRecord, PreparedRuns } from './ledger-record.js';
 import { LEDGER_PARTITION } from './ledger-topic.js';
 import type { Encoder } from './outgoing.js';
-import { type Compression, type ProducerIdentity, Sending } from './sending.js';
+import { type Compression, type ProducerIdentity, Sending, type SendingOptions } from './sending.js';
 import type { KafkaTransaction } from './transaction.js';
 import type { IdPool } from './transactional-id.js';
 
@@ -45,22 +45,27 @@ export interface Writing<T> {
   readonly timeout: number;
 }
 
-/** Shared by both: encodes, keeps order, bounds what waits. */
+type Beginning = Pick<SendingOptions, 'identify' | 'announce'>;
+
+/** Shared by both: encodes, keeps order, bounds what waits, tells what failed. */
 class Outbox<T> {
   readonly #writing: Writing<T>;
-  readonly #doing: string;
+  readonly #sink: string;
 
   constructor(writing: Writing<T>, sink: string) {
     this.#writing = writing;
-    this.#doing = `sink ${sink}, writing to topic ${writing.topic}`;
+    this.#sink = sink;
   }
 
-  sending(more: {
-    identify(): Promise<ProducerIdentity>;
-    announce?(identity: ProducerIdentity, topic: string, partitions: readonly number[]): Promise<void>;
-  }): Sending {
+  sending(beginning: Beginning): Sending {
     const { cluster, compression, timeout } = this.#writing;
-    return new Sending({ cluster, compression, timeout, ...more });
+    return new Sending({
+      cluster,
+      compression,
+      timeout,
+      ...beginning,
+      explain: (error) => (error instanceof KafkaFailure ? this.#told(error) : error),
+    });
   }
 
   write(sending: Sending, elements: readonly T[]): void | Promise<void> {
@@ -70,15 +75,22 @@ class Outbox<T> {
     const messages = elements.map((element) => encoder.encode(element, partitions));
     for (const message of messages) sending.add(topic, message);
     sending.start();
-    if (sending.waitingBytes >= BUFFER_BYTES) return this.settled(sending);
+    if (sending.waitingBytes >= BUFFER_BYTES) return sending.settled();
   }
 
-  settled(sending: Sending): Promise<void> {
-    return this.saying(() => sending.settled());
-  }
-
-  saying<R>(act: () => Promise<R>): Promise<R> {
-    return saying('SINK_FAILED', this.#doing, act);
+  #told(failure: KafkaFailure): TidemarkError {
+    const told = kafkaError(
+      'SINK_FAILED',
+      `sink ${this.#sink}, writing to topic ${this.#writing.topic}`,
+      failure,
+    );
+    if (!failure.is(...FENCED)) return told;
+    return new TidemarkError(
+      'SINK_FAILED',
+      `${told.message}: the brokers have ended this sink's transaction: it was open for longer than its ` +
+        'transactionTimeout, or a newer attempt of the job has begun',
+      { hint: 'checkpoint more often, or give kafkaSink a longer transactionTimeout', cause: failure },
+    );
   }
 }
 
@@ -99,7 +111,7 @@ export class PlainWriter<T> implements SinkWriter<T, void> {
   }
 
   prepare(): Promise<undefined> {
-    return this.#outbox.settled(this.#sending).then(() => undefined);
+    return this.#sending.settled().then(() => undefined);
   }
 
   close(): Promise<void> {
@@ -145,7 +157,7 @@ export class TransactionWriter<T> implements SinkWriter<T, KafkaTransaction> {
     if (open === undefined) return undefined;
     const { messages } = open;
     this.#addToLedger(open, this.#runs.record(checkpoint));
-    await this.#explained(() => open.settled());
+    await open.settled();
     const { transactionalId, producerId, producerEpoch } = present(
       open.identity,
       'the producer of what was sent',
@@ -178,9 +190,9 @@ export class TransactionWriter<T> implements SinkWriter<T, KafkaTransaction> {
     const { pool, transactionTimeout } = this.#transactions;
     const id = pool.take(this.#context.subtask);
     return this.#outbox.sending({
-      identify: () => this.#explained(() => beginProducer(cluster, id, transactionTimeout)),
+      identify: () => beginProducer(cluster, id, transactionTimeout),
       announce: (identity, topic, partitions) =>
-        this.#explained(() => addPartitions(cluster, transactional(identity), topic, partitions)),
+        addPartitions(cluster, transactional(identity), topic, partitions),
     });
   }
 
@@ -191,22 +203,6 @@ export class TransactionWriter<T> implements SinkWriter<T, KafkaTransaction> {
       partition: LEDGER_PARTITION,
       timestamp: this.#context.clock.now(),
       bytes: key.length + value.length,
-    });
-  }
-
-  #explained<R>(act: () => Promise<R>): Promise<R> {
-    return this.#outbox.saying(async () => {
-      try {
-        return await act();
-      } catch (error) {
-        if (!(error instanceof KafkaFailure) || !error.is(...FENCED)) throw error;
-        const told = kafkaError('SINK_FAILED', `sink ${this.#context.sink}`, error);
-        throw new TidemarkError(
-          'SINK_FAILED',
-          `${told.message}: the brokers have ended this sink's transaction: it was open for longer than its transactionTimeout, or a newer attempt of the job has begun`,
-          { hint: 'checkpoint more often, or give kafkaSink a longer transactionTimeout', cause: error },
-        );
-      }
     });
   }
 }
