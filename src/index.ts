@@ -2,11 +2,11 @@
 /**
  * What a definition imports from `tidemark`. The only barrel: rooms import each other's files.
  *
- *     defineJob · param · state · type · key · schema · codec    what a job is
- *     windows · triggers · defineTrigger                         windows of event time
- *     files · sqliteTable · kafkaSource · sequence · fromArray   sources
- *     fileSink · sqliteSink · kafkaSink · stdout · collect       sinks
- *     defineSource · defineSink                                  your own
+ *     defineJob · param · state · type · key · schema · codec                 what a job is
+ *     windows · triggers · defineTrigger                                      windows of event time
+ *     files · stdin · sqliteTable · kafkaSource · sequence · fromArray        sources
+ *     fileSink · csv · sqliteSink · kafkaSink · httpSink · stdout · collect   sinks
+ *     defineSource · defineSink                                               your own
  */
 export type { ErrorCode } from './base/errors.js';
 export { TidemarkError } from './base/errors.js';

@@ -8,6 +8,8 @@ import { TidemarkError } from '../../src/base/errors.js';
 import { csv } from '../../src/connectors/csv-format.js';
 import { type FileSinkOptions, type FileTransaction, fileSink } from '../../src/connectors/file-sink.js';
 import { files } from '../../src/connectors/files.js';
+import { fromArray } from '../../src/connectors/from-array.js';
+import { defineJob } from '../../src/graph/define.js';
 import type { SinkSpec, SinkWriter } from '../../src/graph/sink.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
@@ -321,6 +323,21 @@ test('gzip is what gzip(1) reads', async () => {
   assert.equal(gzip.status, 0);
   assert.equal(String(gzip.stdout), `${lines.join('\n')}\n`);
   assert.ok((file?.bytes ?? 0) < gzip.stdout.length / 4);
+});
+
+test('columns are properties of the elements: the compiler finds others', () => {
+  interface Count {
+    readonly word: string;
+    readonly n?: number;
+  }
+  const definition = defineJob('typed', {}, (job) => {
+    const counts = job.source('in', fromArray<Count>([]));
+    counts.sink('all', fileSink('all', { format: csv({ columns: ['word', 'n'] }) }));
+    counts.sink('text', fileSink('text', { encode: (count) => count.word }));
+    // @ts-expect-error: no such property.
+    counts.sink('other', fileSink('other', { format: csv({ columns: ['wrd'] }) }));
+  });
+  assert.equal(definition.build({}).nodes.length, 4);
 });
 
 test('options that cannot be meant are all named', () => {
