@@ -151,8 +151,10 @@ describe('left', () => {
     op.push(at('d'), 30);
     op.watermark(14);
     assert.deepEqual(op.takeOutput('main'), []);
+    assert.deepEqual(op.timers('join.alone-due', 'k'), [15, 16, 35]);
     op.pushTo(1, at('r'), 16);
     assert.deepEqual(op.takeOutput('main'), ['c+r@16']);
+    assert.deepEqual(op.timers('join.alone-due', 'k'), [15, 35]);
     op.watermark(15);
     assert.deepEqual(op.takeOutput('main'), ['a+@15', 'b+@15']);
     op.endOfInput();
