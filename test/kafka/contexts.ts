@@ -8,10 +8,6 @@ import type { Batch, ReadRequest, SourceContext, SourceSpec } from '../../src/gr
 
 export const PROJECT = resolve(import.meta.dirname, '../../..');
 
-export interface Logged {
-  readonly lines: string[];
-}
-
 export function sourceContext(log: (line: string) => void = () => {}): SourceContext {
   return { cwd: PROJECT, disk: realDisk, clock: systemClock, log };
 }
