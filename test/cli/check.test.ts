@@ -20,7 +20,7 @@ const VERSION = (state: string, set: string, more = '') => `
     const cents = shape((value) => typeof value?.cents === 'bigint' ? { value } : { issues: [{ message: 'no cents' }] });
     export default defineJob('counts', { params: { count: param.number(1000000), output: param.string('out') } }, (job, p) => {
       job
-        .source('numbers', sequence({ count: p.count, rate: 20000 }))
+        .source('numbers', sequence({ count: p.count, rate: 8000 }))
         .keyBy((n) => 'k' + (n % 4000), key.string)
         .process('count', {
           state: { seen: state.number(0), ${state} },
@@ -75,7 +75,7 @@ describe('check', () => {
   before(async () => {
     await place.make();
     for (const [name, text] of Object.entries(VERSIONS)) await writeFile(place.path(`${name}.ts`), text);
-    await place.json('run', 'same.ts', '-d', '--checkpoint-interval', '100ms');
+    await place.json('run', 'same.ts', '-d', '--checkpoint-interval', '250ms');
     await place.json('wait', 'counts', '--until', 'checkpoint');
     // Every key has come, and the last checkpoint knows.
     while ((await place.json<{ totals: { entries: number } }>('inspect', 'counts')).totals.entries < 12_000);

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { JobRow, StatusDocument } from '../../src/job/status.js';
+import { endAll } from '../crash/harness.js';
 import { COMMAND, environment, PACKAGE, type Result, tidemark } from './command.js';
 
 export const JOBS = join(PACKAGE, 'fixtures', 'jobs');
@@ -46,12 +46,7 @@ export class Place {
 
   /** No process of a test outlives it. */
   async remove(): Promise<void> {
-    const { code, stdout } = await this.run('list', '--json');
-    for (const { id, state } of code === 0 ? (JSON.parse(stdout) as JobRow[]) : []) {
-      if (state !== 'running' && state !== 'restarting' && state !== 'created') continue;
-      const { pid } = await this.json<StatusDocument>('status', id);
-      if (pid !== null) process.kill(pid, 'SIGKILL');
-    }
+    endAll(this.path('.tidemark'));
     await rm(this.cwd, { recursive: true, force: true, maxRetries: 5 });
   }
 

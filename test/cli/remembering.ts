@@ -48,11 +48,12 @@ function definition({ extra = false, newer = false }: Change): string {
     });`;
 }
 
-/** `same.ts`, and what it may become: `more.ts` with another state, `newer.ts` with another schema. */
+/** `same.ts`, and what it may become: `more.ts` with another state, `newer.ts` with another schema, `both.ts`. */
 export async function writeDefinitions(place: Place): Promise<void> {
   await writeFile(place.path('same.ts'), definition({}));
   await writeFile(place.path('more.ts'), definition({ extra: true }));
   await writeFile(place.path('newer.ts'), definition({ newer: true }));
+  await writeFile(place.path('both.ts'), definition({ extra: true, newer: true }));
 }
 
 /** What a job emits of the numbers from `from` up to `to`. */

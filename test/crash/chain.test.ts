@@ -25,7 +25,7 @@ interface Kept {
   readonly flags: readonly string[];
   /** Points that a running job comes to again and again. */
   readonly points: readonly string[];
-  /** Points of commands: they do the same whatever the backend, and need two processes each. */
+  /** Points of commands: they do the same whatever the backend, and need some processes each. */
   readonly commands: readonly (readonly [point: string, crash: Crash])[];
 }
 
@@ -61,13 +61,21 @@ function atPoint(point: string): Crash {
     deeds.run({ TIDEMARK_FAILPOINT: `${point}:${1 + Math.floor(random() * 3)}` }).finished;
 }
 
-/** Where `prune` is killed; the job has left something behind each time. */
-function inPrune(point: string): Crash {
+/**
+ * Where `prune` is killed, one point after the other on its way: what one leaves undone, the next comes to. The job has
+ * left something behind before.
+ */
+function inPrune(leaves: string, points: readonly string[]): Crash {
   return async (deeds, random) => {
-    const leaves = point === 'prune-file-gone' ? 'run-synced' : 'run-renamed';
     await atPoint(leaves)(deeds, random);
-    await deeds.check(`${leaves}, before ${point}`);
-    return deeds.sandbox.start(['prune'], { TIDEMARK_FAILPOINT: point }).finished;
+    for (const point of points.slice(0, -1)) {
+      await deeds.check(`${leaves}, before ${point}`);
+      const { signal } = await deeds.sandbox.start(['prune'], { TIDEMARK_FAILPOINT: point }).finished;
+      assert.equal(signal, 'SIGKILL', point);
+    }
+    const last = points.at(-1) ?? '';
+    await deeds.check(`${leaves}, before ${last}`);
+    return deeds.sandbox.start(['prune'], { TIDEMARK_FAILPOINT: last }).finished;
   };
 }
 
@@ -106,9 +114,12 @@ function crashesOf(kept: Kept, random: () => number): [string, Crash][] {
   return shuffled([...new Array(NAMED_ROUNDS).fill(round).flat(), ...anyTime], random);
 }
 
-const PRUNE_POINTS = ['prune-file-gone', 'prune-rows-gone', 'prune-leases-gone', 'prune-segments-gone'];
+const PRUNE_POINTS = ['prune-rows-gone', 'prune-leases-gone', 'prune-segments-gone'];
 const EXTERNALIZE_POINTS = ['externalize-before-name', 'externalize-named'];
-const PRUNE = PRUNE_POINTS.map((point) => [point, inPrune(point)] as const);
+const PRUNE = [
+  ['prune', inPrune('run-renamed', PRUNE_POINTS)],
+  ['prune-file-gone', inPrune('run-synced', ['prune-file-gone'])],
+] as const;
 const EXTERNALIZE = EXTERNALIZE_POINTS.map((point) => [point, inExternalize(point)] as const);
 const COMMANDS = [...PRUNE, ...EXTERNALIZE];
 
@@ -176,7 +187,7 @@ describe('kill -9 of a job that writes what changed', { concurrency: 2 }, () => 
 describe('a job that writes what changed, without a kill', { concurrency: 2 }, () => {
   for (const { name, flags } of KEPT) {
     test(`${name}: throws at random elements`, async () => {
-      const throws = LONG ? 100 : 4;
+      const throws = LONG ? 100 : 3;
       const restart = ['--restart', `fixed-delay:10ms:${2 * throws}`];
       const deeds = new DeedsJob([...flags, ...restart], { throws, within: 1_000 });
       after(() => deeds.sandbox.remove());

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { ErrorRecord } from '../../src/base/errors.js';
+import { isLocked, lockInfo } from '../../src/catalog/lock.js';
 import type { StatusDocument } from '../../src/job/status.js';
 
 /** The project's folder: compiled tests lie in dist/test/<room>. */
@@ -113,21 +114,8 @@ export class Sandbox {
   /** Ends what still runs, detached jobs too, and removes the folder. */
   remove(): void {
     for (const child of this.#children) child.kill('SIGKILL');
-    for (const pid of this.#runners()) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It has ended by itself.
-      }
-    }
+    endAll(this.home);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
-  }
-
-  /** The processes that say they hold the lock of a job of this home. */
-  #runners(): number[] {
-    const jobs = join(this.home, 'jobs');
-    const locks = existsSync(jobs) ? readdirSync(jobs).map((id) => join(jobs, id, 'lock.json')) : [];
-    return locks.filter(existsSync).map((path) => JSON.parse(readFileSync(path, 'utf8')).pid as number);
   }
 
   #environment(more: Environment): NodeJS.ProcessEnv {
@@ -139,6 +127,19 @@ export class Sandbox {
       ...rest
     } = process.env;
     return { ...rest, TIDEMARK_HOME: this.home, ...more };
+  }
+}
+
+/** Ends the processes that hold the lock of a job of a home. */
+export function endAll(home: string): void {
+  const jobs = join(home, 'jobs');
+  const locks = existsSync(jobs) ? readdirSync(jobs).map((id) => join(jobs, id, 'lock.db')) : [];
+  for (const lock of locks.filter(isLocked)) {
+    try {
+      process.kill(Number(lockInfo(lock)?.['pid']), 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
   }
 }
 
