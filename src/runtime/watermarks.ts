@@ -108,6 +108,8 @@ export class Watermarks {
         if (keyed !== undefined) fired += this.#raise(keyed, flow, most - fired);
       }
     }
+    // Nothing was left to go on with: what is known by now has waited for nothing.
+    if (goesOn && fired === 0 && !this.#cut) return this.advance(monotonic, most, floor);
     return fired;
   }
 

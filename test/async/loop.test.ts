@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { realDisk } from '../../src/base/real-disk.js';
 import { EntryWriter } from '../../src/format/entry.js';
-import { collect, defineJob, type Stream, sequence, windows } from '../../src/index.js';
+import { collect, defineJob, type Stream, sequence, type, windows } from '../../src/index.js';
 import { DataLoop } from '../../src/job/data-loop.js';
 import type { FromData } from '../../src/job/protocol.js';
 import { StateWriter } from '../../src/job/state-writer.js';
@@ -13,7 +13,7 @@ import { createMemoryBackend } from '../../src/state/memory/backend.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { eventually } from '../crash/harness.js';
 import { splitsOf } from '../runtime/driving.js';
-import { everything, sorted } from '../time/everything.js';
+import { everything, type Shape, sorted } from '../time/everything.js';
 import { arrivalsOf } from '../time/expected.js';
 import { entriesIn, History, type Target } from '../time/history.js';
 import { type Element, streamsOf } from '../time/stream.js';
@@ -167,16 +167,17 @@ describe('a barrier', () => {
   });
 });
 
+const SHAPE: Shape = { bound: 10, lateness: 0, size: 20, slide: 10, offset: 0, gap: 5 };
+
 /** The windows of test/time/everything.ts, with calls before them and between them that take a turn or two. */
 function history(splits: Readonly<Record<string, readonly Element[]>>) {
-  const shape = { bound: 10, lateness: 0, size: 20, slide: 10, offset: 0, gap: 5 };
   const soon = async <T>(element: T): Promise<T> => {
     await new Promise<void>((resolve) => setImmediate(resolve));
     return element;
   };
   return History.begin({
     build: (target: Target) =>
-      everything(splitsOf(splits, 5), target.sink(), shape, {
+      everything(splitsOf(splits, 5), target.sink(), SHAPE, {
         elements: (stream: Stream<Element>) => stream.asyncMap('ask', soon, { capacity: 3 }),
         results: (stream) => stream.asyncMap('enrich', soon, { capacity: 2 }),
       }),
@@ -211,6 +212,61 @@ describe('the dataflow', () => {
       const came = arrivalsOf(run.target.lines).flatMap((key) => key.map(({ id }) => id));
       assert.deepEqual(sorted(came), sorted(ids));
     }
+  });
+
+  test('restored while something is due behind what is in flight, it still comes to the end of its input', async () => {
+    const element = (id: number): Element => ({ ids: [id], key: 'k', t: 100 * id, v: 0 });
+    const splits = splitsOf({ only: [1, 2, 3, 4].map(element) }, 2);
+    const asked = new Asked();
+    const run = await History.begin({
+      build: (target: Target) => (job) => {
+        job
+          .source('in', splits)
+          .assignTimestamps(({ t }) => t, { outOfOrderness: 0 })
+          .keyBy(({ key }) => key)
+          .process('before', {
+            timers: { end: 'event' },
+            emits: type<number>(),
+            onElement({ ids }, ctx) {
+              ctx.timers.end.set(1_000_000);
+              ctx.emit(ids[0] ?? 0);
+            },
+            onTimer: { end: (_, ctx) => ctx.emit(5) },
+          })
+          .asyncMap('ask', asked.ask, { capacity: 1 })
+          .keyBy(() => 'all')
+          .process('behind', {
+            timers: { past: 'event' },
+            emits: type<string>(),
+            onElement(answer, ctx) {
+              if (answer === '#3') ctx.timers.past.set(1);
+              ctx.emit(answer);
+            },
+            onTimer: { past() {} },
+          })
+          .sink('out', target.sink());
+      },
+      storage: 'memory',
+      parallelism: 1,
+      maxParallelism: 8,
+      sameInput: true,
+    });
+    /** Answers as far as `last`, and stops with the step in which its result leaves. */
+    const until = async (last: number) => {
+      while (run.dataflow.compiled.instances.get(4)?.[0]?.out !== last) {
+        asked.answer(1, 2, 3, 4);
+        await run.step();
+      }
+    };
+    await until(3);
+    await run.obey({ kind: 'snapshot', stepsBetween: 0, end: 'committed' });
+    await run.obey({ kind: 'crash', parallelism: 1 });
+    while (asked.elements.length < 5) await run.step();
+    assert.deepEqual(asked.elements, [1, 2, 3, 4, 4]);
+    while ((await run.step()) || run.dataflow.inFlight > 0) asked.answer(4, 5);
+    assert.equal(run.dataflow.ended, true);
+    await run.finish();
+    assert.deepEqual(run.target.lines.toSorted(), ['#1', '#2', '#3', '#4', '#5']);
   });
 
   test('comes to the positions of another that was settled, and is the same', async () => {
