@@ -120,13 +120,3 @@ test('a detached job has none: it ends at once, and its log says why', async () 
   const { stdout } = await tidemark(['logs', 'shout', ...args], { cwd });
   assert.match(stdout, /there is no standard input \(a detached job has none\)/);
 });
-
-test('plan says that it cannot be read again', async () => {
-  const { stdout, code } = await tidemark(['plan', 'shout.mjs'], { cwd });
-  assert.equal(code, 0);
-  assert.match(stdout, /source: standard input, as lines, cannot be read again/);
-  assert.match(
-    stdout,
-    /A source cannot be read again: what it gave after the last checkpoint is lost in a failure/,
-  );
-});

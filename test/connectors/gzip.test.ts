@@ -54,7 +54,7 @@ test('what it inflates to is read whole, from the start and from every position'
           assert.deepEqual(rest, plain.slice(read));
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
@@ -176,7 +176,7 @@ test('CSV in gzip knows its header when it goes on, and JSON names the inflated 
 });
 
 test('a bomb costs no more than the longest line allowed', async () => {
-  const zeros = gzipSync(Buffer.alloc(64 * 1024 * 1024), { level: 9 });
+  const zeros = gzipSync(Buffer.alloc(40 * 1024 * 1024), { level: 9 });
   assert.ok(zeros.length < 300_000);
   const context = contextOf(diskOf({ 'in.gz': gzipSync(Buffer.alloc(1)), 'bomb.gz': zeros }));
   await elementsOf(files('in.gz'), { context });

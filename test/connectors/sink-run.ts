@@ -33,9 +33,9 @@ const lines = (bytes: Buffer) => String(bytes).trimEnd().split('\n').map(Number)
 
 export const JSON_LINES: Shape = { sink: () => fileSink<number>('out'), numbers: lines };
 
-/** Two numbers a part, at most. */
+/** Three numbers a part, at most. */
 export const SMALL_PARTS: Shape = {
-  sink: () => fileSink<number>('out', { part: { size: 4 } }),
+  sink: () => fileSink<number>('out', { part: { size: 6 } }),
   numbers: lines,
 };
 

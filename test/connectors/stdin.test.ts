@@ -6,6 +6,8 @@ import { TidemarkError } from '../../src/base/errors.js';
 import { collect } from '../../src/connectors/collect.js';
 import { stdin } from '../../src/connectors/stdin.js';
 import { defineJob } from '../../src/graph/define.js';
+import { describeGraph } from '../../src/graph/describe.js';
+import { resolveSettings } from '../../src/graph/resolve-settings.js';
 import type { Batch, SourceSpec, StandardInput } from '../../src/graph/source.js';
 import { HELD_BYTES, KeptInput } from '../../src/job/standard-input.js';
 import { FaultyDisk } from '../helpers/faulty-disk.js';
@@ -191,6 +193,16 @@ test('what cannot be meant is refused: options, and two sources', () => {
     () => twice.build({}),
     failsWith('GRAPH_INVALID', /sources "a" and "b" both read standard input/),
   );
+});
+
+test('what plan tells of it says that it cannot be read again', () => {
+  const definition = defineJob('one', {}, (job) => {
+    job.source('in', stdin({ format: 'csv' })).sink('out', collect([]));
+  });
+  const described = describeGraph(definition.build({}), resolveSettings(definition.settings, {}));
+  assert.equal(described.replayable, false);
+  const [source] = described.nodes;
+  assert.deepEqual(source?.source, { kind: 'stdin', describe: 'standard input, as csv', replayable: false });
 });
 
 test('positions of others are checked', () => {
