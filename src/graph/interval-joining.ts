@@ -14,8 +14,8 @@
  * elements of one time have the same partners among what comes later; what is at or behind the watermark is not kept.
  */
 import type { Schema } from '../codec/schema.js';
-import { append, type Chunk, type ChunkKey, chunksOf, drop, lists, recordAt } from './chunks.js';
 import { type JoinContext, type JoinType, LATE } from './join.js';
+import { append, drop, lists, type Page, type PageKey, pagesOf, recordAt } from './paged-lists.js';
 import type { ProcessContext } from './process.js';
 import type { MapState, StateDeclaration, ValueState } from './state.js';
 import { type } from './type.js';
@@ -30,7 +30,7 @@ export interface Interval {
 }
 
 type Kept = readonly [time: number, element: unknown];
-type KeptMap = StateDeclaration<MapState<ChunkKey, Chunk<Kept>>>;
+type KeptMap = StateDeclaration<MapState<PageKey, Page<Kept>>>;
 
 interface Layout {
   readonly lower: number;
@@ -42,7 +42,7 @@ interface Layout {
 export type States = {
   readonly left: KeptMap;
   readonly right: KeptMap;
-  readonly alone: StateDeclaration<MapState<ChunkKey, Chunk<number>>>;
+  readonly alone: StateDeclaration<MapState<PageKey, Page<number>>>;
   readonly layout: StateDeclaration<ValueState<Layout>>;
 };
 
@@ -88,8 +88,8 @@ export class IntervalJoining {
     let partners = 0;
     const last = this.#bucketOf(time + this.#upper);
     for (let bucket = this.#bucketOf(time + this.#lower); bucket <= last; bucket++) {
-      for (const chunk of chunksOf(run.state.right, bucket)) {
-        for (const [rightTime, right] of chunk as readonly Kept[]) {
+      for (const page of pagesOf(run.state.right, bucket)) {
+        for (const [rightTime, right] of page as readonly Kept[]) {
           if (rightTime < time + this.#lower || rightTime > time + this.#upper) continue;
           partners++;
           this.#give(run, element, right, time, rightTime);
@@ -106,8 +106,8 @@ export class IntervalJoining {
     this.#arrange(run, run.watermark());
     const last = this.#bucketOf(time - this.#lower);
     for (let bucket = this.#bucketOf(time - this.#upper); bucket <= last; bucket++) {
-      for (const chunk of chunksOf(run.state.left, bucket)) {
-        for (const [leftTime, left] of chunk as readonly Kept[]) {
+      for (const page of pagesOf(run.state.left, bucket)) {
+        for (const [leftTime, left] of page as readonly Kept[]) {
           if (time < leftTime + this.#lower || time > leftTime + this.#upper) continue;
           this.#notAlone(run, leftTime);
           this.#give(run, left, element, leftTime, time);
@@ -131,10 +131,10 @@ export class IntervalJoining {
   onAloneDue(at: number, run: JoinRun): void {
     if (this.#arrange(run, at)) return;
     const time = at - this.#aloneUntil;
-    for (const places of chunksOf(run.state.alone, time)) {
+    for (const places of pagesOf(run.state.alone, time)) {
       for (const place of places) {
-        const [, left] = recordAt(run.state.left, this.#bucketOf(time), place) as Kept;
-        this.#giveAlone(run, left, time, at);
+        const kept = recordAt<Kept>(run.state.left, this.#bucketOf(time), place);
+        if (kept?.[0] === time) this.#giveAlone(run, kept[1], time, at);
       }
     }
     drop(run.state.alone, time);

@@ -2,7 +2,7 @@
  * The join of two keyed streams by how far apart in time two elements are, as a `process` operator that both reach: what it
  * keeps and which callbacks it has. What they do is in interval-joining.ts.
  */
-import { chunkSchema } from './chunks.js';
+
 import { state } from './declare-state.js';
 import {
   type Interval,
@@ -12,14 +12,15 @@ import {
   type States,
   TIMERS,
 } from './interval-joining.js';
+import { pageSchema } from './paged-lists.js';
 import type { ProcessSpec } from './process.js';
 
 export type { Interval } from './interval-joining.js';
 
 function statesOf({ left, right }: Interval): States {
   return {
-    left: left === undefined ? state.map() : state.map(chunkSchema(left)),
-    right: right === undefined ? state.map() : state.map(chunkSchema(right)),
+    left: left === undefined ? state.map() : state.map(pageSchema(left)),
+    right: right === undefined ? state.map() : state.map(pageSchema(right)),
     alone: state.map(),
     layout: state.value(),
   };

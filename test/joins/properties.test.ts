@@ -19,7 +19,7 @@ import { idOf, type JoinShape, type JoinSources, joins, RIGHT_FROM } from './joi
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
 const ELEMENTS = 60;
 const RULES = 12;
-const parameters = { numRuns: LONG ? 1_500 : 12, includeErrorInReport: true };
+const parameters = { numRuns: LONG ? 1_500 : 10, includeErrorInReport: true };
 
 const shapes: fc.Arbitrary<JoinShape> = fc
   .record({
