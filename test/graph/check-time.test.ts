@@ -195,13 +195,17 @@ test('one assignTimestamps on a path, one for a source, none after a keyed opera
   );
   assert.deepEqual(
     findingsOf((input) => timed(windowed(timed(input))).sink('out', out())),
-    ['assignTimestamps stands after operator "w": it belongs before the first keyed operator'],
+    [
+      'assignTimestamps stands after operator "w": it belongs before the first keyed operator, and before asyncMap',
+    ],
   );
   assert.deepEqual(
     findingsOf((input) => {
       const emitted: Stream<string> = input.keyBy((text) => text).process('p', { onElement() {} });
       timed(emitted).sink('out', out());
     }),
-    ['assignTimestamps stands after operator "p": it belongs before the first keyed operator'],
+    [
+      'assignTimestamps stands after operator "p": it belongs before the first keyed operator, and before asyncMap',
+    ],
   );
 });
