@@ -22,14 +22,14 @@ const TEST = /\.test\.js$/;
 /** Tests start processes and wait for them: four at a time keep two cores busy. */
 const CONCURRENCY = 4;
 /** The rooms whose tests take longest, by far: they go first, so that nothing long is left when all else is done. */
-const LONGEST = ['package', 'crash', 'cli', 'job', 'time'];
+const LONGEST = ['package', 'kafka', 'crash', 'state', 'archive', 'cli', 'job', 'nexmark', 'time', 'rewrite'];
 /**
  * Rooms whose tests leave alone what is of a process (environment, working directory, signals, its end). To start one
  * and to load the same modules for each file took longer than most of these files take.
  */
 const TOGETHER = [
-  ...['archive', 'base', 'catalog', 'checkpoint', 'codec', 'format', 'graph'],
-  ...['restore', 'rewrite', 'runtime', 'state', 'store', 'testing'],
+  ...['archive', 'async', 'base', 'catalog', 'checkpoint', 'codec', 'format', 'graph'],
+  ...['joins', 'restore', 'rewrite', 'runtime', 'state', 'store', 'testing'],
 ];
 
 process.exitCode = await main(process.argv.slice(2));

@@ -6,7 +6,7 @@ import { keyBytes, lines, Recording, type Setup, snapshot } from './harness.js';
 import { drainSteps, KEYS, type Step, settleSteps, steps } from './steps.js';
 import { World } from './world.js';
 
-const RUNS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 6000 : 80;
+const RUNS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 6000 : 50;
 
 export function changesProperties(setup: Setup): void {
   const all = steps([...drainSteps, ...settleSteps]);

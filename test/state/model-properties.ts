@@ -8,7 +8,7 @@ import { TIMES } from './model.js';
 import { drainSteps, settleSteps, steps } from './steps.js';
 import { World } from './world.js';
 
-const RUNS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 6000 : 80;
+const RUNS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 6000 : 50;
 
 export function modelProperties(setup: Setup): void {
   const all = steps(setup.mode === 'all' ? drainSteps : [...drainSteps, ...settleSteps]);
