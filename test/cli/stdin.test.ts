@@ -1,6 +1,6 @@
 /** Standard input through the real command line: a pipe, an attempt that fails, a terminal, a job without a terminal. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,7 +90,10 @@ test('a pipe is read to its end, and an attempt that fails in the middle costs n
   );
 });
 
-test('a terminal is read line by line; Ctrl-C while it waits suspends the job, Ctrl-D ends it', async () => {
+const terminal = spawnSync('script', ['--version']).status === 0;
+const skip = terminal ? false : 'there is no script(1) to make a terminal';
+
+test('a terminal is read line by line; Ctrl-C suspends, Ctrl-D ends the job', { skip }, async () => {
   const command = (text: string) => `${process.execPath} ${COMMAND} ${text} --home terminal`;
   const first = start('script', ['-qec', command('run shout.mjs'), '/dev/null']);
   await first.says(/runs from the beginning/);

@@ -17,6 +17,8 @@ import { systemCode, TidemarkError } from '../../base/errors.js';
 const CHUNK_BYTES = 64 * 1024;
 const MAGIC = Buffer.from([0x1f, 0x8b]);
 const NOTHING = Buffer.alloc(0);
+/** Of zlib's own errors; later Nodes have one more. */
+const ZLIB_CODES = /^(?:Z_|ERR_TRAILING_JUNK)/;
 
 /** Whether a file is gzip: as said, or (`auto`) by its first two bytes, which no text in UTF-8 begins with. */
 export type GzipMode = boolean | 'auto';
@@ -144,7 +146,7 @@ class Inflating {
   #named(error: unknown): unknown {
     const code = systemCode(error);
     if (code === 'Z_BUF_ERROR') return new BadGzip('gzip data that is cut off', this.#gunzip.bytesWritten);
-    if (code?.startsWith('Z_') !== true) return error;
+    if (code === undefined || !ZLIB_CODES.test(code)) return error;
     const why = error instanceof Error ? error.message : String(error);
     return new BadGzip(`damaged gzip data (${why})`, this.#gunzip.bytesWritten);
   }
