@@ -78,11 +78,16 @@ function untilExit(release: () => void): () => void {
 /** The checkpoint of this id in whatever state, else the last completed one. @throws CHECKPOINT_NOT_FOUND */
 export function completedCheckpoint(
   catalog: Catalog,
-  { id: job, name }: JobRecord,
+  { id: job, name, state }: JobRecord,
   id: number | undefined,
 ): CheckpointRecord {
   const checkpoint = id === undefined ? catalog.lastCompleted(job) : catalog.checkpoint(job, id);
   if (checkpoint !== undefined) return checkpoint;
+  // One that runs keeps its newest: there was none.
+  if (id === undefined && (state === 'running' || state === 'restarting'))
+    throw new TidemarkError('CHECKPOINT_NOT_FOUND', `${name} (${job}) has no checkpoint yet`, {
+      hint: `wait for its first: tidemark wait ${name} --until checkpoint`,
+    });
   throw new TidemarkError('CHECKPOINT_NOT_FOUND', `${name} (${job}) has no checkpoint that is still kept`, {
     hint: `look for an archive: tidemark snapshots ${name}`,
   });
