@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TidemarkError } from '../../src/base/errors.js';
-import type { Catalog, JobRecord } from '../../src/catalog/catalog.js';
+import type { Catalog } from '../../src/catalog/catalog.js';
+import type { JobRecord } from '../../src/catalog/records.js';
 import { completedCheckpoint } from '../../src/job/pin-checkpoint.js';
 
 const catalog = { lastCompleted: () => undefined, checkpoint: () => undefined } as unknown as Catalog;
