@@ -15,7 +15,7 @@
  */
 import type { Schema } from '../codec/schema.js';
 import { type JoinContext, type JoinType, LATE } from './join.js';
-import { append, drop, lists, type Page, type PageKey, pagesOf, recordAt } from './paged-lists.js';
+import { append, drop, lists, type Page, type PageKey, pagesOf, take } from './paged-lists.js';
 import type { ProcessContext } from './process.js';
 import type { MapState, StateDeclaration, ValueState } from './state.js';
 import { type } from './type.js';
@@ -89,7 +89,9 @@ export class IntervalJoining {
     const last = this.#bucketOf(time + this.#upper);
     for (let bucket = this.#bucketOf(time + this.#lower); bucket <= last; bucket++) {
       for (const page of pagesOf(run.state.right, bucket)) {
-        for (const [rightTime, right] of page as readonly Kept[]) {
+        for (const kept of page) {
+          if (kept === null) continue;
+          const [rightTime, right] = kept;
           if (rightTime < time + this.#lower || rightTime > time + this.#upper) continue;
           partners++;
           this.#give(run, element, right, time, rightTime);
@@ -107,7 +109,9 @@ export class IntervalJoining {
     const last = this.#bucketOf(time - this.#lower);
     for (let bucket = this.#bucketOf(time - this.#upper); bucket <= last; bucket++) {
       for (const page of pagesOf(run.state.left, bucket)) {
-        for (const [leftTime, left] of page as readonly Kept[]) {
+        for (const kept of page) {
+          if (kept === null) continue;
+          const [leftTime, left] = kept;
           if (time < leftTime + this.#lower || time > leftTime + this.#upper) continue;
           this.#notAlone(run, leftTime);
           this.#give(run, left, element, leftTime, time);
@@ -133,7 +137,8 @@ export class IntervalJoining {
     const time = at - this.#aloneUntil;
     for (const places of pagesOf(run.state.alone, time)) {
       for (const place of places) {
-        const kept = recordAt<Kept>(run.state.left, this.#bucketOf(time), place);
+        // What has been told to be alone is no partner any more, whatever bounds an upgrade brings.
+        const kept = place === null ? undefined : take<Kept>(run.state.left, this.#bucketOf(time), place);
         if (kept?.[0] === time) this.#giveAlone(run, kept[1], time, at);
       }
     }
@@ -205,17 +210,18 @@ export class IntervalJoining {
       const bucket = Math.floor(time / width) + 0;
       const found = lonely.get(bucket) ?? new Set();
       lonely.set(bucket, found);
-      for (const place of places) found.add(place);
+      for (const place of places) if (place !== null) found.add(place);
     }
     const lefts = lists<Kept>(left);
     const rights = lists<Kept>(right);
     for (const kept of [left, right, alone, layout]) kept.clear();
     for (const timer of Object.values(run.timers)) timer.clear();
-    for (const [, records] of rights) for (const kept of records) this.#keepRight(run, kept, now);
+    for (const [, records] of rights)
+      for (const kept of records) if (kept !== null) this.#keepRight(run, kept, now);
     for (const [bucket, records] of lefts) {
       const places = lonely.get(bucket);
       records.forEach((kept, place) => {
-        this.#keepAgain(run, kept, places?.has(place) === true, now);
+        if (kept !== null) this.#keepAgain(run, kept, places?.has(place) === true, now);
       });
     }
     return true;

@@ -17,7 +17,8 @@ import type { MapState } from './state.js';
 export const PAGE = 32;
 
 export type PageKey = number | readonly [list: number, page: number];
-export type Page<T> = readonly [following: number, records: readonly T[]];
+/** `null`: a record that was taken out. */
+export type Page<T> = readonly [following: number, records: readonly (T | null)[]];
 export type PageMap<T> = MapState<PageKey, Page<T>>;
 
 /** Records keep what `get` hands out: nobody changes them. */
@@ -46,7 +47,7 @@ export function append<T>(map: PageMap<T>, list: number, record: T): number {
 }
 
 /** The records of a list, page by page, in the order they were added. */
-export function pagesOf<T>(map: PageMap<T>, list: number): readonly (readonly T[])[] {
+export function pagesOf<T>(map: PageMap<T>, list: number): readonly (readonly (T | null)[])[] {
   const head = pageOf(map, list);
   if (head === undefined) return [];
   const [following, first] = head;
@@ -55,10 +56,14 @@ export function pagesOf<T>(map: PageMap<T>, list: number): readonly (readonly T[
   return pages;
 }
 
-/** The record at a place; undefined where there is none any more. */
-export function recordAt<T>(map: PageMap<T>, list: number, place: number): T | undefined {
+/** Takes out the record at a place, and returns it; undefined where there is none. The others stay where they are. */
+export function take<T>(map: PageMap<T>, list: number, place: number): T | undefined {
   const page = Math.floor(place / PAGE);
-  return pageOf(map, page === 0 ? list : [list, page])?.[1][place % PAGE];
+  const key: PageKey = page === 0 ? list : [list, page];
+  const [following, records] = pageOf(map, key) ?? [0, []];
+  const record = records[place % PAGE] ?? undefined;
+  if (record !== undefined) map.set(key, [following, records.with(place % PAGE, null)]);
+  return record;
 }
 
 /** Takes a whole list out; false where there was none. */
@@ -70,7 +75,9 @@ export function drop<T>(map: PageMap<T>, list: number): boolean {
 }
 
 /** All lists, by ascending number. */
-export function lists<T>(map: PageMap<T>): readonly (readonly [list: number, records: readonly T[]])[] {
+export function lists<T>(
+  map: PageMap<T>,
+): readonly (readonly [list: number, records: readonly (T | null)[]])[] {
   const heads = [...map.keys()].filter((key) => typeof key === 'number');
   return heads.sort((a, b) => a - b).map((list) => [list, pagesOf(map, list).flat()] as const);
 }
@@ -81,7 +88,9 @@ export function pageSchema(element: Schema<unknown>): Schema<Page<readonly [numb
     const [following, records] = checked(value);
     return [
       following,
-      records.map(([time, one], i) => {
+      records.map((record, i) => {
+        if (record === null) return null;
+        const [time, one] = record;
         try {
           return [time, read(one)] as const;
         } catch (error) {
@@ -107,5 +116,8 @@ function checked(value: unknown): Page<readonly [number, unknown]> {
 }
 
 function isRecords(value: unknown): boolean {
-  return Array.isArray(value) && value.every((record) => Array.isArray(record) && record.length === 2);
+  return (
+    Array.isArray(value) &&
+    value.every((record) => record === null || (Array.isArray(record) && record.length === 2))
+  );
 }

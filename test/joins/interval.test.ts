@@ -263,6 +263,23 @@ describe('an upgrade', () => {
     assert.deepEqual(keptOf(quiet), []);
   });
 
+  test('does not join what was told to have no partner', async () => {
+    const old = await testOperator(joined({ between: [0, 2], type: 'left' }));
+    old.push(at('a'), 1);
+    old.push(at('b'), 1);
+    old.push(at('c'), 2);
+    old.watermark(3);
+    assert.deepEqual(old.takeOutput('main'), ['a+@3', 'b+@3']);
+    for (const type of ['inner', 'left'] as const) {
+      const wide = await testOperator(joined({ between: [0, 50], type }), { restore: await old.snapshot() });
+      wide.pushTo(1, at('r'), 20);
+      assert.deepEqual(wide.takeOutput('main'), ['c+r@20']);
+      wide.endOfInput();
+      assert.deepEqual(wide.takeOutput('main'), []);
+      assert.deepEqual(keptOf(wide), []);
+    }
+  });
+
   test('may make an inner join a left one, from now on, and back', async () => {
     const inner = await testOperator(joined({ between: [0, 10] }));
     inner.push(at('a'), 10);

@@ -9,7 +9,7 @@ import {
   type PageKey,
   type PageMap,
   pagesOf,
-  recordAt,
+  take,
 } from '../../src/graph/paged-lists.js';
 
 /** As a map state, keys told apart by what they say. */
@@ -41,9 +41,14 @@ test('records stand where they were put, in pages', () => {
   assert.equal(map.size, 8);
   assert.deepEqual(pagesOf(map, -5).flat(), texts(3 * PAGE + 1));
   assert.ok(pagesOf(map, -5).every((page) => page.length <= PAGE));
-  for (const n of [0, PAGE - 1, PAGE, 3 * PAGE]) assert.equal(recordAt(map, -5, n), `${n}`);
-  assert.equal(recordAt(map, -5, 3 * PAGE + 1), undefined);
-  assert.equal(recordAt(map, 0, 0), undefined);
+  const taken = [0, PAGE - 1, PAGE, 3 * PAGE];
+  for (const n of taken) assert.equal(take(map, -5, n), `${n}`);
+  for (const n of [...taken, 3 * PAGE + 1]) assert.equal(take(map, -5, n), undefined);
+  assert.equal(take(map, 0, 0), undefined);
+  assert.deepEqual(
+    pagesOf(map, -5).flat(),
+    texts(3 * PAGE + 1).map((text, n) => (taken.includes(n) ? null : text)),
+  );
   assert.deepEqual(
     lists(map).map(([list, records]) => [list, records.length]),
     [
@@ -62,10 +67,10 @@ test('a page that was taken out of a snapshot is not missed', () => {
   for (const text of texts(3 * PAGE)) append(map, 0, text);
   map.delete([0, 1]);
   assert.deepEqual(pagesOf(map, 0).flat(), [...texts(PAGE), ...texts(3 * PAGE).slice(2 * PAGE)]);
-  assert.equal(recordAt(map, 0, PAGE), undefined);
+  assert.equal(take(map, 0, PAGE), undefined);
   map.delete([0, 2]);
   assert.equal(append(map, 0, 'next'), 2 * PAGE);
-  assert.equal(recordAt(map, 0, 2 * PAGE), 'next');
+  assert.equal(take(map, 0, 2 * PAGE), 'next');
   drop(map, 0);
   assert.equal(map.size, 0);
 });
