@@ -15,13 +15,13 @@ export type HttpHeaders = Readonly<Record<string, string>>;
 export interface HttpSinkOptions<T> {
   /** Default `POST`. */
   readonly method?: 'POST' | 'PUT' | 'PATCH';
-  /** As they are, or asked for before each try, for tokens that expire. Never logged or shown. */
+  /** As they are, or asked for at the beginning of each try, for tokens that expire. Never logged or shown. */
   readonly headers?: HttpHeaders | (() => HttpHeaders | Promise<HttpHeaders>);
   /** Elements of a request at most. Default 100. */
   readonly batch?: number;
   /** How long an element waits for others, `'1s'` or milliseconds. Default 1 s. */
   readonly linger?: string | number;
-  /** Of one try, until its answer is there. Default 30 s. */
+  /** Of one try, until its answer is there; what `headers` takes counts. Default 30 s. */
   readonly timeout?: string | number;
   /**
    * `attempts`: tries in all, before the attempt of the job fails (default 5). `delay`: before the second (200 ms); each
@@ -44,7 +44,7 @@ const since = { since: state.operatorUnion<number>({ codec: codec.number }) };
 /**
  * Sends elements in batches, one request at a time and subtask, in order. At-least-once: what was sent after the last
  * checkpoint is sent again after a failure. Each request has an `Idempotency-Key`, a hash of the job, the sink, the
- * subtask, the place of the batch after the last barrier, and the body: a batch that is sent again has the same, and a
+ * subtask, the place of its first element after the last barrier, and the body: a batch that is sent again has the same, and a
  * server that remembers keys can drop it. After a failure batches may be cut elsewhere, where `linger` cut them, and then
  * have other keys; where elements carry ids of their own, those are the surer way.
  *

@@ -207,6 +207,24 @@ describe('a server', () => {
     await writer.close?.();
   });
 
+  test('is not waited for longer where the headers never come', async () => {
+    let asked = 0;
+    const headers = () => (asked++ === 0 ? new Promise<Record<string, string>>(() => {}) : {});
+    const writer = await open<number>({ timeout: TIMEOUT, headers });
+    await writer.write([1]);
+    const prepared = writer.prepare?.(1);
+    while (!clock.held.has(TIMEOUT)) await new Promise((resolve) => setImmediate(resolve));
+    clock.pass(TIMEOUT);
+    await prepared;
+    assert.deepEqual([server.elements(), asked], [[1], 2]);
+    const other = await open<number>({ headers: () => new Promise(() => {}) });
+    await other.write([1]);
+    const never = assert.rejects(async () => other.prepare?.(1), failsWith('SINK_FAILED', /was closed/));
+    await other.close?.();
+    await never;
+    await writer.close?.();
+  });
+
   test('that refuses fails the sink at once, with what it said', async () => {
     for (const status of [400, 401, 404, 409, 413, 301, 307]) {
       server.deeds = [status];
@@ -305,11 +323,11 @@ test('a server that says when to come back is heeded', async () => {
 
 describe('keys', () => {
   test('are those of place and body, as documented', () => {
-    const id = { job: 'j', sink: 'out', subtask: 1, since: 4, number: 2 };
+    const id = { job: 'j', sink: 'out', subtask: 1, since: 4, before: 2 };
     const hash = createHash('sha256').update('["j","out",1,4,2]\n[1]').digest('hex');
     assert.equal(idempotencyKey(id, '[1]'), hash);
     assert.equal(idempotencyKey(id, Buffer.from('[1]')), hash);
-    const others = [{ job: 'k' }, { sink: 'x' }, { subtask: 2 }, { since: 5 }, { number: 3 }];
+    const others = [{ job: 'k' }, { sink: 'x' }, { subtask: 2 }, { since: 5 }, { before: 3 }];
     const keys = [
       idempotencyKey(id, '[2]'),
       ...others.map((more) => idempotencyKey({ ...id, ...more }, '[1]')),
@@ -386,6 +404,24 @@ describe('keys', () => {
     await again.close?.();
     assert.deepEqual(server.elements(), numbers(8));
     assert.deepEqual(since.get(), [4]);
+  });
+
+  test('tell equal elements apart where batches are cut elsewhere after a crash', async () => {
+    const since = stateOf([3]);
+    const first = await open<string>({ batch: 1 }, { since });
+    await first.write(['a', 'a']);
+    while (server.taken.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await first.close?.();
+    const again = await open<string>({ batch: 2 }, { since });
+    await again.write(['a', 'a', 'a']);
+    await again.prepare?.(4);
+    await again.close?.();
+    // The third of them is none of the two that the server has had.
+    assert.deepEqual(
+      server.taken.map(({ body }) => String(body)),
+      ['["a"]', '["a"]', '["a","a"]', '["a"]'],
+    );
+    assert.equal(new Set(server.taken.map(({ key }) => key)).size, 4);
   });
 
   test('of two subtasks differ', async () => {

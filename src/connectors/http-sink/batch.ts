@@ -67,13 +67,16 @@ class EncodedBatch<T> implements OpenBatch<T> {
   }
 }
 
-/** Which request it is: the `number`th since the barrier of checkpoint `since`, of one subtask of one sink of one job. */
+/**
+ * Which request it is, of one subtask of one sink of one job: `before` elements came between the barrier of checkpoint
+ * `since` and it. Not how many requests: cut elsewhere, the same number would stand for other elements, which may look alike.
+ */
 export interface BatchId {
   readonly job: string;
   readonly sink: string;
   readonly subtask: number;
   readonly since: number;
-  readonly number: number;
+  readonly before: number;
 }
 
 /**
@@ -81,9 +84,9 @@ export interface BatchId {
  * equal body elsewhere in the stream.
  */
 export function idempotencyKey(
-  { job, sink, subtask, since, number }: BatchId,
+  { job, sink, subtask, since, before }: BatchId,
   body: string | Uint8Array,
 ): string {
-  const place = JSON.stringify([job, sink, subtask, since, number]);
+  const place = JSON.stringify([job, sink, subtask, since, before]);
   return createHash('sha256').update(place).update('\n').update(body).digest('hex');
 }

@@ -48,8 +48,7 @@ export class Sender {
     const { retries } = this.#settings;
     const { clock } = this.#context;
     for (let tries = 1; ; tries++) {
-      const headers = await this.#headers(request.key);
-      const answer = await this.#try(request, headers);
+      const { answer, headers } = await this.#try(request);
       const verdict = verdictOn(answer);
       if (verdict === 'done') return;
       if (verdict === 'refused' || tries >= retries.attempts || this.#signal.aborted)
@@ -71,8 +70,9 @@ export class Sender {
     return all;
   }
 
-  async #try({ body }: Request, headers: Headers): Promise<Answer> {
-    const { target, method, timeout } = this.#settings;
+  /** One try, and what it was sent with. Throws what `headers` does. */
+  async #try({ body, key }: Request): Promise<{ readonly answer: Answer; readonly headers: Headers }> {
+    const { timeout } = this.#settings;
     const over = new AbortController();
     const late = new AbortController();
     void this.#context.clock.sleep(timeout, over.signal).then(() => {
@@ -80,16 +80,27 @@ export class Sender {
     });
     const signal = AbortSignal.any([late.signal, this.#signal]);
     try {
+      const headers = await unlessAborted(this.#headers(key), signal);
+      const answer = headers === undefined ? undefined : await this.#ask(body, headers, signal);
+      if (answer !== undefined) return { answer, headers: headers ?? new Headers() };
+      const failed = late.signal.aborted ? `no answer within ${timeout} ms` : 'the sink was closed';
+      return { answer: { failed }, headers: headers ?? new Headers() };
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** Undefined when it was aborted. */
+  async #ask(body: string | Uint8Array, headers: Headers, signal: AbortSignal): Promise<Answer | undefined> {
+    const { target, method } = this.#settings;
+    try {
       // A redirect would turn the request into one without a body, or take its headers to somebody else.
       const response = await fetch(target.url, { method, headers, body, signal, redirect: 'manual' });
       const said = response.ok ? '' : await firstBytes(response);
       await response.body?.cancel();
       return { status: response.status, retryAfter: response.headers.get('retry-after'), said };
     } catch (error) {
-      if (late.signal.aborted) return { failed: `no answer within ${timeout} ms` };
-      return { failed: this.#signal.aborted ? 'the sink was closed' : reasonOf(error) };
-    } finally {
-      over.abort();
+      return signal.aborted ? undefined : { failed: reasonOf(error) };
     }
   }
 
@@ -117,6 +128,16 @@ export class Sender {
       await clock.sleep(BEAT_MS, signal);
     }
   }
+}
+
+/** Undefined as soon as the signal aborts, whatever the promise does then. */
+function unlessAborted<R>(promise: Promise<R>, signal: AbortSignal): Promise<R | undefined> {
+  return new Promise((resolve, reject) => {
+    const abort = () => resolve(undefined);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
 }
 
 /** What headers hold, whole and word by word: a server may echo the token without its `Bearer`. */

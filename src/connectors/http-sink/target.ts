@@ -33,7 +33,7 @@ export function readTarget(given: unknown): HttpTarget | undefined {
       user === '' && password === ''
         ? undefined
         : `Basic ${Buffer.from(`${user}:${password}`, 'utf8').toString('base64')}`,
-    secrets: [password, search, ...searchParams.values(), ...path],
+    secrets: [user, password, search, ...searchParams.values(), ...path],
   };
 }
 

@@ -19,13 +19,14 @@ const MAX_WAITING = 2;
 export class HttpWriter<T> implements SinkWriter<T, void> {
   readonly #settings: HttpSettings<T>;
   readonly #context: WriterContext;
-  /** The newest barrier that was passed: what the numbers of batches count from. */
+  /** The newest barrier that was passed: what the places of batches count from. */
   readonly #since: OperatorState<number>;
   readonly #closed = new AbortController();
   readonly #sender: Sender;
   #open: OpenBatch<T> | undefined;
   #lingering: AbortController | undefined;
-  #number = 0;
+  /** Elements of the batches that were cut since then. */
+  #before = 0;
   #waiting = 0;
   #tail: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
@@ -55,7 +56,7 @@ export class HttpWriter<T> implements SinkWriter<T, void> {
     this.#throwFailure();
     this.#failing(() => this.#cut());
     this.#since.set([checkpoint]);
-    this.#number = 0;
+    this.#before = 0;
     await this.#settled();
   }
 
@@ -76,7 +77,8 @@ export class HttpWriter<T> implements SinkWriter<T, void> {
     const { job, sink, subtask } = this.#context;
     const since = Math.max(0, ...this.#since.get());
     const body = open.body();
-    const key = idempotencyKey({ job: job.id, sink, subtask, since, number: this.#number++ }, body);
+    const key = idempotencyKey({ job: job.id, sink, subtask, since, before: this.#before }, body);
+    this.#before += open.count;
     this.#enqueue({ key, body, elements: open.count });
   }
 
@@ -100,7 +102,8 @@ export class HttpWriter<T> implements SinkWriter<T, void> {
     this.#waiting++;
     this.#tail = this.#tail.then(async () => {
       try {
-        if (this.#failure === undefined && !this.#closed.signal.aborted) await this.#sender.send(request);
+        // Once the sink is closed this fails: what was not sent must not pass for sent.
+        if (this.#failure === undefined) await this.#sender.send(request);
       } catch (error) {
         this.#failure ??= { error };
       }
