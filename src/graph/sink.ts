@@ -18,6 +18,8 @@
  *
  * For jobs restored from a snapshot: `ahead` names what the target has committed beyond the given lineage, so that
  * going on from there would write it twice; `rewind` sets exactly that aside. Both may be called again after a crash.
+ * `checkRewind`, of all sinks before `rewind` of any, throws what `rewind` would, so that a restore which is refused has
+ * changed nothing.
  *
  * State (`state`, one list per subtask): what the snapshot has of it is what it holds when the synchronous part of
  * `prepare`, up to its first `await`, is over. So what a writer keeps back for the next transaction it puts there
@@ -95,6 +97,8 @@ export interface SinkCommitter<X> {
   commit(transactions: readonly Transaction<X>[]): Promise<void>;
   /** Committed transactions that are not part of a state of this lineage, and follow from it or its ancestors. */
   ahead?(lineage: readonly LineageEntry[]): Promise<readonly TransactionId[]>;
+  /** Rejects where those cannot be set aside; changes nothing. */
+  checkRewind?(lineage: readonly LineageEntry[]): Promise<void>;
   /** Sets those aside. */
   rewind?(lineage: readonly LineageEntry[]): Promise<void>;
   close?(): void | Promise<void>;

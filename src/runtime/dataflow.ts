@@ -136,6 +136,10 @@ export class Dataflow {
   /** Finishes the commits of the snapshot; with `writers`, also opens the sinks for writing. Mute sinks do nothing. */
   async recoverSinks(opening: Omit<SinkOpening, 'rewind'>): Promise<void> {
     if (!this.#options.liveSinks) return;
+    if (opening.fromOrigin && this.#options.rewind) {
+      for (const group of this.compiled.sinks)
+        await group.checkRewind({ ...this.#options.context, sink: group.node.uid });
+    }
     for (const group of this.compiled.sinks) {
       const { uid, sink } = group.node;
       const context: SinkContext = { ...this.#options.context, sink: uid };

@@ -144,6 +144,18 @@ export class SinkGroup {
     });
   }
 
+  /** Throws where the target cannot be rewound to a state of this lineage. Changes nothing. */
+  async checkRewind(context: SinkContext): Promise<void> {
+    await this.#guard('looking whether its target can be rewound', async () => {
+      const committer = await this.node.sink.committer?.(context);
+      try {
+        await committer?.checkRewind?.(context.lineage);
+      } finally {
+        await committer?.close?.();
+      }
+    });
+  }
+
   async #meetTarget(lineage: readonly LineageEntry[], rewind: boolean): Promise<void> {
     const ahead = (await this.#committer?.ahead?.(lineage)) ?? [];
     if (ahead.length === 0) return;

@@ -183,7 +183,16 @@ export class TableRun {
     this.#committer = await sink.committer?.(context);
     if (this.#origin !== undefined && this.#completed === 0) {
       const ahead = (await this.#committer?.ahead?.(context.lineage)) ?? [];
-      if (ahead.length > 0) await this.#committer?.rewind?.(context.lineage);
+      const refused = await this.#committer?.checkRewind?.(context.lineage).catch(String);
+      if (ahead.length > 0)
+        await this.#committer?.rewind?.(context.lineage).catch((error: unknown) => {
+          assert.ok(
+            !/TARGET_AHEAD|cannot rewind/.test(String(error)) || refused !== undefined,
+            String(error),
+          );
+          throw error;
+        });
+      assert.equal(refused, undefined, 'what is told before a rewind is what it does');
     }
     await this.#committer?.recover(this.snapshot.transactions);
     this.#settledAt = this.snapshot.position;

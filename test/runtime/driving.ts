@@ -23,6 +23,8 @@ export interface DriveOptions {
   readonly backend?: BackendFactory;
   /** False: sinks are mute. */
   readonly liveSinks?: boolean;
+  /** A restored job's first attempt, with `--sinks rewind`. */
+  readonly rewind?: boolean;
 }
 
 /** A dataflow under way. */
@@ -33,7 +35,7 @@ export class Driven {
 
   /** Not opened yet: what is to be restored can be. */
   constructor(build: (job: JobBuilder) => void, options: DriveOptions) {
-    const { parallelism = 1, maxParallelism = 16, attempt = 1, liveSinks = true } = options;
+    const { parallelism = 1, maxParallelism = 16, attempt = 1, liveSinks = true, rewind = false } = options;
     const { backend = createMemoryBackend } = options;
     this.clock = options.clock ?? new ManualClock();
     const definition = defineJob('driven', {}, (job) => build(job));
@@ -55,7 +57,7 @@ export class Driven {
       },
       where: new Where(),
       liveSinks,
-      rewind: false,
+      rewind,
       wake: () => undefined,
     });
   }
@@ -66,7 +68,7 @@ export class Driven {
     if (restore !== undefined) {
       for (const entry of entriesOf(restore)) driven.dataflow.restore(entry, restore.tables);
     }
-    await driven.dataflow.open({ barrierTime: restore?.barrierTime, fromOrigin: false });
+    await driven.dataflow.open({ barrierTime: restore?.barrierTime, fromOrigin: options.rewind === true });
     return driven;
   }
 

@@ -1,7 +1,9 @@
 /** What fails an attempt: the coded error names the operator, the element and the place in the input. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { z } from 'zod';
 import { TidemarkError } from '../../src/base/errors.js';
+import { schema } from '../../src/codec/schema.js';
 import { collect } from '../../src/connectors/collect.js';
 import { state } from '../../src/graph/declare-state.js';
 import type { JobBuilder } from '../../src/graph/define.js';
@@ -196,5 +198,40 @@ describe('a failure', () => {
     );
     await preparing.settle();
     await assert.rejects(take(preparing.dataflow, 1), { code: 'SINK_FAILED', message: /no prepare/ });
+  });
+
+  test('of a target that cannot be rewound comes before any other target is', async () => {
+    const asked: string[] = [];
+    const sink = (name: string, checkRewind: () => Promise<void>) =>
+      defineSink<unknown, void>({
+        transaction: schema(z.void()),
+        open: () => ({ write() {} }),
+        committer: ({ job, attempt, sink: uid }) => ({
+          recover: () => Promise.resolve(),
+          commit: () => Promise.resolve(),
+          ahead: () => Promise.resolve([{ job: job.id, attempt, sink: uid, subtask: 0, checkpoint: 1 }]),
+          checkRewind,
+          rewind: async () => void asked.push(name),
+        }),
+      });
+    const opened = (last: () => Promise<void>) =>
+      Driven.open(
+        (job) => {
+          const input = job.source('in', splitsOf({ a: [1] }));
+          input.sink(
+            'first',
+            sink('first', () => Promise.resolve()),
+          );
+          input.sink('last', sink('last', last));
+        },
+        { rewind: true },
+      );
+    await assert.rejects(
+      opened(() => Promise.reject(new TidemarkError('TARGET_AHEAD', 'upserted'))),
+      { code: 'TARGET_AHEAD', message: /upserted/ },
+    );
+    assert.deepEqual(asked, []);
+    await opened(() => Promise.resolve());
+    assert.deepEqual(asked, ['first', 'last']);
   });
 });

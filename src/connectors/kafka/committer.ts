@@ -87,6 +87,11 @@ export class KafkaCommitter implements SinkCommitter<KafkaTransaction> {
     });
   }
 
+  /** Before anything else is rewound. */
+  async checkRewind(lineage: readonly LineageEntry[]): Promise<void> {
+    if ((await this.ahead(lineage)).length > 0) await this.rewind();
+  }
+
   /** What is in a topic stays there. */
   rewind(): Promise<void> {
     const { sink } = this.#context;

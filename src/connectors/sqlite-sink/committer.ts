@@ -35,7 +35,7 @@ import {
 import { folded } from '../sqlite-database/names.js';
 import { beganHere, beginHere } from './beginning.js';
 import { type RowRun, TableLedger } from './ledger.js';
-import { refuseLacking, setAside, type Whose } from './rewind.js';
+import { checkRewind, refuseLacking, setAside, type Whose } from './rewind.js';
 import { digestRun, RunTracker } from './row-run.js';
 import { readStaged, StagedDamaged } from './staged-rows.js';
 import { TableWriter } from './table-writer.js';
@@ -102,6 +102,23 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
             return idsOf(aheadOf(ledger, this.#context.job.id, lineage), MAX_AHEAD);
           }),
         );
+      } finally {
+        db.close();
+      }
+    });
+  }
+
+  /** Reads only, as `ahead` does. */
+  checkRewind(lineage: readonly LineageEntry[]): Promise<void> {
+    return this.#saying('looking whether it can be rewound', async () => {
+      if ((await this.ahead(lineage)).length === 0) return;
+      const { path, table } = this.#options;
+      const db = openForReading(path);
+      try {
+        await patiently(this.#context.clock, () => db.exec('BEGIN'));
+        const ledger = await patiently(this.#context.clock, () => TableLedger.find(db, folded(table)));
+        if (ledger === undefined) return;
+        await checkRewind({ db, ledger, table: meetTable(db, this.#options) }, this.#whose(), lineage);
       } finally {
         db.close();
       }

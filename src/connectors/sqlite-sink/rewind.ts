@@ -20,18 +20,39 @@ export interface Whose {
   readonly table: string;
 }
 
+export interface Rewound {
+  readonly db: Sqlite;
+  readonly ledger: TableLedger;
+  readonly table: TargetTable;
+}
+
 /** @throws TARGET_AHEAD where the rows of a transaction cannot be told for certain. */
 export async function setAside(
-  { db, ledger, table }: { db: Sqlite; ledger: TableLedger; table: TargetTable },
+  rewound: Rewound,
   whose: Whose,
   lineage: readonly LineageEntry[],
 ): Promise<void> {
-  const said = ledger.read();
-  refuseLacking(said, whose, lineage);
-  for (const row of ledger.rowsOf(aheadOf(said, whose.job, lineage))) {
-    await takeOut(db, table, row, whose);
+  const { db, ledger, table } = rewound;
+  for (const row of aheadRows(rewound, whose, lineage)) {
+    await checkRow(rewound, row, whose);
+    if (row.run !== undefined) await deleteRun(db, table.shape, row.run);
     ledger.setAside(row);
   }
+}
+
+/** Throws what {@link setAside} would; reads only. */
+export async function checkRewind(
+  rewound: Rewound,
+  whose: Whose,
+  lineage: readonly LineageEntry[],
+): Promise<void> {
+  for (const row of aheadRows(rewound, whose, lineage)) await checkRow(rewound, row, whose);
+}
+
+function aheadRows({ ledger }: Rewound, whose: Whose, lineage: readonly LineageEntry[]): LedgerRow[] {
+  const said = ledger.read();
+  refuseLacking(said, whose, lineage);
+  return ledger.rowsOf(aheadOf(said, whose.job, lineage));
 }
 
 /** @throws TARGET_AHEAD where an earlier rewind took out rows that belong to the snapshot. */
@@ -50,7 +71,7 @@ export function refuseLacking(
   );
 }
 
-async function takeOut(db: Sqlite, { shape }: TargetTable, row: LedgerRow, whose: Whose): Promise<void> {
+async function checkRow({ db, table: { shape } }: Rewound, row: LedgerRow, whose: Whose): Promise<void> {
   const { run, rows } = row;
   if (row.mode === 'upsert') throw notRewound('an upsert has overwritten what was there before', row, whose);
   if (run === undefined) {
@@ -64,7 +85,6 @@ async function takeOut(db: Sqlite, { shape }: TargetTable, row: LedgerRow, whose
   const digest = await digestRun(db, shape, run);
   if (digest === undefined || Buffer.compare(digest, run.digest) !== 0)
     throw notRewound('others have deleted, changed or renumbered (VACUUM) rows of it since', row, whose);
-  await deleteRun(db, shape, run);
 }
 
 function notRewound(why: string, row: LedgerRow, { sink, table, path }: Whose): TidemarkError {
