@@ -189,9 +189,11 @@ describe('a table', () => {
 
   test('that needs a column refuses a row without, before it is part of a checkpoint', async () => {
     const path = place.path();
-    sql(path, 'CREATE TABLE t (a TEXT NOT NULL, b)');
+    sql(path, 'CREATE TABLE t (a TEXT NOT NULL, b, "constructor" NOT NULL)');
     const error = await refusal(() => put(path, { table: 't' }, [{ b: 1 }]));
     assert.match(error.message, /column "a": is NOT NULL, and the row does not give it/);
+    const inherited = await refusal(() => put(path, { table: 't' }, [{ a: '' }]));
+    assert.match(inherited.message, /column "constructor": is NOT NULL, and the row does not give it/);
   });
 
   test('WITHOUT ROWID may be written, in both modes', async () => {

@@ -134,7 +134,7 @@ export class TargetTable {
       put[column.name] = this.#cell(column, value, row);
     }
     for (const { name } of this.#needed)
-      if (put[name] === undefined)
+      if (!Object.hasOwn(put, name))
         throw this.#refused(name, row, 'is NOT NULL, and the row does not give it');
     return { put };
   }
