@@ -25,11 +25,13 @@ import {
   partitionOf,
   splitOf,
 } from '../../src/connectors/kafka/position.js';
+import { Sending } from '../../src/connectors/kafka/sending.js';
 import { slices } from '../../src/connectors/kafka/slices.js';
 import { kafkaTransaction } from '../../src/connectors/kafka/transaction.js';
 import { attemptOf, IdPool, transactionalId } from '../../src/connectors/kafka/transactional-id.js';
 import { kafkaSink } from '../../src/connectors/kafka-sink.js';
 import { kafkaSource } from '../../src/connectors/kafka-source.js';
+import { loose } from '../graph/build.js';
 import fc from '../helpers/property.js';
 
 const BROKERS = 'localhost:9092';
@@ -437,4 +439,41 @@ describe('the client’s package', () => {
     assert.deepEqual(asked, []);
     assert.ok(readdirSync(resolve(import.meta.dirname, '../../src/connectors/kafka')).length > 0);
   });
+});
+
+test('a barrier waits for what came before it, though messages go on coming', async () => {
+  const lasting = 30;
+  let rounds = 0;
+  const one = {
+    partition: 0,
+    key: null,
+    value: Buffer.from('v'),
+    headers: new Map(),
+    timestamp: 1,
+    bytes: 1,
+  };
+  const cluster = loose({
+    kafka: {
+      NumericMap: Map,
+      produceV9: {
+        api: {
+          async: async () => {
+            await new Promise((resolve) => setImmediate(resolve));
+            if (++rounds < lasting) sending.add('t', one);
+          },
+        },
+      },
+    },
+    leaderKey: async () => 'broker',
+    onLeader: (_topic: string, _partition: number, act: (connection: unknown) => Promise<void>) => act(null),
+  });
+  const identify = async () => ({ producerId: 1n, producerEpoch: 0 });
+  const sending = new Sending({ cluster, compression: 'none', timeout: 1, identify });
+  sending.add('t', one);
+  sending.start();
+  sending.add('t', one);
+  await sending.delivered();
+  assert.ok(rounds <= 3, `it waited for ${rounds} rounds`);
+  await sending.settled();
+  assert.equal(rounds, lasting);
 });

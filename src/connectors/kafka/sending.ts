@@ -53,6 +53,9 @@ interface Lane {
   /** The number of the next message to be sent. */
   sequence: number;
   announced: boolean;
+  /** Messages that came, and those of them, the oldest, that are acknowledged. */
+  added: number;
+  acknowledged: number;
 }
 
 interface Parcel {
@@ -66,6 +69,8 @@ export class Sending {
   #identity: ProducerIdentity | undefined;
   #running: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
+  /** To be called after the round that is under way. */
+  #atRoundEnd: (() => void)[] = [];
   /** Added and not yet acknowledged. */
   waitingBytes = 0;
   messages = 0;
@@ -83,10 +88,12 @@ export class Sending {
     const key = `${topic}:${message.partition}`;
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      lane = { topic, partition: message.partition, waiting: [], sequence: 0, announced: false };
+      const counts = { sequence: 0, added: 0, acknowledged: 0 };
+      lane = { topic, partition: message.partition, waiting: [], announced: false, ...counts };
       this.#lanes.set(key, lane);
     }
     lane.waiting.push(message);
+    lane.added++;
     this.waitingBytes += message.bytes;
     this.messages++;
   }
@@ -114,6 +121,17 @@ export class Sending {
     this.throwFailure();
   }
 
+  /** Resolves once all that was added before is acknowledged, however much is added meanwhile. */
+  async delivered(): Promise<void> {
+    const wanted = [...this.#lanes.values()].map((lane) => ({ lane, count: lane.added }));
+    this.start();
+    while (this.#running !== undefined && wanted.some(({ lane, count }) => lane.acknowledged < count)) {
+      const round = new Promise<void>((resolve) => this.#atRoundEnd.push(resolve));
+      await Promise.race([round, this.#running]);
+    }
+    this.throwFailure();
+  }
+
   throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
@@ -129,8 +147,10 @@ export class Sending {
       await this.#deliver(this.#identity, parcels);
       for (const { lane, messages } of parcels) {
         lane.sequence = (lane.sequence + messages.length) % SEQUENCES;
+        lane.acknowledged += messages.length;
         for (const { bytes } of messages) this.waitingBytes -= bytes;
       }
+      for (const told of this.#atRoundEnd.splice(0)) told();
     }
   }
 

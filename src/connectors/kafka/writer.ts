@@ -111,7 +111,8 @@ export class PlainWriter<T> implements SinkWriter<T, void> {
   }
 
   prepare(): Promise<undefined> {
-    return this.#sending.settled().then(() => undefined);
+    // Writing goes on meanwhile, and may never leave it with nothing to send.
+    return this.#sending.delivered().then(() => undefined);
   }
 
   close(): Promise<void> {
