@@ -62,7 +62,10 @@ export async function addPartitions(
  */
 export async function commitPrepared(cluster: Cluster, prepared: KafkaTransaction): Promise<boolean> {
   try {
-    await endTransaction(cluster, { ...prepared, producerId: BigInt(prepared.producerId) }, true);
+    const { transactionalId, producerId, producerEpoch } = prepared;
+    await cluster.onCoordinator(transactionalId, (connection) =>
+      cluster.kafka.endTxnV3.api.async(connection, transactionalId, BigInt(producerId), producerEpoch, true),
+    );
     return true;
   } catch (error) {
     if (error instanceof KafkaFailure && error.is(...ENDED)) return false;
@@ -70,23 +73,23 @@ export async function commitPrepared(cluster: Cluster, prepared: KafkaTransactio
   }
 }
 
-/** Aborts a transaction of one's own, unless it is over. */
-export async function abortOpen(cluster: Cluster, identity: TransactionalIdentity): Promise<void> {
+/**
+ * Aborts a transaction of one's own, by a new epoch of its id: of a request that is still under way nothing then gets in,
+ * where the old epoch would let it begin the transaction again behind its end, for nobody to end. Does not wait until it is
+ * done.
+ */
+export async function abortOpen(cluster: Cluster, transactionalId: string, timeout: number): Promise<void> {
+  const DOING = 'CONCURRENT_TRANSACTIONS';
   try {
-    await endTransaction(cluster, identity, false);
+    await cluster.onCoordinator(
+      transactionalId,
+      (connection) =>
+        cluster.kafka.initProducerIdV4.api.async(connection, transactionalId, timeout, FRESH.id, FRESH.epoch),
+      { final: [DOING] },
+    );
   } catch (error) {
-    if (!(error instanceof KafkaFailure) || !error.is(...ENDED)) throw error;
+    if (!(error instanceof KafkaFailure) || !error.is(DOING)) throw error;
   }
-}
-
-async function endTransaction(
-  cluster: Cluster,
-  { transactionalId, producerId, producerEpoch }: TransactionalIdentity,
-  commit: boolean,
-): Promise<void> {
-  await cluster.onCoordinator(transactionalId, (connection) =>
-    cluster.kafka.endTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, commit),
-  );
 }
 
 /** States in which nothing is open under a transactional id. */

@@ -177,7 +177,7 @@ export class TransactionWriter<T> implements SinkWriter<T, KafkaTransaction> {
     const { cluster } = this.#writing;
     try {
       if (identity?.transactionalId !== undefined)
-        await abortOpen(cluster, { ...identity, transactionalId: identity.transactionalId });
+        await abortOpen(cluster, identity.transactionalId, this.#transactions.transactionTimeout);
     } catch (error) {
       // The next attempt aborts it, or the coordinator after its time.
       this.#context.log(`sink ${this.#context.sink}: a transaction is left open: ${String(error)}`);
