@@ -159,8 +159,8 @@ async function* readRows<T>(
         for (let more = true; more && !signal.aborted; ) {
           const limit = Math.max(1, request.batch);
           const page = await patiently(clock, () => reader.page(position, limit), signal);
-          more = page.length >= limit;
-          for (const rows of cutAt(page, position, request.until)) {
+          more = page.more;
+          for (const rows of cutAt(page.rows, position, request.until)) {
             const last = rows.at(-1);
             if (last === undefined) continue;
             position = last.position;

@@ -34,6 +34,21 @@ export class Statement {
     return this.#guard(() => this.#statement.all(parameters) as (readonly SqlValue[])[]);
   }
 
+  /** The same rows, up to and with the first that is the last to be had. */
+  allUpTo(
+    isLast: (row: readonly SqlValue[]) => boolean,
+    parameters: SqlParameters = [],
+  ): (readonly SqlValue[])[] {
+    return this.#guard(() => {
+      const rows: (readonly SqlValue[])[] = [];
+      for (const row of this.#statement.iterate(parameters) as Iterable<readonly SqlValue[]>) {
+        rows.push(row);
+        if (isLast(row)) break;
+      }
+      return rows;
+    });
+  }
+
   get(parameters: SqlParameters = []): readonly SqlValue[] | undefined {
     return this.#guard(() => this.#statement.get(parameters) as readonly SqlValue[] | undefined);
   }

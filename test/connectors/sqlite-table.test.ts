@@ -65,6 +65,16 @@ describe('a table is read', () => {
     for (const { read, rest } of from) assert.deepEqual(rest, all.slice(read));
   });
 
+  test('a few rows at a time where they are large', async () => {
+    const path = made(`CREATE TABLE t (id INTEGER PRIMARY KEY, v);
+      INSERT INTO t VALUES (1, zeroblob(600000)), (2, zeroblob(600000)), (3, hex(zeroblob(600000))), (4, 'end')`);
+    const batches = await batchesOf(sqliteTable(path, { table: 't' }), { context, batch: 512 });
+    assert.deepEqual(
+      batches.map(({ elements }) => elements.length),
+      [2, 1, 1],
+    );
+  });
+
   test('by a unique column where rows have no numbers', async () => {
     const path = made(`CREATE TABLE t (k TEXT PRIMARY KEY, v) WITHOUT ROWID;
       INSERT INTO t VALUES ('b', 1), ('a', 2), ('Z', 3), ('ä', 4), ('c', 5)`);

@@ -30,6 +30,16 @@ export interface PlacedRow {
   readonly row: SqlRow | undefined;
 }
 
+/** One after the other, as they lie in the order of the cursor. */
+export interface Page {
+  readonly rows: readonly PlacedRow[];
+  /** There may be more behind them. */
+  readonly more: boolean;
+}
+
+/** Text and blobs of a page: it ends with the row that comes to as many bytes, however few it has then. */
+const PAGE_BYTES = 1024 * 1024;
+
 type Order = 'rowid' | 'column' | 'unique';
 
 /** Reads one table through one connection. */
@@ -79,7 +89,7 @@ export class TableReader {
   }
 
   /** The next rows after a position, `limit` at most: a transaction of its own. */
-  page({ cursor, rowid }: SqlitePosition, limit: number): PlacedRow[] {
+  page({ cursor, rowid }: SqlitePosition, limit: number): Page {
     const started = rowid !== null || cursor !== null;
     const { columns } = this.#shape;
     const c = `${this.#cursor} COLLATE BINARY`;
@@ -96,10 +106,17 @@ export class TableReader {
       FROM main.${quoted(this.#shape.name)} WHERE ${started ? condition : first}
       ORDER BY ${order[this.#order]} LIMIT ?`;
     const parameters = [...(started ? values.map(toSql) : []), BigInt(limit)];
-    return this.#db
-      .prepare(sql)
-      .all(parameters)
-      .map((values) => this.#placed(values));
+    let bytes = 0;
+    const isLast = (row: readonly SqlValue[]) => {
+      for (const cell of row)
+        if (typeof cell === 'string' || cell instanceof Uint8Array) bytes += cell.length;
+      return bytes >= PAGE_BYTES;
+    };
+    const rows = this.#db.prepare(sql).allUpTo(isLast, parameters);
+    return {
+      rows: rows.map((values) => this.#placed(values)),
+      more: rows.length >= limit || bytes >= PAGE_BYTES,
+    };
   }
 
   /** A number that changes when others have changed the database. */
