@@ -28,6 +28,12 @@ export class GraphBuilder {
     this.#findings.push(finding);
   }
 
+  /** Notes what is wrong with an operator. Without a uid all that was given is one place off: check.ts says so, and that is enough. */
+  findIn(what: string, uid: unknown, findings: readonly string[]): void {
+    if (typeof uid !== 'string') return;
+    for (const finding of findings) this.find(`${what} ${show(uid)}: ${finding}`);
+  }
+
   /** Notes an argument that is no function; only plain JavaScript can bring one. */
   expectFunction(value: unknown, where: string): void {
     if (typeof value !== 'function') this.find(`${where} expects a function, found ${show(value)}`);

@@ -56,6 +56,8 @@ function article({ kind }: NamedNode): string {
 }
 
 function specFindings(node: NamedNode): string[] {
+  // Without a uid all that was given is one place off.
+  if (typeof node.uid !== 'string') return [];
   if (node.kind === 'source') return sourceFindings(node.source);
   if (node.kind === 'sink') return sinkFindings(node.sink);
   // What these were given is read, and found wrong, where it is given: read-window.ts, async-map.ts.
@@ -89,9 +91,9 @@ function uidFindings(named: readonly NamedNode[]): string[] {
   const findings: string[] = [];
   const current = new Map<string, NamedNode>();
   for (const node of named) {
-    const problem = nameProblem('uid', node.uid);
+    const problem = uidProblem(node);
     const other = current.get(node.uid);
-    if (problem !== undefined) findings.push(`${node.kind}: ${problem}`);
+    if (problem !== undefined) findings.push(`${kindOf(node)}: ${problem}`);
     else if (other !== undefined)
       findings.push(
         `uid ${show(node.uid)} is used twice: by ${article(other)} ${other.kind} and by ${article(node)} ${node.kind}`,
@@ -111,6 +113,12 @@ function uidFindings(named: readonly NamedNode[]): string[] {
     }
   }
   return findings;
+}
+
+function uidProblem(node: NamedNode): string | undefined {
+  const uid: unknown = node.uid;
+  if (typeof uid === 'string') return nameProblem('uid', uid);
+  return `expected its uid first, as in ${kindOf(node)}('name', …), found ${show(uid)}`;
 }
 
 function formerUids(node: NamedNode, findings: string[]): readonly string[] {

@@ -14,7 +14,7 @@ import type {
   TimerDeclarations,
 } from './process.js';
 import { readWindow } from './read-window.js';
-import { BroadcastStream, JoinStream, type Nothing, ProcessStream, WindowStream } from './stream.js';
+import { BroadcastStream, JoinStream, type Nothing, ProcessStream, Stream, WindowStream } from './stream.js';
 import type { AggregateWindow, ApplyWindow, ReduceWindow } from './window.js';
 import { readWindowJoin } from './window-join.js';
 
@@ -116,7 +116,7 @@ export class KeyedStream<T, K> {
   ): WindowStream<O, T> {
     // One signature for the three: of overloads, the compiler explains what is wrong by the last alone.
     const read = readWindow(spec);
-    for (const finding of read.findings) this.#graph.find(`window ${show(uid)}: ${finding}`);
+    this.#graph.findIn('window', uid, read.findings);
     const node = this.#graph.add((id) => ({
       id,
       kind: 'window',
@@ -141,6 +141,7 @@ export class KeyedStream<T, K> {
     if (right !== undefined) return new ConnectedStream(this.#graph, this.#node, right);
     const broadcast = BroadcastStream.nodeOf(other, this.#graph);
     if (broadcast === undefined) this.#graph.find(`connect ${notConnectable(other)}`);
+    if (other instanceof KeyedStream) return new ConnectedStream(this.#graph, this.#node, this.#node);
     return new BroadcastConnectedStream(this.#graph, this.#node, broadcast ?? this.#node);
   }
 
@@ -216,7 +217,7 @@ export class KeyedStream<T, K> {
   ): number {
     const right = KeyedStream.nodeOf(other, this.#graph);
     const all = right === undefined ? [...findings, notKeyed(other)] : findings;
-    for (const finding of all) this.#graph.find(`${what} ${show(uid)}: ${finding}`);
+    this.#graph.findIn(what, uid, all);
     return this.#graph.add((id) =>
       make({ id, uid, formerly, input: this.#node, right: right ?? this.#node }),
     );
@@ -241,12 +242,18 @@ const OF_ANOTHER = 'expects a stream of this job, found one of another';
 
 function notConnectable(given: unknown): string {
   if (given instanceof BroadcastStream || given instanceof KeyedStream) return OF_ANOTHER;
-  return `expects a keyed stream, or a broadcast one such as rules.broadcast(), found ${show(given)}`;
+  const expected =
+    'expects a keyed stream such as payments.keyBy(…), or a broadcast one such as rules.broadcast()';
+  return `${expected}, found ${shown(given)}`;
 }
 
 function notKeyed(given: unknown): string {
   if (given instanceof KeyedStream) return OF_ANOTHER;
-  return `expects a keyed stream to join with, such as payments.keyBy((p) => p.order), found ${show(given)}`;
+  return `expects a keyed stream to join with, such as payments.keyBy((p) => p.order), found ${shown(given)}`;
+}
+
+function shown(given: unknown): string {
+  return given instanceof Stream ? 'a stream without keys' : show(given);
 }
 
 /** A keyed stream and a broadcast one, for one operator to see both. Made by `KeyedStream.connect`. */

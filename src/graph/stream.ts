@@ -114,7 +114,7 @@ export class Stream<T> {
     options: AsyncMapOptions<T, NoInfer<U>> = {},
   ): Stream<U> {
     const { spec, findings } = readAsyncMap(call, options);
-    for (const finding of findings) this.#graph.find(`asyncMap ${show(uid)}: ${finding}`);
+    this.#graph.findIn('asyncMap', uid, findings);
     const formerly = options?.formerly ?? [];
     return this.#then<U>((id, input) => ({ id, kind: 'asyncMap', uid, formerly, input, spec }));
   }

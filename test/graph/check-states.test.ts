@@ -190,7 +190,9 @@ test('broadcast state needs a broadcast stream, and connect takes nothing else',
   );
   assert.deepEqual(
     connecting((input) => input),
-    ['connect expects a keyed stream, or a broadcast one such as rules.broadcast(), found an object'],
+    [
+      'connect expects a keyed stream such as payments.keyBy(…), or a broadcast one such as rules.broadcast(), found a stream without keys',
+    ],
   );
   let stranger: BroadcastStream<string> | undefined;
   findingsOf((input) => {

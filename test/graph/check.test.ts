@@ -107,6 +107,28 @@ test('a dataflow needs a source, and every source a sink or an operator with sta
   );
 });
 
+test('where a uid was forgotten, that is all that is said of the operator', () => {
+  const spec = { onElement() {} };
+  assert.deepEqual(
+    findingsOf((input, job) => {
+      const keyed = input.keyBy((word) => word);
+      job.source(loose(texts()), loose(undefined)).sink('other', out());
+      keyed.process(loose(spec), loose(undefined));
+      keyed.window(loose(spec), loose(undefined));
+      keyed.intervalJoin(loose(keyed), loose(spec), loose(undefined));
+      input.asyncMap(
+        loose(() => {}),
+        loose(undefined),
+      );
+      input.sink(loose(out()), loose(undefined));
+    }).filter((finding) => !finding.includes('timestamps')),
+    ['source', 'process', 'window', 'intervalJoin', 'asyncMap', 'sink'].map(
+      (method) =>
+        `${method}: expected its uid first, as in ${method}('name', …), found ${method === 'asyncMap' ? 'function (anonymous)' : 'an object'}`,
+    ),
+  );
+});
+
 test('uids are unique, also against former ones', () => {
   const dataflow = (sinks: ReadonlyArray<readonly [string, string[]?]>) =>
     findingsOf((input) => {
