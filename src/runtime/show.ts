@@ -57,8 +57,38 @@ function* take<T>(all: Iterable<T>): Generator<T> {
   }
 }
 
-/** The message of whatever user code threw. */
+/** Errors looked at along `cause`. */
+const MAX_CAUSES = 5;
+
+/** The message of whatever user code threw, and what it says of its causes: `fetch failed` alone tells nothing. */
 export function userMessage(error: unknown): string {
-  if (error instanceof Error) return error.message === '' ? error.name : `${error.name}: ${error.message}`;
-  return `threw ${show(error)}`;
+  if (!(error instanceof Error)) return `threw ${show(error)}`;
+  const said = [error.message === '' ? error.name : `${error.name}: ${error.message}`];
+  try {
+    let cause = causeOf(error);
+    for (let depth = 0; depth < MAX_CAUSES && cause !== undefined; depth++) {
+      const message = messageOf(cause);
+      // Many errors say in their own words what their cause says.
+      if (!said.some((outer) => outer.includes(message))) said.push(message);
+      cause = causeOf(cause);
+    }
+  } catch {
+    // A getter of the user's threw: what was said so far has to do.
+  }
+  return said.join(': ');
+}
+
+/** An address that has several forms is tried by each of them: what became of the first. */
+function causeOf(error: unknown): unknown {
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors[0];
+  return error instanceof Error ? error.cause : undefined;
+}
+
+/** Empty where the cause of the cause says it all. */
+function messageOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return show(cause);
+  if (cause instanceof AggregateError && cause.message === '' && cause.errors.length > 0) return '';
+  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name;
+  const [line = ''] = cause.message.split('\n', 1);
+  return line === '' ? code : line.slice(0, MAX_SHOWN);
 }
