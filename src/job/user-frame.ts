@@ -21,6 +21,8 @@ const MAX_CAUSES = 5;
 /** `dist/src/` of this copy, and the `src/` its source maps name. */
 const OWN_FOLDERS = ['../', '../../../src/'].map((up) => fileURLToPath(new URL(up, import.meta.url)));
 const FRAME = /^\s+at (?:.*? \(|async )?((?:file:\/\/|\/|[A-Za-z]:[\\/]).*):(\d+):(\d+)\)?$/;
+/** Clients that connectors load; a definition's own use of one has a frame of its own as well. */
+const CLIENT = /[\\/]node_modules[\\/]@platformatic[\\/]/;
 const BUNDLE = /[0-9a-f]{64}\.mjs$/;
 
 interface Frame {
@@ -77,7 +79,8 @@ function userLine(line: string, cwd: string): Frame[] {
   const place = match?.[1];
   if (match === null || place === undefined || line.includes('(eval at ')) return [];
   const path = filePath(place);
-  if (path === undefined || BUNDLE.test(path) || OWN_FOLDERS.some((own) => path.startsWith(own))) return [];
+  if (path === undefined || BUNDLE.test(path) || CLIENT.test(path)) return [];
+  if (OWN_FOLDERS.some((own) => path.startsWith(own))) return [];
   return [{ text: line, path, at: `${shownPath(path, cwd)}:${match[2]}:${match[3]}` }];
 }
 

@@ -175,6 +175,9 @@ export default Object.assign(defineJob('frames', () => check(0)), {
 test('no frame is found where there is none', () => {
   assert.equal(userFrame('text'), undefined);
   assert.equal(userFrame(Object.assign(new Error('x'), { stack: 5 })), undefined);
+  const client = new Error('x');
+  client.stack = 'Error: x\n    at f (/p/node_modules/@platformatic/kafka/dist/network/connection.js:411:23)';
+  assert.equal(userFrame(client), undefined, 'a client of a connector is no source of the user');
   const thrower = Object.defineProperty(new Error('x'), 'stack', {
     get() {
       throw new Error('no stack for you');
