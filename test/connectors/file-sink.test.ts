@@ -427,3 +427,22 @@ test('a ledger that grew long is folded, and forgets nothing', async () => {
   const missing = all.map(({ id, value }) => ({ id: { ...id, checkpoint: 2990 }, value })).slice(0, 1);
   await refused(committer.commit(missing), 'TARGET_CORRUPT', /\.pending-1 is gone/);
 });
+
+test('what other jobs have left in the folder is told, to a job that has no past', async () => {
+  const disk = new FaultyDisk();
+  const first = new SinkRun(disk);
+  await first.start();
+  await first.write(2);
+  await first.checkpoint(true);
+  await first.start();
+  assert.deepEqual(first.log, [], 'its own are no surprise');
+  const second = new SinkRun(disk, 'job1');
+  await second.start();
+  const part = 'part-job0-0001-out-000-00000001.jsonl';
+  assert.deepEqual(second.log, [
+    `sink out: ${TARGET} has 2 files of other jobs already, such as ${part}; adding to them`,
+  ]);
+  const restored = new SinkRun(disk, 'job2', first.saved());
+  await restored.start();
+  assert.deepEqual(restored.log, [], 'nor are those of its past');
+});

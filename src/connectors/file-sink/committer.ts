@@ -24,7 +24,7 @@ import type {
 import type { Commit, Ledger, WriterRuns } from './ledger.js';
 import { LedgerFile, readTarget, TARGET_FOLDER } from './ledger-file.js';
 import { aheadOf, idsOf, lackingOf } from './lineage.js';
-import { asideName, isPendingOf, transactionStem } from './names.js';
+import { asideName, isPartOfOther, isPendingOf, transactionStem } from './names.js';
 import { partsIn } from './parts.js';
 import { countOf } from './runs.js';
 import type { FileTransaction } from './transaction.js';
@@ -52,7 +52,9 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
       const ledger = await this.#open();
       await this.#recordBeginning(ledger);
       await this.#commit(restored);
-      await this.#removeLeftovers();
+      const names = await this.#disk.list(this.#folder);
+      if (restored.length === 0) this.#logOthers(names);
+      await this.#removeLeftovers(names);
     });
   }
 
@@ -221,10 +223,22 @@ export class FileCommitter implements SinkCommitter<FileTransaction> {
     await this.#disk.syncFolder(this.#folder);
   }
 
+  /** A job without a past adds to what other jobs have left, and consumers see both: right, but rarely what was meant. */
+  #logOthers(names: readonly string[]): void {
+    const { job, lineage, sink } = this.#context;
+    if (lineage.length > 0) return;
+    const others = names.filter((name) => isPartOfOther(name, job.id)).sort();
+    if (others.length === 0) return;
+    const what = others.length === 1 ? '1 file of another job' : `${others.length} files of other jobs`;
+    this.#context.log(
+      `sink ${sink}: ${this.#folder} has ${what} already, such as ${others[0]}; adding to them`,
+    );
+  }
+
   /** Own files that no snapshot and no ledger knows: written after the snapshot that was recovered from. */
-  async #removeLeftovers(): Promise<void> {
+  async #removeLeftovers(names: readonly string[]): Promise<void> {
     const { job, sink } = this.#context;
-    const leftovers = (await this.#disk.list(this.#folder)).filter(isPendingOf({ job: job.id, sink }));
+    const leftovers = names.filter(isPendingOf({ job: job.id, sink }));
     for (const name of leftovers) await this.#disk.remove(join(this.#folder, name));
     if (leftovers.length > 0) await this.#disk.syncFolder(this.#folder);
   }

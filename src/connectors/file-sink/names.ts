@@ -105,6 +105,11 @@ export function isPendingOf(owner: Owner): (name: string) => boolean {
   return (name) => pattern.test(name);
 }
 
+/** True for what consumers see that is a part, and not this job's. */
+export function isPartOfOther(name: string, job: string): boolean {
+  return isPartName(name) && splitPart(name) !== undefined && !name.includes(`-${safe(job)}-`);
+}
+
 /** True for a plain file name: nothing that leads out of the target. */
 export function isPlainName(name: unknown): name is string {
   return typeof name === 'string' && name !== '' && !/[/\\\0]/.test(name) && name !== '.' && name !== '..';
