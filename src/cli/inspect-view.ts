@@ -150,7 +150,10 @@ export function entryRow(entry: EntryView, whole: boolean, kind?: TableKind): re
   const until = expires === undefined ? '' : ` (expires ${timeText(expires)})`;
   return [
     keyGroup === null ? '-' : String(keyGroup),
-    cut(printable(textOf(key)), whole ? Number.POSITIVE_INFINITY : MAX_VALUE),
+    // Broadcast state has no keys; a key of its map stands in AT.
+    keyGroup === null && key === null
+      ? '-'
+      : cut(printable(textOf(key)), whole ? Number.POSITIVE_INFINITY : MAX_VALUE),
     cut(printable(at.join(' ')), MAX_VALUE),
     cut(shown, whole ? Number.POSITIVE_INFINITY : MAX_VALUE) + until,
   ];

@@ -205,6 +205,8 @@ describe('rows', () => {
     };
     assert.deepEqual(entryRow(entry({}), false), ['7', 'k', '', '1']);
     assert.equal(entryRow(entry({ key: '42' }), false)[1], '"42"');
+    assert.equal(entryRow(entry({ key: null }), false)[1], 'null');
+    assert.equal(entryRow(entry({ key: null, keyGroup: null }), false)[1], '-', 'there are no keys');
     assert.equal(entryRow(entry({ key: 'null' }), false)[1], '"null"');
     assert.equal(entryRow(entry({ key: 'a b' }), false)[1], '"a b"');
     assert.deepEqual(
