@@ -137,8 +137,11 @@ export class Dataflow {
   async recoverSinks(opening: Omit<SinkOpening, 'rewind'>): Promise<void> {
     if (!this.#options.liveSinks) return;
     if (opening.fromOrigin && this.#options.rewind) {
-      for (const group of this.compiled.sinks)
+      for (const group of this.compiled.sinks) {
+        this.#options.where.enter();
         await group.checkRewind({ ...this.#options.context, sink: group.node.uid });
+        this.#options.where.leave();
+      }
     }
     for (const group of this.compiled.sinks) {
       const { uid, sink } = group.node;

@@ -231,6 +231,7 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
       for await (const staged of readStaged(this.#context.disk, path, value.bytes)) {
         writer.apply(staged, tracker);
         rows += staged.length;
+        this.#context.alive?.();
       }
     } catch (error) {
       if (error instanceof StagedDamaged) throw this.#corrupt(`${path} ${error.message}`);
@@ -239,7 +240,7 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
     if (rows !== value.rows)
       throw this.#corrupt(`${path} has ${rows} rows where ${value.rows} were prepared`);
     const mode = this.#options.key === undefined ? 'append' : 'upsert';
-    ledger.add({ ...id, mode, rows, run: await rowRun(db, table, tracker) });
+    ledger.add({ ...id, mode, rows, run: await rowRun(db, table, tracker, this.#context.alive) });
   }
 
   /** This job has written here: without its ledger, nobody knows what is in the table. */
@@ -263,8 +264,8 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
   }
 
   #whose(): Whose {
-    const { job, sink } = this.#context;
-    return { job: job.id, sink, path: this.#options.path, table: this.#options.table };
+    const { job, sink, alive } = this.#context;
+    return { job: job.id, sink, path: this.#options.path, table: this.#options.table, alive };
   }
 
   #noDatabase(): TidemarkError {
@@ -303,11 +304,16 @@ export class SqliteCommitter implements SinkCommitter<SqliteTransaction> {
   }
 }
 
-async function rowRun(db: Sqlite, { shape }: TargetTable, tracker: RunTracker): Promise<RowRun | undefined> {
+async function rowRun(
+  db: Sqlite,
+  { shape }: TargetTable,
+  tracker: RunTracker,
+  alive?: () => void,
+): Promise<RowRun | undefined> {
   const { run } = tracker;
   if (run === undefined || shape.rowid === undefined || shape.kind !== 'table') return undefined;
   const columns = [...tracker.columns].sort();
-  const digest = await digestRun(db, shape, { ...run, columns });
+  const digest = await digestRun(db, shape, { ...run, columns }, alive);
   return digest === undefined ? undefined : { ...run, columns, digest };
 }
 

@@ -18,6 +18,8 @@ export interface Whose {
   readonly sink: string;
   readonly path: string;
   readonly table: string;
+  /** Of the sink's context. */
+  readonly alive?: (() => void) | undefined;
 }
 
 export interface Rewound {
@@ -35,7 +37,7 @@ export async function setAside(
   const { db, ledger, table } = rewound;
   for (const row of aheadRows(rewound, whose, lineage)) {
     await checkRow(rewound, row, whose);
-    if (row.run !== undefined) await deleteRun(db, table.shape, row.run);
+    if (row.run !== undefined) await deleteRun(db, table.shape, row.run, whose.alive);
     ledger.setAside(row);
   }
 }
@@ -82,7 +84,7 @@ async function checkRow({ db, table: { shape } }: Rewound, row: LedgerRow, whose
       whose,
     );
   }
-  const digest = await digestRun(db, shape, run);
+  const digest = await digestRun(db, shape, run, whose.alive);
   if (digest === undefined || Buffer.compare(digest, run.digest) !== 0)
     throw notRewound('others have deleted, changed or renumbered (VACUUM) rows of it since', row, whose);
 }

@@ -40,12 +40,13 @@ export class RunTracker {
 
 /**
  * A digest of the rows from `first` to `last`; undefined where one is missing, or a column is. Lets others go on after
- * every page.
+ * every page, and says that it goes on itself.
  */
 export async function digestRun(
   db: Sqlite,
   shape: TableShape,
   run: { readonly first: bigint; readonly last: bigint; readonly columns: readonly string[] },
+  alive?: () => void,
 ): Promise<Uint8Array | undefined> {
   const { rowid, columns } = shape;
   const there = new Set(columns.map(({ name }) => name));
@@ -63,6 +64,7 @@ export async function digestRun(
     out.reset();
     for (const row of rows) valueCodec.write(row, out);
     hash.update(out.view());
+    alive?.();
     if (to < run.last) await new Promise((resolve) => setImmediate(resolve));
   }
   return hash.digest();
@@ -73,12 +75,14 @@ export async function deleteRun(
   db: Sqlite,
   shape: TableShape,
   run: { readonly first: bigint; readonly last: bigint },
+  alive?: () => void,
 ): Promise<void> {
   const { rowid = 'rowid' } = shape;
   const page = db.prepare(`DELETE FROM main.${quoted(shape.name)} WHERE ${rowid} BETWEEN ? AND ?`);
   for (let from = run.first; from <= run.last; from += PAGE_ROWS) {
     const to = from + PAGE_ROWS - 1n < run.last ? from + PAGE_ROWS - 1n : run.last;
     page.run([from, to]);
+    alive?.();
     if (to < run.last) await new Promise((resolve) => setImmediate(resolve));
   }
 }
