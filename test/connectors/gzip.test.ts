@@ -158,6 +158,31 @@ test('a pattern may match both kinds, told apart by their first bytes, or as sai
   await assert.rejects(read('empty', true), failsWith('SOURCE_DATA', /cut off after 0 inflated bytes/));
 });
 
+test('a reader that is told to stop on the way to its position does not inflate the rest of it', async () => {
+  const packed = gzipSync(Buffer.alloc(2 ** 22, 'a line of text\n'));
+  const source = files('in.gz');
+  const context = contextOf(diskOf({ 'in.gz': packed }));
+  const last = (await batchesOf(source, { context, batch: 512 })).at(-1)?.position;
+  assert.ok(last !== undefined && last.offset === 2 ** 22);
+  const stop = new AbortController();
+  let reads = 0;
+  const disk = shortReads(diskOf({ 'in.gz': packed }), 64);
+  const open = disk.open.bind(disk);
+  disk.open = async (path) => {
+    const file = await open(path);
+    const read = (into: Uint8Array, offset: number) => {
+      reads++;
+      stop.abort();
+      return file.read(into, offset);
+    };
+    return { read, stat: () => file.stat(), close: () => file.close() };
+  };
+  const request = { split: 'in.gz', position: last, state: {}, batch: 512, signal: stop.signal };
+  const reading = source.read({ ...contextOf(disk), ...request });
+  for await (const batch of reading) assert.deepEqual(batch.elements, []);
+  assert.ok(reads > 0 && reads < packed.length / 64 / 4, `${reads} reads`);
+});
+
 test('CSV in gzip knows its header when it goes on, and JSON names the inflated byte', async () => {
   const disk = diskOf({
     'in.csv.gz': gzipSync('a,b\n1,2\n"3\n",4\n'),

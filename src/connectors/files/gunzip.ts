@@ -23,9 +23,18 @@ const ZLIB_CODES = /^(?:Z_|ERR_TRAILING_JUNK)/;
 /** Whether a file is gzip: as said, or (`auto`) by its first two bytes, which no text in UTF-8 begins with. */
 export type GzipMode = boolean | 'auto';
 
-/** The file, or what it inflates to. Closing that closes the file. `name` is for errors. */
-export async function inflated(file: ReadFile, name: string, mode: GzipMode): Promise<ReadFile> {
-  return mode === true || (mode === 'auto' && (await beginsAsGzip(file))) ? new Inflated(file, name) : file;
+/**
+ * The file, or what it inflates to. Closing that closes the file. `name` is for errors. Once the signal aborts, a read of
+ * what it inflates to rejects: it may be a long way to its offset.
+ */
+export async function inflated(
+  file: ReadFile,
+  name: string,
+  mode: GzipMode,
+  signal?: AbortSignal,
+): Promise<ReadFile> {
+  const isGzip = mode === true || (mode === 'auto' && (await beginsAsGzip(file)));
+  return isGzip ? new Inflated(file, name, signal) : file;
 }
 
 async function beginsAsGzip(file: ReadFile): Promise<boolean> {
@@ -41,19 +50,24 @@ async function beginsAsGzip(file: ReadFile): Promise<boolean> {
 class Inflated implements ReadFile {
   readonly #file: ReadFile;
   readonly #name: string;
+  readonly #signal: AbortSignal | undefined;
   /** What was inflated last, and where it begins. */
   #chunk: Buffer = NOTHING;
   #at = 0;
   #inflating: Inflating | undefined;
 
-  constructor(file: ReadFile, name: string) {
+  constructor(file: ReadFile, name: string, signal: AbortSignal | undefined) {
     this.#file = file;
     this.#name = name;
+    this.#signal = signal;
   }
 
   async read(into: Uint8Array, offset: number): Promise<number> {
     if (offset < this.#at) await this.#restart();
-    while (offset >= this.#at + this.#chunk.length) if (!(await this.#next())) return 0;
+    while (offset >= this.#at + this.#chunk.length) {
+      this.#signal?.throwIfAborted();
+      if (!(await this.#next())) return 0;
+    }
     return this.#chunk.copy(into, 0, offset - this.#at);
   }
 

@@ -19,7 +19,7 @@ export async function* readOnce<T>(
       hint: 'put the file back, or start a new job',
     });
   }
-  const file = await inflated(plain, name, format.gzip).catch(async (error: unknown) => {
+  const file = await inflated(plain, name, format.gzip, signal).catch(async (error: unknown) => {
     await plain.close();
     throw error;
   });
@@ -44,6 +44,9 @@ export async function* readOnce<T>(
       if (batch === undefined) return;
       yield batch;
     }
+  } catch (error) {
+    // A reader that was told to stop on its way to the position has not failed.
+    if (!signal.aborted) throw error;
   } finally {
     await file.close();
   }
