@@ -37,6 +37,8 @@ export interface NewTable extends Omit<SnapshotTable, 'entries' | 'bytes'> {
   readonly formerly: readonly string[];
   /** What its values are is declared: by a schema, by a codec that takes one type only, or by its kind. */
   readonly typed: boolean;
+  /** Its map keys are tidemark's own, whatever their type says. */
+  readonly ownMapKeys?: true;
   /** Codecs whose bytes it can read beside those of its own. */
   readonly reads: readonly CodecId[];
 }

@@ -11,7 +11,7 @@ export function undeclared(table: NewTable, { keyType }: Pick<NewOperator, 'keyT
   const found = [
     ...(table.typed ? [] : ['no schema']),
     ...(isKeyed(table) && isAuto(keyType) ? ['keys of type auto'] : []),
-    ...(isAuto(table.mapKey) ? ['map keys of type auto'] : []),
+    ...(isAuto(table.mapKey) && table.ownMapKeys !== true ? ['map keys of type auto'] : []),
   ];
   return found.length === 0 ? undefined : found.join(', ');
 }

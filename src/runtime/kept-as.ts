@@ -55,6 +55,8 @@ function declaredAs(declared: Declaration | undefined): KeptAs {
 export interface TableTyping {
   /** The definition says what the values are, so that those of a snapshot can be held against it. */
   readonly typed: boolean;
+  /** Its map keys are tidemark's own, whatever their type says. */
+  readonly ownMapKeys?: true;
   /** Codecs besides the table's own whose bytes it can be restored from. */
   readonly reads: readonly CodecId[];
 }
@@ -63,15 +65,23 @@ export function tableTyping(graph: Graph, table: Table): TableTyping {
   const { codec, schema, was } = keptAs(graph, table);
   return {
     typed: isOurs(graph, table) || schema !== undefined || isTyped(codec),
+    ...(isOfJoin(graph, table) && table.kind === 'map' ? { ownMapKeys: true } : {}),
     reads: was.map(({ id, version }) => ({ id, version })),
   };
 }
 
 /** Whether what is kept has its type from tidemark: numbers, timers, watermarks; positions have their schema. */
-function isOurs(graph: Graph, { operator, kind }: Table): boolean {
+function isOurs(graph: Graph, table: Table): boolean {
+  const { operator, kind } = table;
   if (kind === 'number' || OWN_KINDS.has(kind)) return true;
+  // What a join by interval keeps of its own; `left` and `right` hold elements.
+  if (isOfJoin(graph, table)) return table.name !== 'left' && table.name !== 'right';
   const node = graph.nodes.find((one) => 'uid' in one && one.uid === operator);
   return node?.kind === 'window' && kind === 'value' && hasKnownState(node.spec.trigger);
+}
+
+function isOfJoin({ nodes }: Graph, { operator }: Table): boolean {
+  return nodes.some((node) => node.kind === 'process' && node.uid === operator && node.join !== undefined);
 }
 
 /** Of a trigger: it keeps nothing, or is one of tidemark's, which keep numbers. */

@@ -45,6 +45,11 @@ const CASES: readonly Case[] = [
     [['count.seen', 'unproven']],
   ],
   [
+    'map keys of type auto that are our own',
+    ...plain({ kind: 'map', mapKey: 'auto' }, { kind: 'map', mapKey: 'auto', ownMapKeys: true }),
+    [['count.seen', 'kept', null]],
+  ],
+  [
     'positions and state without keys beside keys of type auto',
     snapshot([...AUTO, source('lines')], was('lines'), was('count.rules', { kind: 'operator-list' })),
     graph([...AUTO, source('lines')], is('lines'), is('count.rules', { kind: 'operator-list' })),

@@ -94,3 +94,21 @@ test('each table is typed, or not, and says whose bytes it takes', () => {
     ['out.rows', true, ''],
   ]);
 });
+
+test('of what a join by interval keeps, its elements alone need a schema, and its map keys no type', () => {
+  const joined = defineJob('joined', {}, (job) => {
+    const numbers = job.source('in', splitsOf({ a: [1] })).assignTimestamps((n) => n, { outOfOrderness: 0 });
+    const keyed = numbers.keyBy((n) => n);
+    keyed.intervalJoin('near', keyed, { between: [0, 1], join: (a, b) => a + b, right: z.number() });
+  }).build({});
+  const found = tablesOf(joined).flatMap((table) => {
+    const { typed, ownMapKeys } = tableTyping(joined, table);
+    return table.kind === 'map' || table.kind === 'value' ? [[table.name, typed, ownMapKeys]] : [];
+  });
+  assert.deepEqual(found, [
+    ['left', false, true],
+    ['right', true, true],
+    ['alone', true, true],
+    ['layout', true, undefined],
+  ]);
+});
