@@ -54,22 +54,21 @@ class TaggedSchema implements Schema<Tagged> {
   }
 
   upgrade(value: unknown, version: number): Tagged {
-    const [left, right] = versionPair(version);
-    return this.#of(value, (schema, element) =>
-      schema.upgrade(element, schema === this.#left ? left : right),
-    );
+    // Both sides may have one schema, and have had it in different versions.
+    const versions = versionPair(version);
+    return this.#of(value, (schema, element, side) => schema.upgrade(element, versions[side]));
   }
 
   check(value: unknown): Tagged {
     return this.#of(value, (schema, element) => schema.check(element));
   }
 
-  #of(value: unknown, read: (schema: Schema<unknown>, element: unknown) => unknown): Tagged {
+  #of(value: unknown, read: (schema: Schema<unknown>, element: unknown, side: Tagged[0]) => unknown): Tagged {
     if (!Array.isArray(value) || value.length !== 2 || (value[0] !== LEFT && value[0] !== RIGHT))
       throw new ValueRefused('expected the side of an element, 0 or 1, and the element');
     const [side, element] = value as unknown as Tagged;
     try {
-      return [side, read(side === LEFT ? this.#left : this.#right, element)];
+      return [side, read(side === LEFT ? this.#left : this.#right, element, side)];
     } catch (error) {
       throw refusedWithin(error, '[1]');
     }

@@ -44,3 +44,11 @@ test('each element is upgraded by the schema of its side', () => {
   assert.throws(() => both.next(z.number() as never, (() => 1) as never), /no next version/);
   assert.equal(taggedSchema(undefined, undefined), undefined);
 });
+
+test('both sides may have one schema, of which each had its own version', () => {
+  const second = schema(z.number()).next(z.string(), (n) => `${n}`);
+  const both = taggedSchema(second, second);
+  const before = pairVersion(2, 1);
+  assert.deepEqual(both?.upgrade([0, '5'], before), [0, '5']);
+  assert.deepEqual(both?.upgrade([1, 5], before), [1, '5']);
+});
