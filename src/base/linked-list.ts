@@ -1,4 +1,7 @@
-/** A doubly linked list: what is added last is last, and anything in it is taken out at once. */
+/**
+ * A doubly linked list: what is added last is last, and anything in it is taken out at once. Nothing is taken out while it
+ * is iterated over.
+ */
 export interface Link<T> {
   readonly value: T;
   before: Link<T> | undefined;
@@ -30,6 +33,9 @@ export class LinkedList<T> {
     else before.after = after;
     if (after === undefined) this.#last = before;
     else after.before = before;
+    // Who keeps what was taken out does not keep all that came after it.
+    link.before = undefined;
+    link.after = undefined;
     this.#size--;
   }
 
