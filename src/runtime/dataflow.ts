@@ -220,7 +220,11 @@ export class Dataflow {
   }
 
   #mayRead(monotonic: number): boolean {
-    return !this.#draining && !this.#pausing && !this.#standing && this.#readBatch(monotonic);
+    return this.#reads && this.#readBatch(monotonic);
+  }
+
+  get #reads(): boolean {
+    return !this.#draining && !this.#pausing && !this.#standing;
   }
 
   /** Every source was read to its end, and nothing is in flight. */
@@ -317,7 +321,8 @@ export class Dataflow {
     // Until results leave nothing before them may move, even where it is due.
     if (floor === NO_FLOOR) {
       wait = Math.min(wait, this.compiled.watermarks.waitMs(monotonic));
-      for (const source of this.compiled.sources) wait = Math.min(wait, source.waitMs(monotonic));
+      if (this.#reads)
+        for (const source of this.compiled.sources) wait = Math.min(wait, source.waitMs(monotonic));
     }
     const next = this.#nextTimer(floor);
     if (next !== Number.POSITIVE_INFINITY) wait = Math.min(wait, Math.max(0, next - this.time.now()));

@@ -12,7 +12,7 @@ import { Where } from '../../src/runtime/where.js';
 import { createMemoryBackend } from '../../src/state/memory/backend.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { eventually } from '../crash/harness.js';
-import { splitsOf } from '../runtime/driving.js';
+import { Driven, splitsOf } from '../runtime/driving.js';
 import { everything, type Shape, sorted } from '../time/everything.js';
 import { arrivalsOf } from '../time/expected.js';
 import { entriesIn, History, type Target } from '../time/history.js';
@@ -302,6 +302,28 @@ describe('the dataflow', () => {
     assert.deepEqual(again, settled);
     second.dataflow.release();
     await second.finish();
+  });
+
+  test('waits for answers, and not for input that it does not read meanwhile', async () => {
+    const asked = new Asked();
+    const run = await Driven.open((job) => {
+      job
+        .source('numbers', sequence({ rate: 10 }))
+        .asyncMap('ask', asked.ask, { timeout: '1h' })
+        .sink('out', collect([]));
+    });
+    await run.settle();
+    assert.ok(run.dataflow.inFlight > 0);
+    // By now the source might give more.
+    run.clock.advance(1000);
+    assert.equal(run.dataflow.waitMs(run.clock.monotonic()), 0);
+    for (const end of ['pause', 'drain'] as const) {
+      run.dataflow[end]();
+      assert.equal(await run.step(), false);
+      assert.ok(run.dataflow.waitMs(run.clock.monotonic()) > 1000, end);
+      run.dataflow.goOn();
+    }
+    await run.dataflow.close();
   });
 
   test('writes down where it is, also before the first step', async () => {
