@@ -11,13 +11,13 @@ import type { TestBroker } from './broker.js';
 import { Topics } from './topics.js';
 
 const LONG = process.env['TIDEMARK_TEST_LONG'] === '1';
-const KILLS = LONG ? 30 : 8;
+const KILLS = LONG ? 30 : 6;
 /** Kills at the stop point between a checkpoint's completion and its commit. */
 const NAMED_EVERY = 4;
 const RATE = 500;
 /** Milliseconds that a job runs before it is killed, at most. */
 const LONGEST_LIFE = 1000;
-const ORDERS = KILLS * 300;
+const ORDERS = 600 + KILLS * 300;
 const CUSTOMERS = 37;
 const PARTITIONS = { orders: 3, totals: 2 };
 
@@ -69,7 +69,7 @@ export function killSuite(broker: TestBroker): void {
     const last = sandbox.run(goOn);
     assert.equal(last.code, 0, last.stderr);
 
-    const log = await topics.log('totals', PARTITIONS.totals);
+    const log = await topics.endedLog('totals', PARTITIONS.totals);
     assert.equal(
       difference(
         log.committed.map(({ value }) => value ?? ''),

@@ -3,6 +3,7 @@
  * markers that end transactions, from which follows what a reader of committed messages sees. (The client's own consumer
  * knows one aborted transaction of a producer in an answer, and there may be more.)
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin, Connection, fetchV12, Producer } from '@platformatic/kafka';
 
 export interface Written {
@@ -67,6 +68,16 @@ export class Topics {
       await producer.send({ messages });
     } finally {
       await producer.close();
+    }
+  }
+
+  /** The log once what was ended is marked so, which brokers do after they have answered; as it is, if that never comes. */
+  async endedLog(topic: string, partitions: number): Promise<Log> {
+    const MOST_LOOKS = 300;
+    for (let looks = 1; ; looks++) {
+      const log = await this.log(topic, partitions);
+      if (log.open.length === 0 || looks >= MOST_LOOKS) return log;
+      await sleep(20);
     }
   }
 

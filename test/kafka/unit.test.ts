@@ -6,17 +6,19 @@ import { dirname, join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { murmur2 as clientMurmur2, type RecordsBatch } from '@platformatic/kafka';
+import { systemClock } from '../../src/base/clock.js';
 import type { TidemarkError } from '../../src/base/errors.js';
 import { isCommitted } from '../../src/connectors/file-sink/ledger.js';
 import { decodeText, jsonDecoder, ownDecoder } from '../../src/connectors/kafka/decode.js';
-import { failureOf, kafkaError } from '../../src/connectors/kafka/failure.js';
+import { failureOf, KafkaFailure, kafkaError } from '../../src/connectors/kafka/failure.js';
 import { begunRecord, PreparedRuns, readLedger } from '../../src/connectors/kafka/ledger-record.js';
 import { EndMarkers } from '../../src/connectors/kafka/ledger-topic.js';
 import { isKafka, loadKafka } from '../../src/connectors/kafka/library.js';
 import type { KafkaMessage } from '../../src/connectors/kafka/message.js';
 import { committedBatches, messagesIn, offsetAfter } from '../../src/connectors/kafka/messages.js';
 import { missing, refuseGone } from '../../src/connectors/kafka/offsets.js';
-import { addressOf } from '../../src/connectors/kafka/options.js';
+import { openCluster } from '../../src/connectors/kafka/open-cluster.js';
+import { addressOf, reachOf } from '../../src/connectors/kafka/options.js';
 import { Encoder } from '../../src/connectors/kafka/outgoing.js';
 import { murmur2, partitionOfKey } from '../../src/connectors/kafka/partitioner.js';
 import {
@@ -476,4 +478,14 @@ test('a barrier waits for what came before it, though messages go on coming', as
   assert.ok(rounds <= 3, `it waited for ${rounds} rounds`);
   await sending.settled();
   assert.equal(rounds, lasting);
+});
+
+test('the runtime hears that a sink goes on trying to reach its brokers', async () => {
+  let beats = 0;
+  const reach = reachOf({ brokers: 'localhost:1', topic: 't', client: { patience: 30 } });
+  const context = { cwd: tmpdir(), clock: systemClock, alive: () => void beats++ };
+  const cluster = await openCluster(reach, context);
+  await assert.rejects(cluster.topic('t'), KafkaFailure);
+  assert.ok(beats > 0);
+  await cluster.close();
 });

@@ -109,7 +109,7 @@ export function writingSuite(broker: TestBroker): void {
     await last.close();
     // Here, what was given up lives on, and may have begun something since.
     for (const each of left) await each.close();
-    const log = await topics.log('crashes', 2);
+    const log = await topics.endedLog('crashes', 2);
     const expected = Array.from({ length: snapshot.position }, (_, i) => `e${i}`).sort();
     assert.deepEqual(byText(log.committed), expected);
     assert.ok(snapshot.position > 50 && log.aborted.length > 0, 'the search found nothing to do');
@@ -161,7 +161,7 @@ export function writingSuite(broker: TestBroker): void {
     assert.match(lines.join(), /2 messages to topic lost are lost/);
     await third.writers[0]?.write(['c']);
     await third.committer.commit(await third.prepare(2));
-    assert.deepEqual(byText((await topics.log('lost', 1)).committed), ['c']);
+    assert.deepEqual(byText((await topics.endedLog('lost', 1)).committed), ['c']);
     // One that is open for too long while it is written fails its writer, with what to do.
     await third.writers[0]?.write(['d']);
     while ((await topics.log('lost', 1)).aborted.length < 3) await cluster.topic('lost');
@@ -302,7 +302,7 @@ export function writingSuite(broker: TestBroker): void {
     const large = ['x'.repeat(700_000), 'y'.repeat(700_000)];
     await one.writers[0]?.write(large);
     await one.committer.commit(await one.prepare(1));
-    assert.deepEqual(byText((await topics.log('large', 1)).committed), large);
+    assert.deepEqual(byText((await topics.endedLog('large', 1)).committed), large);
     await assert.rejects(
       async () => {
         await one.writers[0]?.write(['z'.repeat(2_000_000)]);
@@ -338,7 +338,7 @@ export function writingSuite(broker: TestBroker): void {
       await writer.close?.();
       await committer?.close?.();
     }
-    assert.deepEqual(byText((await topics.log('paused', 1)).committed), [
+    assert.deepEqual(byText((await topics.endedLog('paused', 1)).committed), [
       'at-least-once 1',
       'at-least-once 2',
       'exactly-once 1',

@@ -17,6 +17,8 @@ import type { Address, Reach } from './options.js';
 
 const FIRST_PAUSE = 20;
 const LONGEST_PAUSE = 1000;
+/** How often the runtime hears that a request goes on: patience may be longer than a step may take. */
+const BEAT_MS = 1000;
 /** Milliseconds. */
 const LONGEST_CONNECT = 10_000;
 /** Kafka's key type of transactional ids, for FindCoordinator. */
@@ -50,16 +52,22 @@ export class Cluster {
   readonly kafka: Kafka;
   readonly #reach: Reach;
   readonly #clock: Clock;
+  readonly #alive: (() => void) | undefined;
   readonly #connections = new Map<string, Connected>();
   readonly #topics = new Map<string, Topic>();
   readonly #coordinators = new Map<string, Address>();
   #bootstrap = 0;
   #closed = false;
 
-  constructor(kafka: Kafka, reach: Reach, clock: Clock) {
+  constructor(
+    kafka: Kafka,
+    reach: Reach,
+    { clock, alive }: { readonly clock: Clock; readonly alive?: (() => void) | undefined },
+  ) {
     this.kafka = kafka;
     this.#reach = reach;
     this.#clock = clock;
+    this.#alive = alive;
   }
 
   onAny<R>(act: (connection: Connection) => Promise<R>, calling?: Calling): Promise<R> {
@@ -149,6 +157,27 @@ export class Cluster {
   }
 
   async #retry<R>(
+    address: () => Promise<Address>,
+    act: (connection: Connection) => Promise<R>,
+    calling?: Calling,
+  ): Promise<R> {
+    const over = new AbortController();
+    void this.#beat(over.signal);
+    try {
+      return await this.#tries(address, act, calling);
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #beat(signal: AbortSignal): Promise<void> {
+    while (this.#alive !== undefined && !signal.aborted) {
+      this.#alive();
+      await this.#clock.sleep(BEAT_MS, signal);
+    }
+  }
+
+  async #tries<R>(
     address: () => Promise<Address>,
     act: (connection: Connection) => Promise<R>,
     { signal, final = [], once = false }: Calling = {},

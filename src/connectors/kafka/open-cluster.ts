@@ -1,12 +1,12 @@
 /** Connects a source or a sink to its brokers: loads the client, and asks for nothing yet. */
-import type { SourceContext } from '../../graph/source.js';
+import type { SinkContext } from '../../graph/sink.js';
 import { Cluster } from './cluster.js';
 import { loadKafka } from './library.js';
 import type { Reach } from './options.js';
 
 export async function openCluster(
   reach: Reach,
-  context: Pick<SourceContext, 'cwd' | 'clock'>,
+  context: Pick<SinkContext, 'cwd' | 'clock' | 'alive'>,
 ): Promise<Cluster> {
-  return new Cluster(await loadKafka(context.cwd, reach.resolveFrom), reach, context.clock);
+  return new Cluster(await loadKafka(context.cwd, reach.resolveFrom), reach, context);
 }
