@@ -296,11 +296,7 @@ describe('a server', () => {
     const alive = () => void beats++;
     const context = {
       ...sinkContext(new FaultyDisk()),
-      clock,
-      alive,
-      subtask: 0,
-      parallelism: 1,
-      state: { since },
+      ...{ clock, alive, subtask: 0, parallelism: 1, state: { since } },
     };
     const writer = await httpSink<number>(server.origin).open(context);
     await writer.write([1]);
