@@ -264,6 +264,7 @@ test('elements that have no form as a message are refused', () => {
     });
   refused({}, /at n cannot be written as JSON/, { n: Number.NaN });
   refused({ key: () => 5 }, /key is number/);
+  refused({ key: () => 'a\ud800' }, /key holds half of a surrogate pair/);
   refused({ value: () => undefined }, /value is undefined/);
   refused({ headers: () => ({ a: null }) }, /the header a is null/);
   refused({ headers: () => null }, /headers returned no object/);

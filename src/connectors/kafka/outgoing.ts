@@ -90,7 +90,11 @@ export class Encoder<T> {
 
   #bytes(given: unknown, what: string): Buffer | null {
     if (given === null) return null;
-    if (typeof given === 'string') return Buffer.from(given);
+    if (typeof given === 'string') {
+      // UTF-8 has no form for it: keys that differ would become one.
+      if (!given.isWellFormed()) throw this.#refused(`${what} holds half of a surrogate pair`);
+      return Buffer.from(given);
+    }
     // A copy: it waits to be sent, and the caller may reuse its own.
     if (given instanceof Uint8Array) return Buffer.from(given);
     throw this.#refused(`${what} is ${typeof given}, expected a string, bytes or null`);
