@@ -16,7 +16,10 @@ const CELLS: readonly Course[] = STORAGES.flatMap((storage) =>
     ),
   ),
 );
-/** Without `TIDEMARK_TEST_LONG=1` two of the twelve: the plainest, and the one in which most happens. */
+/**
+ * Without `TIDEMARK_TEST_LONG=1` two of the twelve: the plainest, and the one in which most happens; of what takes long the
+ * latter alone.
+ */
 const SHORT = CELLS.filter(
   ({ storage, parallelism, rescaled }) =>
     storage === 'memory' && (parallelism === 4) === (rescaled !== undefined),
@@ -24,9 +27,17 @@ const SHORT = CELLS.filter(
 
 export function check(query: Query): void {
   describe(query.name, () => {
-    const { definition, expected, found = (lines) => lines, changes = {}, large = false } = query;
+    const {
+      definition,
+      expected,
+      found = (lines) => lines,
+      changes = {},
+      large = false,
+      long = false,
+    } = query;
     let known: readonly string[] | undefined;
     for (const cell of LONG ? CELLS : SHORT) {
+      if (long && !LONG && cell.rescaled === undefined) continue;
       const course: Course = large && !LONG ? { ...cell, from: 'checkpoint' } : cell;
       test(nameOf(course), async () => {
         const lines = await run(definition, course, changes);

@@ -15,6 +15,8 @@ export interface Query {
   readonly changes?: Changes;
   /** It keeps or gives so much that an archive of it takes long. */
   readonly large?: boolean;
+  /** It takes long: uninterrupted with `TIDEMARK_TEST_LONG=1` only. */
+  readonly long?: boolean;
 }
 
 export function rowsOf<T>(lines: readonly string[]): readonly T[] {
