@@ -1,5 +1,5 @@
 /**
- * A job on an input that lasts less than half a minute, killed 12 times with SIGKILL at random moments and at a named one, then
+ * A job on an input that lasts less than half a minute, killed with SIGKILL at random moments and at a named one, then
  * with SIGTERM: its sink holds what an uninterrupted run gives, each line once.
  */
 import assert from 'node:assert/strict';
@@ -14,7 +14,7 @@ import { SEED } from '../helpers/seed.js';
 import { committedLines, countedLines, difference, eventually, type Finished, Sandbox } from './harness.js';
 
 /** With `TIDEMARK_TEST_LONG=1`, many more kills; chain.test.ts kills as well. */
-const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 300 : 8;
+const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 300 : 6;
 /** Kills at the stop point between a checkpoint's completion and its commit. */
 const NAMED_EVERY = 6;
 const SECONDS = KILLS * 2;

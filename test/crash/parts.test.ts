@@ -14,7 +14,8 @@ import { Catalog } from '../../src/catalog/catalog.js';
 import { SEED } from '../helpers/seed.js';
 import { countedLines, difference, eventually, Sandbox } from './harness.js';
 
-const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 60 : 10;
+/** With `TIDEMARK_TEST_LONG=1`, many more. */
+const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 60 : 5;
 /** Kills at the point between a checkpoint's completion and its commit. */
 const NAMED_EVERY = 5;
 const RATE = 1500;

@@ -138,7 +138,7 @@ const COUNT = 100_000;
 const KEYS = 53;
 
 /** With `TIDEMARK_TEST_LONG=1`, more. */
-const STOPS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 10 : 5;
+const STOPS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 10 : 4;
 
 test('stop many times in a row, with restores between at varying parallelism, under load', async () => {
   const output = sandbox.path('stops');

@@ -11,7 +11,7 @@ import { SEED } from '../helpers/seed.js';
 import { eventually, type Finished, Sandbox } from './harness.js';
 
 /** With `TIDEMARK_TEST_LONG=1`, many more. */
-const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 60 : 10;
+const KILLS = process.env['TIDEMARK_TEST_LONG'] === '1' ? 60 : 6;
 const RATE = 2500;
 const KEYS = 7;
 /** More than all attempts together come to. */
