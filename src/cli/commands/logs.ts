@@ -9,6 +9,8 @@ import { withCatalog } from '../session.js';
 
 /** Milliseconds between two looks for more. */
 const INTERVAL = 200;
+/** Looks for the last words of a process whose job has ended, and which is still there. */
+const LAST_LOOKS = 50;
 /** Characters of a line under `--json`; a longer one is cut into several. */
 const MAX_LINE = 64 * 1024;
 
@@ -19,11 +21,13 @@ export function run(given: Given, context: Context): Promise<number> {
     const log = new LogFile(catalog.home.job(id).log);
     const out = printer.json ? new LineRows(printer) : printer;
     let any = false;
+    let last = LAST_LOOKS;
     try {
       for (;;) {
         const job = catalog.job(id);
-        // Asked before reading, so that what a job said last is still read.
-        const goesOn = given.flag('follow') && (isLive(job.state) || isStarting(job, clock.now()));
+        const lives = isLive(job.state) || isStarting(job, clock.now());
+        // Asked before reading, so that what a job said last is still read. How it ended is said once that is recorded.
+        const goesOn = given.flag('follow') && (lives || (last-- > 0 && catalog.isHeld(id)));
         for (let bytes = await log.next(); bytes !== undefined; bytes = await log.next()) {
           await out.data(bytes);
           any = true;
