@@ -15,11 +15,13 @@ export function manifestMaker(
 ): ManifestMaker {
   const changes = settings.backend === 'disk' || settings.checkpoint.mode === 'incremental';
   return (drained, written) => {
-    const tables = facts.tables.map(({ formerly: _f, typed: _t, reads: _r, ...table }, index) => ({
-      ...table,
-      ...(changes ? live(drained.tables[index]) : { entries: drained.tables[index]?.entries ?? 0 }),
-      bytes: written.bytesOf(table.id) ?? drained.tables[index]?.bytes ?? 0,
-    }));
+    const tables = facts.tables.map(
+      ({ formerly: _f, typed: _t, reads: _r, ownMapKeys: _m, ...table }, index) => ({
+        ...table,
+        ...(changes ? live(drained.tables[index]) : { entries: drained.tables[index]?.entries ?? 0 }),
+        bytes: written.bytesOf(table.id) ?? drained.tables[index]?.bytes ?? 0,
+      }),
+    );
     const manifest: Manifest = {
       formatVersion: 1,
       layout: 'native',
