@@ -16,7 +16,7 @@ import type { SinkContext } from '../graph/sink.js';
 import type { TableCount } from '../state/backend.js';
 import type { Compiled } from './compile.js';
 import { Drains } from './drains.js';
-import { NO_WATERMARK } from './event-time.js';
+import { END_OF_TIME, NO_WATERMARK } from './event-time.js';
 
 const stringKeys = keyCodecById('string');
 const longKeys = keyCodecById('long');
@@ -104,8 +104,10 @@ export class Snapshot {
   #writeWatermarks(): void {
     for (const [uid, time] of this.#compiled.times) {
       const table = this.#tableOf(uid, 'watermark');
-      // Restored from the end of time, and not moved since: the same state, told the same.
-      const watermark = time.watermark === NO_WATERMARK ? time.furthest : time.watermark;
+      // Restored from the end of time, and not moved since: the same state, told the same. How far a drain came that was for
+      // nothing is no watermark: inputs may be behind it.
+      const stays = time.watermark === NO_WATERMARK && time.furthest === END_OF_TIME;
+      const watermark = stays ? END_OF_TIME : time.watermark;
       if (table === undefined || watermark === NO_WATERMARK) continue;
       this.out.begin(table, 0);
       this.out.key(longKeys, ONLY_INPUT);

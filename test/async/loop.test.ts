@@ -188,6 +188,20 @@ function history(splits: Readonly<Record<string, readonly Element[]>>) {
   });
 }
 
+/** The kinds of which a snapshot holds anything. */
+async function kindsIn(dataflow: Dataflow): Promise<readonly unknown[]> {
+  const chunks: Buffer[] = [];
+  const pool = {
+    take: (bytes: number) => Buffer.alloc(bytes),
+    full: (chunk: Buffer, used: number) => void chunks.push(chunk.subarray(0, used)),
+  };
+  const frozen = dataflow.freeze(1, new EntryWriter(pool, 1024));
+  while (!frozen.slice(() => true));
+  await frozen.prepared;
+  frozen.finish();
+  return [...new Set(chunks.flatMap(entriesIn).map(({ table }) => dataflow.tables[table]?.kind))];
+}
+
 const STREAM = {
   seed: 9,
   splits: 2,
@@ -326,19 +340,39 @@ describe('the dataflow', () => {
     await run.dataflow.close();
   });
 
+  test('after a drain that was for nothing no snapshot tells how far event time came in it', async () => {
+    const asked = new Asked();
+    const run = await Driven.open((job) => {
+      // It has nothing yet: all that it will give may be earlier.
+      const slow = splitsOf<number>({}, 1, { rediscover: 1000 });
+      const other = job.source('slow', slow).assignTimestamps((t) => t, { outOfOrderness: 0 });
+      job
+        .source('fast', splitsOf({ only: [1000, 2000] }))
+        .assignTimestamps((t) => t, { outOfOrderness: 0 })
+        .asyncMap('ask', asked.ask)
+        .union(other.map(String))
+        .keyBy(() => 'all')
+        .window('all', { assign: windows.tumbling(10), apply: (all) => [all.join()] })
+        .sink('out', collect([]));
+    });
+    const { dataflow } = run;
+    const time = dataflow.compiled.times.get('all');
+    await run.settle();
+    dataflow.drain();
+    asked.answer(1000);
+    await run.settle();
+    assert.equal(time?.watermark, 999, 'where event time was when the one in flight came');
+    dataflow.undrain();
+    assert.deepEqual(
+      (await kindsIn(dataflow)).filter((kind) => kind === 'watermark'),
+      [],
+    );
+    await dataflow.close();
+  });
+
   test('writes down where it is, also before the first step', async () => {
     const run = await history(streamsOf(STREAM));
-    const chunks: Buffer[] = [];
-    const pool = {
-      take: (bytes: number) => Buffer.alloc(bytes),
-      full: (chunk: Buffer, used: number) => void chunks.push(chunk.subarray(0, used)),
-    };
-    const frozen = run.dataflow.freeze(1, new EntryWriter(pool, 1024));
-    while (!frozen.slice(() => true));
-    await frozen.prepared;
-    frozen.finish();
-    const kinds = new Set(chunks.flatMap(entriesIn).map(({ table }) => run.dataflow.tables[table]?.kind));
-    assert.deepEqual([...kinds], ['splits']);
+    assert.deepEqual(await kindsIn(run.dataflow), ['splits']);
     await run.finish();
   });
 });
