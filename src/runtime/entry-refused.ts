@@ -65,8 +65,7 @@ export function entryRefused(
 
 /** Which entry of its table it is. Bytes that cannot be read are shown as such. */
 export function nameEntry({ key, mapKey, namespace }: Entry, ours: Table, graph: Graph): string {
-  if (PLACED.has(ours.kind))
-    return `[subtask, place] ${show(places, key)}`;
+  if (PLACED.has(ours.kind)) return `[subtask, place] ${show(places, key)}`;
   const keys = keysOf(graph, ours.operator);
   const parts = [
     ...(key.length === 0 ? [] : [`key ${keys === undefined ? hex(key) : show(keys, key)}`]),
