@@ -1,4 +1,6 @@
 /** Runs a job in this process until it ends. */
+import { fstatSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { EXIT, TidemarkError } from '../base/errors.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { JobRecord } from '../catalog/records.js';
@@ -8,7 +10,6 @@ import type { Context } from './context.js';
 import { goOnHint } from './end-job.js';
 import { EXIT_NO_READER } from './exit.js';
 import { JobView } from './job-view.js';
-import type { Printer } from './printer.js';
 import { onSignal } from './signals.js';
 
 /** Starts the job, shows it, suspends it on a signal, and tells how it ended. Gives the exit code. */
@@ -16,6 +17,11 @@ export async function runForeground(context: Context, catalog: Catalog, job: Job
   const { printer, clock, environment } = context;
   const view = new JobView(job, printer, () => clock.now());
   let runner: Runner | undefined;
+  let reads = false;
+  const stdin = () => {
+    reads = true;
+    return standardInput();
+  };
   const signals = onSignal(
     () => clock.monotonic(),
     (signal) => {
@@ -32,7 +38,7 @@ export async function runForeground(context: Context, catalog: Catalog, job: Job
       catalog,
       job: job.id,
       environment,
-      stdin: () => process.stdin,
+      stdin,
       stdout: (text) => printer.data(text),
       onEvent: view.event,
     });
@@ -43,18 +49,26 @@ export async function runForeground(context: Context, catalog: Catalog, job: Job
     const ended = await started.ended;
     view.stop();
     if (printer.json) await printer.document(jobRow(ended, catalog.latestCheckpoint(job.id)));
-    return conclude(ended, view, printer, signals.exitCode);
+    // In the background there is no standard input to go on with.
+    const resume = `tidemark resume ${job.name}${reads ? ' --foreground' : ''}`;
+    const goOn = ended.state === 'suspended' ? `; go on with: ${resume}` : '';
+    if (ended.state === 'failed') throw endedByError(ended);
+    printer.note(`${job.name} is ${ended.state}: ${view.summary()}${goOn}`);
+    return ended.state === 'suspended' ? (signals.exitCode ?? EXIT.done) : EXIT.done;
   } finally {
     view.stop();
     signals.release();
   }
 }
 
-function conclude(job: JobRecord, view: JobView, printer: Printer, signaled: number | undefined): number {
-  if (job.state === 'failed') throw endedByError(job);
-  const goOn = job.state === 'suspended' ? `; go on with: tidemark resume ${job.name}` : '';
-  printer.note(`${job.name} is ${job.state}: ${view.summary()}${goOn}`);
-  return job.state === 'suspended' ? (signaled ?? EXIT.done) : EXIT.done;
+/** Node takes a directory for an input that is empty. @throws SOURCE_FAILED */
+function standardInput(): Readable {
+  const { stdin } = process;
+  if (fstatSync(0).isDirectory())
+    throw new TidemarkError('SOURCE_FAILED', 'standard input is a directory', {
+      hint: 'give the command a file or a pipe: < FILE',
+    });
+  return stdin;
 }
 
 /** The error that ended the job, with its own code and so its own exit code. */

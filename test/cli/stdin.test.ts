@@ -1,7 +1,7 @@
 /** Standard input through the real command line: a pipe, an attempt that fails, a terminal, a job without a terminal. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -101,7 +101,10 @@ test('a terminal is read line by line; Ctrl-C suspends, Ctrl-D ends the job', { 
   await first.says(/ONE/);
   first.child.stdin.write('\x03');
   assert.equal(await first.ended, 130, first.said.text);
-  assert.match(first.said.text, /SIGINT: suspending[\s\S]*shout is suspended: 1 element/);
+  assert.match(
+    first.said.text,
+    /SIGINT: suspending[\s\S]*shout is suspended: 1 element[\s\S]*resume shout --foreground/,
+  );
   const second = start('script', ['-qec', command('resume shout --foreground'), '/dev/null']);
   await second.says(/runs from checkpoint/);
   second.child.stdin.write('two\n');
@@ -110,6 +113,24 @@ test('a terminal is read line by line; Ctrl-C suspends, Ctrl-D ends the job', { 
   assert.equal(await second.ended, 0, second.said.text);
   assert.match(second.said.text, /shout is finished/);
   assert.doesNotMatch(second.said.text, /ONE/);
+});
+
+test('a directory is no input', async () => {
+  const directory = await open(cwd);
+  const args = [COMMAND, 'run', 'shout.mjs', '--home', 'directory', '--restart', 'none'];
+  const child = spawn(process.execPath, args, {
+    cwd,
+    env: environment(),
+    stdio: [directory.fd, 'pipe', 'pipe'],
+  });
+  let said = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  await directory.close();
+  assert.equal(code, 3, said);
+  assert.match(said, /standard input is a directory/);
 });
 
 test('a detached job has none: it ends at once, and its log says why', async () => {
