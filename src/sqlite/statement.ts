@@ -1,6 +1,17 @@
 /** A prepared statement whose integers are bigints both ways, so that none is rounded. */
-import type BetterSqlite3 from 'better-sqlite3';
 import type { SqlParameters, SqlValue } from './sqlite.js';
+
+/** What is used of the library's statements. Theirs are no types of ours: definitions compile without the library's. */
+interface LibraryStatement {
+  readonly reader: boolean;
+  readonly readonly: boolean;
+  safeIntegers(on: boolean): this;
+  raw(on: boolean): this;
+  run(parameters: SqlParameters): { readonly changes: number; readonly lastInsertRowid: number | bigint };
+  all(parameters: SqlParameters): unknown[];
+  iterate(parameters: SqlParameters): Iterable<unknown>;
+  get(parameters: SqlParameters): unknown;
+}
 
 export interface Changed {
   readonly changes: number;
@@ -10,10 +21,10 @@ export interface Changed {
 
 /** Errors leave through `guard`, as those of its connection do. */
 export class Statement {
-  readonly #statement: BetterSqlite3.Statement;
+  readonly #statement: LibraryStatement;
   readonly #guard: <T>(work: () => T) => T;
 
-  constructor(statement: BetterSqlite3.Statement, guard: <T>(work: () => T) => T) {
+  constructor(statement: LibraryStatement, guard: <T>(work: () => T) => T) {
     this.#statement = statement.safeIntegers(true);
     if (statement.reader) this.#statement.raw(true);
     this.#guard = guard;
