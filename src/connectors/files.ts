@@ -13,9 +13,8 @@ import type { SourceContext, SourceSpec, Split } from '../graph/source.js';
 import type { CsvRow } from './files/csv.js';
 import { follow } from './files/follow.js';
 import { matches, type Pattern, parsePattern } from './files/glob.js';
-import type { Format } from './files/open-file.js';
 import { comparePositions, type FilePosition, filePosition, startOf } from './files/position.js';
-import { readOnce } from './files/read-once.js';
+import { checkOnce, readOnce } from './files/read-once.js';
 import {
   type AnyCsv,
   type AnyFormat,
@@ -33,6 +32,8 @@ export type { CsvRow, FilePosition };
 
 /** Milliseconds between two looks at a followed file, unless `pollInterval` says otherwise. */
 export const DEFAULT_POLL_INTERVAL = 200;
+/** What looks at a position is not told to stop. */
+const NEVER = new AbortController().signal;
 /** A pattern is matched anew once in this many looks. */
 const LOOKS_PER_MATCH = 5;
 
@@ -100,19 +101,15 @@ export function files(pattern: string, options: FilesOptions = {}): SourceSpec<u
       return follow(request, { base, live: request.split, format, pollInterval });
     },
     // A followed file may be anywhere, or come yet.
-    ...(following ? {} : { check: (request) => checkPosition(pattern, format, request) }),
+    ...(following
+      ? {}
+      : {
+          check: (request) => {
+            const { base } = parsePattern(pattern, request.cwd);
+            return checkOnce({ ...request, signal: NEVER }, base, format);
+          },
+        }),
   };
-}
-
-/** Opens the file and compares its fingerprint, as reading it does, and reads no further. */
-async function checkPosition(
-  pattern: string,
-  format: Format<unknown>,
-  request: Parameters<NonNullable<SourceSpec<unknown, FilePosition>['check']>>[0],
-): Promise<void> {
-  const { base } = parsePattern(pattern, request.cwd);
-  const opened = readOnce({ ...request, state: {}, batch: 1, signal: AbortSignal.abort() }, base, format);
-  await opened.next();
 }
 
 async function splitsOf(
