@@ -10,8 +10,8 @@
  */
 import { join } from 'node:path';
 import { present } from '../../base/assert.js';
-import { toTidemarkError } from '../../base/errors.js';
 import type { SinkWriter, WriterContext } from '../../graph/sink.js';
+import { DiskQueue } from './disk-queue.js';
 import type { Encoder, Extension } from './encoder.js';
 import { type PartKind, partName, pendingName } from './names.js';
 import { type PartFile, partFile } from './part-file.js';
@@ -59,33 +59,32 @@ export class FileWriter<T> implements SinkWriter<T, FileTransaction> {
   /** Characters handed to the disk and not yet written. */
   #underWay = 0;
   #sealing = 0;
-  /** All that is to happen to files, in order. */
-  #tail: Promise<void> = Promise.resolve();
-  #failure: { readonly error: unknown } | undefined;
+  readonly #queue: DiskQueue;
   /** Open at the disk. */
   readonly #files = new Set<PartFile>();
 
   constructor(context: WriterContext, options: FileWriterOptions<T>) {
     this.#context = context;
     this.#options = options;
+    this.#queue = new DiskQueue(`sink ${context.sink}, writing to ${options.folder}`);
   }
 
   write(elements: readonly T[]): void | Promise<void> {
-    this.#throwFailure();
+    this.#queue.check();
     if (elements.length === 0) return;
     this.#encode(elements);
     if (this.#underWay < BUFFER_CHARS && this.#sealing <= MAX_SEALING) return;
-    return this.#settled();
+    return this.#queue.settled();
   }
 
   async prepare(checkpoint: number): Promise<FileTransaction | undefined> {
-    this.#throwFailure();
+    this.#queue.check();
     this.#roll();
     const parts = this.#rolled;
     this.#rolled = [];
     if (parts.length === 0) return undefined;
-    this.#enqueue(() => this.#context.disk.syncFolder(this.#options.folder));
-    await this.#settled();
+    this.#queue.add(() => this.#context.disk.syncFolder(this.#options.folder));
+    await this.#queue.settled();
     const { job, attempt, sink, subtask } = this.#context;
     const id = { job: job.id, attempt, sink, subtask, checkpoint };
     const files = parts.map(({ pending, file, lines }, index) => ({
@@ -102,7 +101,7 @@ export class FileWriter<T> implements SinkWriter<T, FileTransaction> {
     const parts = [...this.#rolled, ...(this.#open === undefined ? [] : [this.#open])];
     this.#open = undefined;
     this.#rolled = [];
-    await this.#tail;
+    await this.#queue.idle;
     for (const file of this.#files) await file.close();
     this.#files.clear();
     for (const { pending } of parts) await this.#context.disk.remove(join(this.#options.folder, pending));
@@ -132,7 +131,7 @@ export class FileWriter<T> implements SinkWriter<T, FileTransaction> {
         if (open.waiting.length >= CHUNK_CHARS) this.#flush(open);
       }
     } catch (error) {
-      this.#failure ??= { error };
+      this.#queue.fail(error);
       throw error;
     }
   }
@@ -164,7 +163,7 @@ export class FileWriter<T> implements SinkWriter<T, FileTransaction> {
     this.#rolled.push(open);
     this.#flush(open);
     this.#sealing++;
-    this.#enqueue(async () => {
+    this.#queue.add(async () => {
       const file = present(open.file, 'the file of a transaction');
       await file.finish();
       this.#files.delete(file);
@@ -186,7 +185,7 @@ export class FileWriter<T> implements SinkWriter<T, FileTransaction> {
       began: part === undefined ? 0 : clock.monotonic(),
     };
     this.#open = open;
-    this.#enqueue(async () => {
+    this.#queue.add(async () => {
       open.file = partFile(await disk.create(join(folder, pending), { exclusive: true }), gzip);
       this.#files.add(open.file);
     });
@@ -198,31 +197,9 @@ export class FileWriter<T> implements SinkWriter<T, FileTransaction> {
     if (text === '') return;
     open.waiting = '';
     this.#underWay += text.length;
-    this.#enqueue(async () => {
+    this.#queue.add(async () => {
       await present(open.file, 'the file of a transaction').append(Buffer.from(text, 'utf8'));
       this.#underWay -= text.length;
     });
-  }
-
-  /** Runs after all that was asked for before, unless some of that failed. Never rejects. */
-  #enqueue(action: () => Promise<void>): void {
-    this.#tail = this.#tail.then(async () => {
-      if (this.#failure !== undefined) return;
-      try {
-        await action();
-      } catch (error) {
-        const doing = `sink ${this.#context.sink}, writing to ${this.#options.folder}`;
-        this.#failure ??= { error: toTidemarkError(error, doing) };
-      }
-    });
-  }
-
-  async #settled(): Promise<void> {
-    await this.#tail;
-    this.#throwFailure();
-  }
-
-  #throwFailure(): void {
-    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }

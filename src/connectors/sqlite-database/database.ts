@@ -7,6 +7,7 @@
  * make anybody wait.
  */
 import type { Clock } from '../../base/clock.js';
+import { deferred } from '../../base/deferred.js';
 import { type ErrorCode, systemCode, TidemarkError } from '../../base/errors.js';
 import { Sqlite } from '../../sqlite/sqlite.js';
 
@@ -63,24 +64,16 @@ const turns = new Map<string, Promise<void>>();
 /** Runs `work` when all that this thread was asked to write to the database before is done. */
 export async function inTurn<T>(path: string, work: () => Promise<T>): Promise<T> {
   const before = turns.get(path) ?? Promise.resolve();
-  const { promise, resolve } = withResolvers();
-  const mine = before.then(() => promise);
+  const done = deferred<void>();
+  const mine = before.then(() => done.promise);
   turns.set(path, mine);
   await before;
   try {
     return await work();
   } finally {
-    resolve();
+    done.resolve();
     if (turns.get(path) === mine) turns.delete(path);
   }
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }
 
 export type Side = 'sink' | 'source';

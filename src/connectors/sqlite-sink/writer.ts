@@ -8,8 +8,9 @@
 import { join } from 'node:path';
 import { present } from '../../base/assert.js';
 import type { WriteFile } from '../../base/disk.js';
-import { TidemarkError, toTidemarkError } from '../../base/errors.js';
+import { TidemarkError } from '../../base/errors.js';
 import type { SinkWriter, WriterContext } from '../../graph/sink.js';
+import { DiskQueue } from '../file-sink/disk-queue.js';
 import { pendingName } from '../file-sink/names.js';
 import { MAGIC, MAX_FRAME_BYTES, RowFrames, type StagedRow } from './staged-rows.js';
 import type { SqliteTransaction } from './transaction.js';
@@ -37,32 +38,31 @@ export class StagingWriter<T> implements SinkWriter<T, SqliteTransaction> {
   #open: Open | undefined;
   /** Bytes handed to the disk and not yet written. */
   #underWay = 0;
-  /** All that is to happen to files, in order. */
-  #tail: Promise<void> = Promise.resolve();
-  #failure: { readonly error: unknown } | undefined;
+  readonly #queue: DiskQueue;
   readonly #files = new Set<WriteFile>();
 
   constructor(context: WriterContext, options: StagingOptions<T>) {
     this.#context = context;
     this.#options = options;
+    this.#queue = new DiskQueue(`sink ${context.sink}, staging rows in ${options.folder}`);
   }
 
   write(elements: readonly T[]): void | Promise<void> {
-    this.#throwFailure();
+    this.#queue.check();
     if (elements.length === 0) return;
     this.#stage(this.#begin(), elements);
     if (this.#underWay < BUFFER_BYTES) return;
-    return this.#settled();
+    return this.#queue.settled();
   }
 
   async prepare(): Promise<SqliteTransaction | undefined> {
-    this.#throwFailure();
+    this.#queue.check();
     const open = this.#open;
     this.#open = undefined;
     if (open === undefined) return undefined;
     this.#flush(open);
-    this.#enqueue(() => this.#seal(open));
-    await this.#settled();
+    this.#queue.add(() => this.#seal(open));
+    await this.#queue.settled();
     return { pending: open.pending, bytes: open.bytes, rows: open.frames.rows };
   }
 
@@ -70,7 +70,7 @@ export class StagingWriter<T> implements SinkWriter<T, SqliteTransaction> {
   async close(): Promise<void> {
     const open = this.#open;
     this.#open = undefined;
-    await this.#tail;
+    await this.#queue.idle;
     for (const file of this.#files) await file.close();
     this.#files.clear();
     if (open !== undefined) await this.#context.disk.remove(join(this.#options.folder, open.pending));
@@ -85,7 +85,7 @@ export class StagingWriter<T> implements SinkWriter<T, SqliteTransaction> {
         if (open.frames.full) this.#flush(open);
       }
     } catch (error) {
-      this.#failure = { error };
+      this.#queue.fail(error);
       throw error;
     }
   }
@@ -96,7 +96,7 @@ export class StagingWriter<T> implements SinkWriter<T, SqliteTransaction> {
     const pending = pendingName({ job: job.id, attempt, sink, subtask }, this.#seq++);
     const open: Open = { pending, frames: new RowFrames(), file: undefined, bytes: 0 };
     this.#open = open;
-    this.#enqueue(async () => {
+    this.#queue.add(async () => {
       open.file = await this.#context.disk.create(join(this.#options.folder, pending), { exclusive: true });
       this.#files.add(open.file);
     });
@@ -111,7 +111,7 @@ export class StagingWriter<T> implements SinkWriter<T, SqliteTransaction> {
 
   #append(open: Open, bytes: Buffer): void {
     this.#underWay += bytes.length;
-    this.#enqueue(async () => {
+    this.#queue.add(async () => {
       await present(open.file, 'the file of a transaction').append(bytes);
       open.bytes += bytes.length;
       this.#underWay -= bytes.length;
@@ -124,28 +124,6 @@ export class StagingWriter<T> implements SinkWriter<T, SqliteTransaction> {
     this.#files.delete(file);
     await file.close();
     await this.#context.disk.syncFolder(this.#options.folder);
-  }
-
-  /** Runs after all that was asked for before, unless some of that failed. Never rejects. */
-  #enqueue(action: () => Promise<void>): void {
-    this.#tail = this.#tail.then(async () => {
-      if (this.#failure !== undefined) return;
-      try {
-        await action();
-      } catch (error) {
-        const doing = `sink ${this.#context.sink}, staging rows in ${this.#options.folder}`;
-        this.#failure ??= { error: toTidemarkError(error, doing) };
-      }
-    });
-  }
-
-  async #settled(): Promise<void> {
-    await this.#tail;
-    this.#throwFailure();
-  }
-
-  #throwFailure(): void {
-    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }
 
