@@ -1,13 +1,13 @@
 /** Two keyed streams, for one operator to see both. */
+import { addProcess } from './add-process.js';
 import type { GraphBuilder } from './builder.js';
 import type {
   ConnectedProcessSpec,
-  ProcessSpec,
   SideDeclarations,
   StateDeclarations,
   TimerDeclarations,
 } from './process.js';
-import { type Nothing, ProcessStream } from './stream.js';
+import type { Nothing, ProcessStream } from './stream.js';
 
 declare const sees: unique symbol;
 
@@ -61,15 +61,6 @@ export class ConnectedStream<L, R, K> {
     D extends SideDeclarations = Nothing,
     O = never,
   >(uid: string, spec: ConnectedProcessSpec<L, R, K, S, M, D, O>): ProcessStream<O, D> {
-    const node = this.#graph.add((id) => ({
-      id,
-      kind: 'process',
-      uid,
-      formerly: spec?.formerly ?? [],
-      input: this.#left,
-      right: this.#right,
-      spec: spec as unknown as ProcessSpec<unknown, unknown>,
-    }));
-    return new ProcessStream<O, D>(this.#graph, node, Object.keys(spec?.sides ?? {}));
+    return addProcess<O, D>(this.#graph, { input: this.#left, right: this.#right }, uid, spec);
   }
 }

@@ -1,4 +1,5 @@
 /** Keyed streams: the operators that keep state per key. Each method adds a node to the graph under construction. */
+import { addProcess } from './add-process.js';
 import type { GraphBuilder } from './builder.js';
 import { ConnectedStream } from './connected.js';
 import { readIntervalJoin } from './interval-join.js';
@@ -14,7 +15,14 @@ import type {
   TimerDeclarations,
 } from './process.js';
 import { readWindow } from './read-window.js';
-import { BroadcastStream, JoinStream, type Nothing, ProcessStream, Stream, WindowStream } from './stream.js';
+import {
+  BroadcastStream,
+  JoinStream,
+  type Nothing,
+  type ProcessStream,
+  Stream,
+  WindowStream,
+} from './stream.js';
 import type { AggregateWindow, ApplyWindow, ReduceWindow } from './window.js';
 import { readWindowJoin } from './window-join.js';
 
@@ -71,15 +79,7 @@ export class KeyedStream<T, K> {
     D extends SideDeclarations = Nothing,
     O = never,
   >(uid: string, spec: ProcessSpec<T, K, S, M, D, O>): ProcessStream<O, D> {
-    const node = this.#graph.add((id) => ({
-      id,
-      kind: 'process',
-      uid,
-      formerly: spec?.formerly ?? [],
-      input: this.#node,
-      spec: spec as unknown as ProcessSpec<unknown, unknown>,
-    }));
-    return new ProcessStream<O, D>(this.#graph, node, Object.keys(spec?.sides ?? {}));
+    return addProcess<O, D>(this.#graph, { input: this.#node }, uid, spec);
   }
 
   /**
@@ -298,15 +298,6 @@ export class BroadcastConnectedStream<T, R, K> {
     D extends SideDeclarations = Nothing,
     O = never,
   >(uid: string, spec: BroadcastProcessSpec<T, R, K, B, S, M, D, O>): ProcessStream<O, D> {
-    const node = this.#graph.add((id) => ({
-      id,
-      kind: 'process',
-      uid,
-      formerly: spec?.formerly ?? [],
-      input: this.#keyed,
-      broadcast: this.#broadcast,
-      spec: spec as unknown as ProcessSpec<unknown, unknown>,
-    }));
-    return new ProcessStream<O, D>(this.#graph, node, Object.keys(spec?.sides ?? {}));
+    return addProcess<O, D>(this.#graph, { input: this.#keyed, broadcast: this.#broadcast }, uid, spec);
   }
 }
